@@ -1,0 +1,2 @@
+//! kubectl countersign.
+fn main() {}
