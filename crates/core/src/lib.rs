@@ -3,6 +3,7 @@
 //! One request is judged by [`decide()`](decide::decide): identity, role, zone, guardrails and approval, in that
 //! order, each step returning the evidence that the next one needs. [`relax()`](relax::relax) comes after it.
 
+pub mod audit;
 pub mod digest;
 pub mod environment;
 pub mod identity;

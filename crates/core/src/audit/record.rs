@@ -1,0 +1,260 @@
+//! What one audit record says: who did, asked or changed what, when, and by which line of configuration.
+//!
+//! A record outlives the program that wrote it. So it holds words and digests and none of the program's own
+//! types of decision; its numbers fit a double, since RFC 8785 knows no others.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{digest::Digest, environment::Environment, identity::Identity};
+
+/// A word of a closed vocabulary: a reason, a state, an operation; as messages and objects write it.
+pub type Word = Cow<'static, str>;
+
+/// One event and when it happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// When the writer saw it, by its own clock.
+    pub time: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// Everything that is recorded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum Event {
+    /// A guarded write was judged.
+    Decision(Box<Decision>),
+    /// A permission object was created, changed or deleted.
+    PermissionChange(PermissionChange),
+    /// A ticket went from one state to another.
+    TicketTransition(TicketTransition),
+    /// Somebody reviewed a ticket.
+    Review(Review),
+    /// The permission state in force was replaced as a whole: at start, or by a new list of a kind.
+    Reload(Reload),
+    /// The operator's webhook configuration was changed by somebody else.
+    WebhookConfiguration(WebhookConfiguration),
+    /// The writer opened its log.
+    Opened(Opened),
+}
+
+/// What the rules said of a write. Without `relaxation` the verdict is what the API server was told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decision {
+    /// What the rules said.
+    pub verdict: Verdict,
+    /// The stable reason, PascalCase.
+    pub reason: Word,
+    /// The message that the caller was given.
+    pub message: String,
+    /// Why the write was allowed in spite of the verdict; absent when the verdict held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relaxation: Option<Word>,
+    /// The line of configuration that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
+    /// Who asked.
+    pub caller: Caller,
+    /// What was asked.
+    pub request: Request,
+    /// The ticket that supplied the approval, or that was made for the denied write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<ObjectRef>,
+}
+
+/// What the rules say of a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It may happen.
+    Allow,
+    /// It may not.
+    Deny,
+    /// It may, once somebody has approved it.
+    RequireApproval,
+}
+
+/// A field of an object that decided: a line that somebody can be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedBy {
+    /// Kind, such as `Zone`.
+    pub kind: Word,
+    /// Name of the object.
+    pub name: String,
+    /// Path of the field, such as `spec.owner`.
+    pub field: Word,
+}
+
+/// Who asked, as the API server said it and as it was understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Caller {
+    /// The identity; absent when the username is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Identity>,
+    /// The human who answers for an agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Identity>,
+    /// The username as the API server gave it.
+    pub username: String,
+    /// The credential, `authentication.kubernetes.io/credential-id`, when the API server named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_id: Option<String>,
+}
+
+/// What was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    /// The uid of the admission review; new for every call of the webhook (E1).
+    pub uid: String,
+    /// `Create`, `Update`, `Delete` or `Connect`.
+    pub operation: Word,
+    /// Place in the object space: `<namespace>/<resource>.<group>/<name>`.
+    pub object: String,
+    /// Subresource; absent for the object itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subresource: Option<String>,
+    /// Environment of the place; absent when it could not be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<Environment>,
+    /// Whether nothing was to be stored.
+    pub dry_run: bool,
+    /// Digest of the change; absent where nothing was hashed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resource_hash: Option<Digest>,
+}
+
+/// One object, and which of those that bore its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Uid; absent while the object is not there yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<String>,
+}
+
+/// A permission object before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PermissionChange {
+    /// The username of who changed it.
+    pub by: String,
+    /// Kind of the object.
+    pub kind: Word,
+    /// Name of the object.
+    pub name: String,
+    /// Digest of the spec before; absent when it was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// Digest of the spec after; absent when it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Digest>,
+    /// Digest of the whole permission state with this change in it, when the writer knew it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Digest>,
+}
+
+/// A ticket's step from state to state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TicketTransition {
+    /// The ticket.
+    pub ticket: ObjectRef,
+    /// State before; absent when the ticket was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Word>,
+    /// State after.
+    pub to: Word,
+    /// Who or what caused it: an identity, or the rule (`expiry`, `resolution`).
+    pub by: Word,
+    /// What the claim is bound to, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<Digest>,
+}
+
+/// One person's word on one ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Review {
+    /// The ticket.
+    pub ticket: ObjectRef,
+    /// The review itself.
+    pub review: ObjectRef,
+    /// Who reviewed.
+    pub reviewer: Identity,
+    /// `Approve`, `Deny`, `Revoke` or `Cancel`.
+    pub decision: Word,
+    /// The binding that the reviewer saw.
+    pub binding_hash: Digest,
+    /// What the reviewer wrote.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// How the reviewer was known: `Kubernetes` or `SSH`.
+    pub proof: Word,
+}
+
+/// The whole permission state, replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// What made it necessary.
+    pub cause: Word,
+    /// Digest of the state before; absent at start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Digest>,
+    /// Digest of the state after.
+    pub after: Digest,
+}
+
+/// A foreign change of a webhook configuration of the operator's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookConfiguration {
+    /// Kind of the configuration.
+    pub kind: Word,
+    /// What followed.
+    pub outcome: WebhookOutcome,
+    /// The field managers that wrote the object, latest first: the API server's word on who changed it.
+    pub managers: Vec<String>,
+    /// Paths of the fields that differed from what the operator wants.
+    pub fields: Vec<String>,
+}
+
+/// What followed a change of a webhook configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WebhookOutcome {
+    /// It was undone.
+    Restored,
+    /// Enforcement was switched off by the documented annotation.
+    SwitchedOff,
+    /// The annotation is gone.
+    SwitchedOn,
+}
+
+/// The first record of every run of a writer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Version of the program.
+    pub version: Word,
+    /// The unfinished record that a crash left behind, and that was cut off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub torn: Option<Torn>,
+}
+
+/// What a crash left of a record that nobody was given a receipt for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Torn {
+    /// File that held it.
+    pub segment: String,
+    /// Its length in bytes.
+    pub bytes: u32,
+    /// Its digest.
+    pub digest: Digest,
+}
