@@ -1,0 +1,3 @@
+module countersign.dev/hack/controlplane
+
+go 1.26.0
