@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -38,7 +39,7 @@ func runUp(ctx context.Context, args []string) error {
 		return err
 	}
 	progress("%q is ready at %s after %s", ready.Name, ready.Server, since(began))
-	fmt.Printf("export KUBECONFIG=%s\n", ready.AdminKubeconfig)
+	fmt.Printf("export KUBECONFIG=%s\n", shellQuote(ready.AdminKubeconfig))
 	return nil
 }
 
@@ -91,6 +92,8 @@ func supervise(ctx context.Context, options upOptions, ready func(summary) error
 	<-ctx.Done()
 	return nil
 }
+
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 // announce prints the line that tells a program that all is ready.
 func announce(s summary) error { return json.NewEncoder(os.Stdout).Encode(s) }

@@ -46,7 +46,7 @@ func requiredVersion(dir, module string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	line := regexp.MustCompile(`(?m)^require ` + regexp.QuoteMeta(module) + ` (v\S+)`)
+	line := regexp.MustCompile(`(?m)^(?:require |\t)` + regexp.QuoteMeta(module) + ` (v\S+)`)
 	found := line.FindSubmatch(content)
 	if found == nil {
 		return "", fmt.Errorf("%s/go.mod does not require %s", dir, module)
