@@ -1,1 +1,6 @@
 //! Operator.
+
+pub mod audit;
+pub mod metrics;
+pub mod readiness;
+pub mod telemetry;

@@ -1,0 +1,7 @@
+//! Audit storage: the log on disk, and the receipt without which nothing is allowed.
+
+mod directory;
+mod log;
+
+pub use directory::OpenError;
+pub use log::{AuditError, Log, Receipt};

@@ -1,0 +1,116 @@
+//! What is counted. Each part owns its numbers and registers them once; labels come from enums and constants only.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::Registry,
+};
+
+/// An empty registry; every metric in it is named `countersign_...`.
+pub fn registry() -> Registry {
+    Registry::with_prefix("countersign")
+}
+
+/// The audit log's numbers.
+#[derive(Clone, Debug)]
+pub struct AuditMetrics {
+    /// Records that are durable.
+    pub records: Counter,
+    /// Seconds from taking a batch to its being durable.
+    pub commit_seconds: Histogram,
+}
+
+impl AuditMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            records: Counter::default(),
+            commit_seconds: Histogram::new(exponential_buckets(0.000_1, 2.0, 14)),
+        };
+        registry.register("audit_records", "Durable audit records", metrics.records.clone());
+        registry.register(
+            "audit_commit_seconds",
+            "Time to write and sync one batch of audit records",
+            metrics.commit_seconds.clone(),
+        );
+        metrics
+    }
+}
+
+/// A listener's numbers.
+#[derive(Clone, Debug, Default)]
+pub struct ListenerMetrics {
+    /// Connections that are open.
+    pub connections: Gauge,
+    /// Connections that ended without having been of use, by why.
+    pub rejected: Family<Rejection, Counter>,
+}
+
+/// Why a connection or a body was not served.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Rejection {
+    /// The reason, from a constant.
+    pub reason: &'static str,
+}
+
+impl ListenerMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "listener_connections",
+            "Open connections",
+            metrics.connections.clone(),
+        );
+        registry.register(
+            "listener_rejected",
+            "Connections and bodies that were not served",
+            metrics.rejected.clone(),
+        );
+        metrics
+    }
+
+    /// Counts one rejection.
+    pub fn reject(&self, reason: &'static str) {
+        self.rejected.get_or_create(&Rejection { reason }).inc();
+    }
+}
+
+/// The numbers of the operator's webhook configurations.
+#[derive(Clone, Debug, Default)]
+pub struct WebhookConfigMetrics {
+    /// Foreign changes that were undone.
+    pub restored: Counter,
+    /// 1 while both configurations are as they should be.
+    pub in_sync: Gauge,
+    /// 1 while the documented annotation keeps enforcement off.
+    pub switched_off: Gauge,
+}
+
+impl WebhookConfigMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "webhook_configuration_restored",
+            "Foreign changes of the webhook configurations that were undone",
+            metrics.restored.clone(),
+        );
+        registry.register(
+            "webhook_configuration_in_sync",
+            "Whether both webhook configurations are as they should be",
+            metrics.in_sync.clone(),
+        );
+        registry.register(
+            "webhook_configuration_switched_off",
+            "Whether the off switch annotation is set",
+            metrics.switched_off.clone(),
+        );
+        metrics
+    }
+}
