@@ -4,7 +4,27 @@
 //! order, each step returning the evidence that the next one needs. [`relax()`](relax::relax) comes after it.
 
 pub mod audit;
+pub mod authn;
+pub mod binding;
+pub mod builtin;
+pub mod decide;
+pub mod decision;
+pub mod delegation;
 pub mod digest;
 pub mod environment;
+pub mod glob;
+pub mod hash;
 pub mod identity;
+pub mod object;
+pub mod own;
+pub mod place;
+pub mod policy;
+pub mod relax;
+pub mod request;
+pub mod review;
 pub mod role;
+pub mod role_of;
+pub mod snapshot;
+pub mod stamp;
+pub mod ticket;
+pub mod zones;

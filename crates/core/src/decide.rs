@@ -1,0 +1,92 @@
+//! The rules, in order. Each step returns the evidence that the next one needs, or ends the chain.
+
+mod approval;
+mod delegated;
+mod environment;
+mod guarded;
+mod operator;
+mod own;
+mod subject;
+mod zone;
+
+use jiff::Timestamp;
+
+pub use approval::call_kind;
+pub use environment::environment_of;
+
+use crate::{
+    decision::{Cause, Decision, Denial, Findings, Grant, Reason},
+    policy::Policy,
+    request::Request,
+    snapshot::{PolicyState, Snapshot},
+};
+
+/// What ends the chain before its last step.
+enum End {
+    Allow(Grant),
+    Deny(Denial),
+}
+
+impl From<Denial> for End {
+    fn from(denial: Denial) -> Self {
+        Self::Deny(denial)
+    }
+}
+
+/// Judges one request by one snapshot at one moment.
+///
+/// The findings say who asked and where the write lands, as far as the chain got.
+pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> (Decision, Findings) {
+    let mut findings = Findings::default();
+    let decision = match chain(request, snapshot, now, &mut findings) {
+        Ok(decision) => decision,
+        Err(End::Allow(grant)) => Decision::Allow(grant),
+        Err(End::Deny(denial)) => Decision::Deny(denial),
+    };
+    (decision, findings)
+}
+
+fn chain(
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    now: Timestamp,
+    findings: &mut Findings,
+) -> Result<Decision, End> {
+    guarded::or_leave(request, snapshot)?;
+    operator::or_others(request, snapshot)?;
+    delegated::builtin(request, snapshot)?;
+    let policy = policy_in_force(snapshot)?;
+    let environment = environment_of(request, snapshot, policy);
+    findings.environment = Some(environment);
+    delegated::standing(request, snapshot, now)?;
+    let actor = subject::identify(request, snapshot, policy, findings)?;
+    own::check(request, &actor, snapshot, policy)?;
+    subject::check_role(request, &actor)?;
+    let standing = zone::standing(request, &actor, environment, (snapshot, policy))?;
+    approval::judge(&approval::Case {
+        request,
+        actor: &actor,
+        standing,
+        environment,
+        snapshot,
+        policy,
+        now,
+    })
+}
+
+fn policy_in_force(snapshot: &Snapshot) -> Result<&Policy, Denial> {
+    let cause = || Cause::new("AccessPolicy", "default", "spec");
+    match &snapshot.policy {
+        PolicyState::Loaded(policy) => Ok(policy),
+        PolicyState::Absent(policy) if !snapshot.latched => Ok(policy),
+        PolicyState::Absent(_) => Err(Denial::new(
+            Reason::PolicyMissing,
+            "strict mode is on, but AccessPolicy `default` is missing: restore it",
+        )
+        .because(cause())),
+        PolicyState::Unreadable(why) => {
+            let message = format!("AccessPolicy `default` cannot be read: {why}");
+            Err(Denial::new(Reason::PolicyUnreadable, message).because(cause()))
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Rule 7: whether the write needs an approval, and whether a ticket gives it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{End, subject::Actor, zone::Standing};
+use crate::{
+    binding::{Binding, BoundTarget},
+    decision::{Cause, Covered, Decision, Demand, Denial, Grant, Reason},
+    digest::Digest,
+    environment::Environment,
+    hash::{self, EffectiveChange, HashContext},
+    object::{Change, Object},
+    place::Place,
+    policy::Policy,
+    request::{Operation, Request},
+    review::{Needs, Outcome, ReviewDecision, tally},
+    snapshot::Snapshot,
+    ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, step},
+};
+
+/// What the rule judges.
+pub(super) struct Case<'a, 'r> {
+    pub(super) request: &'a Request<'r>,
+    pub(super) actor: &'a Actor,
+    pub(super) standing: Standing,
+    pub(super) environment: Environment,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) policy: &'a Policy,
+    pub(super) now: Timestamp,
+}
+
+/// A no-op escapes; what needs no approval passes; an approved ticket that covers exactly this passes.
+pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
+    let request = case.request;
+    if hash::is_noop(&request.change).map_err(Denial::from)? {
+        return Ok(Decision::Allow(Grant::new(
+            Reason::NoOp,
+            Some(case.standing.cause.clone()),
+        )));
+    }
+    let place = Place::of(&request.target);
+    let Some(cause) = case.approval_asked_by(&place) else {
+        return Ok(Decision::Allow(Grant::new(
+            Reason::Permitted,
+            Some(case.standing.cause.clone()),
+        )));
+    };
+    if request.generates_name {
+        let message = "a change that needs approval must name its object: give it a metadata.name";
+        return Err(Denial::new(Reason::GeneratedName, message).because(cause).into());
+    }
+    let change = case.effective_change()?;
+    let binding = case.binding(&change)?;
+    let needs = Needs::of(&place, case.snapshot, case.policy)
+        .map_err(|why| Denial::new(Reason::ZoneContested, why.to_string()))?;
+    let pending = match case.covering_ticket(&binding)? {
+        Tickets::Covered(covered) => return Ok(Decision::Allow(Grant::by_ticket(covered))),
+        Tickets::Waiting(ticket) => Some(ticket),
+        Tickets::None => None,
+    };
+    Ok(Decision::NeedsTicket(Box::new(Demand {
+        binding,
+        change,
+        needs,
+        cause,
+        pending,
+    })))
+}
+
+/// What the tickets for a binding say.
+enum Tickets {
+    Covered(Covered),
+    Waiting(Arc<Ticket>),
+    None,
+}
+
+impl Case<'_, '_> {
+    fn approval_asked_by(&self, place: &Place<'_>) -> Option<Cause> {
+        if self.environment == Environment::Prod {
+            return Some(Cause::new("AccessPolicy", "default", "spec.environments"));
+        }
+        if self.standing.reviewed {
+            return Some(Cause {
+                field: "spec.requireReview",
+                ..self.standing.cause.clone()
+            });
+        }
+        let rule = self
+            .policy
+            .review_rules
+            .iter()
+            .find(|rule| place.is_under(&rule.objects));
+        rule.map(|_| Cause::new("AccessPolicy", "default", "spec.reviewRules"))
+    }
+
+    fn effective_change(&self) -> Result<EffectiveChange, Denial> {
+        let target = &self.request.target;
+        let ignore = self.policy.hash_ignore(target.group, target.kind);
+        let context = HashContext {
+            api_version: &target.api_version(),
+            kind: target.kind,
+            subresource: target.subresource,
+            writer: None,
+            ignore: &ignore,
+            redaction: &self.snapshot.cluster.redaction,
+        };
+        Ok(hash::effective_change(&self.request.change, &context)?)
+    }
+
+    fn binding(&self, change: &EffectiveChange) -> Result<Binding, Denial> {
+        let request = self.request;
+        let uid = match request.change.before() {
+            Some(old) => old.uid()?,
+            None => request.parent_uid.map(Into::into),
+        };
+        Ok(Binding {
+            cluster_id: self.snapshot.cluster.id.to_string(),
+            subject: self.actor.subject.identity.clone(),
+            environment: self.environment,
+            target: BoundTarget::of(&request.target, uid.as_deref()),
+            operation: request.operation,
+            resource_hash: change.resource_hash,
+            old_hash: change.old_hash,
+            command_hash: command_hash(request)?,
+        })
+    }
+
+    fn covering_ticket(&self, binding: &Binding) -> Result<Tickets, Denial> {
+        let tickets = self.snapshot.tickets.get(&binding.digest()).into_iter().flatten();
+        let mut refusal = None;
+        let mut waiting = None;
+        for ticket in tickets {
+            let event = Event::Claim {
+                bind: binding.bind(&ticket.uid),
+                call: call_kind(self.request),
+                resource_version: old_version(self.request),
+            };
+            match step(&ticket.state, event, self.now) {
+                Ok(Step::To(TicketState::Ended(_))) => {}
+                Ok(_) if tally(ticket, self.snapshot).outcome == Outcome::Approved => {
+                    return Ok(Tickets::Covered(self.covered(ticket, binding)));
+                }
+                Ok(_) => refusal = Some(self.no_longer_approved(ticket)),
+                Err(_) if matches!(ticket.state, TicketState::Pending { .. }) => {
+                    waiting = Some(ticket.clone())
+                }
+                Err(_) if self.denied_lately(ticket) => return Err(denied(ticket)),
+                Err(why) if !ticket.state.is_final() => refusal = Some(spent(ticket, &why.to_string())),
+                Err(_) => {}
+            }
+        }
+        match (waiting, refusal) {
+            (Some(ticket), _) => Ok(Tickets::Waiting(ticket)),
+            (None, Some(denial)) => Err(denial),
+            (None, None) => Ok(Tickets::None),
+        }
+    }
+
+    fn covered(&self, ticket: &Arc<Ticket>, binding: &Binding) -> Covered {
+        Covered {
+            ticket: ticket.clone(),
+            bind: binding.bind(&ticket.uid),
+            call: call_kind(self.request),
+        }
+    }
+
+    fn no_longer_approved(&self, ticket: &Ticket) -> Denial {
+        let tally = tally(ticket, self.snapshot);
+        let message = format!(
+            "ticket `{}` has {} of {} reviews that still count: ask for another review, or cancel it and start anew",
+            ticket.name,
+            tally.counted.len(),
+            tally.required
+        );
+        Denial::new(Reason::TicketSpent, message).because(ticket_cause(ticket))
+    }
+
+    /// A denied change is not asked for again for as long as a ticket waits.
+    fn denied_lately(&self, ticket: &Ticket) -> bool {
+        let reviews = self.snapshot.reviews.get(&ticket.uid).into_iter().flatten();
+        let denied = reviews
+            .filter(|review| review.decision == ReviewDecision::Deny)
+            .map(|review| review.created);
+        let at = denied.max().unwrap_or(ticket.created);
+        let until = at
+            .saturating_add(self.policy.approvals.pending_ttl)
+            .unwrap_or(Timestamp::MAX);
+        ticket.state == TicketState::Ended(TicketEnd::Denied) && self.now < until
+    }
+}
+
+fn ticket_cause(ticket: &Ticket) -> Cause {
+    Cause::new("ApprovalTicket", ticket.name.clone(), "status.state")
+}
+
+fn denied(ticket: &Ticket) -> Denial {
+    let message = format!(
+        "this change was denied: kubectl countersign describe {} -n {}; make another change, or wait",
+        ticket.name, ticket.namespace
+    );
+    Denial::new(Reason::TicketDenied, message).because(ticket_cause(ticket))
+}
+
+fn spent(ticket: &Ticket, why: &str) -> Denial {
+    let message = format!("ticket `{}`: {why}", ticket.name);
+    Denial::new(Reason::TicketSpent, message).because(ticket_cause(ticket))
+}
+
+/// How often the API server may ask for this write.
+pub fn call_kind(request: &Request<'_>) -> CallKind {
+    match (request.operation, request.target.subresource) {
+        (Operation::Connect, _) => CallKind::Connect,
+        (Operation::Delete, _) => CallKind::Delete,
+        (Operation::Update, _) => CallKind::Update,
+        (Operation::Create, "eviction") => CallKind::Evict,
+        (Operation::Create, "token") => CallKind::Unseen,
+        (Operation::Create, _) => CallKind::Once,
+    }
+}
+
+fn old_version(request: &Request<'_>) -> Option<Arc<str>> {
+    let old = request.change.before()?;
+    old.resource_version().ok().flatten().map(Arc::from)
+}
+
+/// The digest of what the change alone does not say: a connection's options, a delete's.
+fn command_hash(request: &Request<'_>) -> Result<Option<Digest>, Denial> {
+    let options = match (&request.change, request.operation) {
+        (Change::Connect(body), _) => body.as_ref(),
+        (_, Operation::Delete) => request.options.as_ref(),
+        (Change::Create(body), _) if request.target.subresource == "eviction" => {
+            return eviction_hash(body).map(Some);
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(hash::command_hash(options)?))
+}
+
+/// An eviction's options are those of the delete that it makes.
+fn eviction_hash(body: &Object<'_>) -> Result<Digest, Denial> {
+    let options = body.field(&["deleteOptions"])?.map(Object::new);
+    Ok(hash::command_hash(options.as_ref())?)
+}

@@ -1,0 +1,84 @@
+//! The operator's own writes, and what is the operator's alone.
+
+use super::End;
+use crate::{
+    decision::{Denial, Grant, Reason},
+    request::{Operation, Request},
+    snapshot::Snapshot,
+};
+
+/// The API group of Countersign's own kinds.
+pub const GROUP: &str = "countersign.dev";
+
+/// The Secret that holds the operator's keys and the strict latch.
+pub const KEYS_SECRET: &str = "countersign-keys";
+
+/// The kinds whose objects are tickets and statements about them: their content never changes.
+pub(super) const WORKFLOW_KINDS: [&str; 2] = ["approvaltickets", "approvalreviews"];
+
+/// Goes on with what others may write at all.
+pub(super) fn or_others(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), End> {
+    if is_operator(request, snapshot) {
+        if is_operators_work(request, snapshot) {
+            return Err(End::Allow(Grant::new(Reason::Operator, None)));
+        }
+        let message = format!("the operator has no business with {}", request.target.place());
+        return Err(Denial::new(Reason::OperatorOnly, message).into());
+    }
+    if is_operators_alone(request, snapshot) && !follows_its_namespace(request, snapshot) {
+        return Err(operators_alone(request).into());
+    }
+    Ok(())
+}
+
+fn is_operator(request: &Request<'_>, snapshot: &Snapshot) -> bool {
+    *request.caller.username == *snapshot.cluster.operator
+        && *request.caller.uid == *snapshot.cluster.operator_uid
+}
+
+fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
+    let target = &request.target;
+    let at_home = target.namespace == Some(&*snapshot.cluster.namespace);
+    let own_status = target.group == GROUP && target.subresource == "status";
+    let workflow = target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource);
+    let keys = at_home && target.is("", "secrets") && target.name == KEYS_SECRET;
+    let lease = at_home && target.is("coordination.k8s.io", "leases");
+    let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
+    own_status || workflow || keys || lease || (home && request.operation == Operation::Create)
+}
+
+/// Status of Countersign's kinds, changes and removals of tickets and reviews, the keys.
+fn is_operators_alone(request: &Request<'_>, snapshot: &Snapshot) -> bool {
+    let target = &request.target;
+    let keys = target.namespace == Some(&*snapshot.cluster.namespace)
+        && target.is("", "secrets")
+        && target.name == KEYS_SECRET;
+    let status = target.group == GROUP && !target.subresource.is_empty();
+    let workflow = target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource);
+    keys || status || (workflow && request.operation != Operation::Create)
+}
+
+/// Whether the object goes with its namespace: tickets are kept by the audit log, not by a namespace that ends.
+fn follows_its_namespace(request: &Request<'_>, snapshot: &Snapshot) -> bool {
+    request.operation == Operation::Delete
+        && request.caller.service_account() == Some(("kube-system", "namespace-controller"))
+        && (request.target.namespace)
+            .and_then(|name| snapshot.namespaces.get(name))
+            .is_some_and(|namespace| namespace.terminating)
+}
+
+fn operators_alone(request: &Request<'_>) -> Denial {
+    let target = &request.target;
+    let place = target.place();
+    if !target.subresource.is_empty() || target.group != GROUP {
+        return Denial::new(
+            Reason::OperatorOnly,
+            format!("`{place}` is written by the operator alone"),
+        );
+    }
+    let message = format!(
+        "`{place}` never changes once made, and the operator alone removes it: \
+         cancel or revoke a ticket with kubectl countersign, and make a new one"
+    );
+    Denial::new(Reason::Immutable, message)
+}

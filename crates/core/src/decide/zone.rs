@@ -1,0 +1,131 @@
+//! Rule 5: what the subject may do in the place, by the zone that holds it.
+
+use super::{End, subject::Actor};
+use crate::{
+    decision::{Cause, Denial, Reason},
+    environment::Environment,
+    identity::Identity,
+    place::Place,
+    policy::Policy,
+    request::Request,
+    role::Role,
+    snapshot::Snapshot,
+    zones::Zone,
+};
+
+/// That the subject may write in the place, and whether the place asks for a review of it.
+pub(super) struct Standing {
+    /// Whether the zone asks for a review of this subject.
+    pub(super) reviewed: bool,
+    /// What gives the standing.
+    pub(super) cause: Cause,
+}
+
+/// The part that somebody has in a zone.
+#[derive(PartialEq, Eq)]
+enum Part {
+    Owner,
+    Cooperator,
+    None,
+}
+
+/// The subject's standing in the place of the request.
+pub(super) fn standing(
+    request: &Request<'_>,
+    actor: &Actor,
+    environment: Environment,
+    (snapshot, policy): (&Snapshot, &Policy),
+) -> Result<Standing, End> {
+    let place = Place::of(&request.target);
+    let zone = place.zone(snapshot).map_err(|contest| {
+        let zones = contest.zones();
+        let message = format!(
+            "`{}` is contested: zones {zones} must be changed first",
+            place.path()
+        );
+        Denial::new(Reason::ZoneContested, message).because(Cause::new("Zone", zones, "spec.objects"))
+    })?;
+    match zone {
+        Some(zone) => in_zone(&zone, actor, policy).map_err(End::from),
+        None => outside_zones(&place, actor, environment, policy).map_err(End::from),
+    }
+}
+
+fn in_zone(zone: &Zone, actor: &Actor, policy: &Policy) -> Result<Standing, Denial> {
+    let cause = |field| Cause::new("Zone", zone.name.clone(), field);
+    let reviewed = zone.require_review.unwrap_or(policy.defaults.require_review);
+    match part(zone, actor) {
+        Part::Owner => Ok(Standing {
+            reviewed: false,
+            cause: cause("spec.owner"),
+        }),
+        _ if actor.is_admin() => Ok(Standing {
+            reviewed: false,
+            cause: actor.role_cause(),
+        }),
+        Part::Cooperator => Ok(Standing {
+            reviewed,
+            cause: cause("spec.cooperators"),
+        }),
+        Part::None => {
+            let message = format!(
+                "{} has no part in zone `{}`: ask its owner {} to make the change, or to add you as a cooperator",
+                actor.subject.identity, zone.name, zone.owner
+            );
+            Err(Denial::new(Reason::NotOfZone, message).because(cause("spec.owner")))
+        }
+    }
+}
+
+/// An agent inside the owning team counts as a cooperator.
+fn part(zone: &Zone, actor: &Actor) -> Part {
+    let subject = &actor.subject;
+    let through_team = |identity: &Identity| subject.teams.contains(identity);
+    if subject.identity == zone.owner || (through_team(&zone.owner) && subject.identity.is_user()) {
+        return Part::Owner;
+    }
+    let cooperates = |identity: &Identity| subject.identity == *identity || through_team(identity);
+    if through_team(&zone.owner) || zone.cooperators.iter().any(cooperates) {
+        return Part::Cooperator;
+    }
+    Part::None
+}
+
+fn outside_zones(
+    place: &Place<'_>,
+    actor: &Actor,
+    environment: Environment,
+    policy: &Policy,
+) -> Result<Standing, Denial> {
+    let public = environment != Environment::Prod && place.is_under(&policy.defaults.public_objects);
+    if public {
+        let cause = Cause::new("AccessPolicy", "default", "spec.defaults.publicObjects");
+        return Ok(Standing {
+            reviewed: false,
+            cause,
+        });
+    }
+    let least = if environment == Environment::Prod {
+        policy.unzoned.prod
+    } else {
+        policy.unzoned.elsewhere
+    };
+    let who = &actor.subject.identity;
+    if who.is_user() && actor.role.role >= least && actor.role.role > Role::Reader {
+        return Ok(Standing {
+            reviewed: false,
+            cause: actor.role_cause(),
+        });
+    }
+    let lacking = if who.is_agent() {
+        "agents need a zone or a public place".to_owned()
+    } else {
+        format!("{who} is {}, and {least} is needed", actor.role.role)
+    };
+    let message = format!(
+        "`{}` is in no zone ({environment}): {lacking}; an admin can add it to a zone",
+        place.path()
+    );
+    let cause = Cause::new("AccessPolicy", "default", "spec.unzoned");
+    Err(Denial::new(Reason::Unzoned, message).because(cause))
+}

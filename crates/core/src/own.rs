@@ -1,0 +1,96 @@
+//! Objects of Countersign's own kinds as a request shows them, parsed by the same parsers that compile the snapshot.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    binding::Binding,
+    delegation::Delegation,
+    digest::Digest,
+    identity::Identity,
+    policy::Policy,
+    review::ReviewDecision,
+    role::Role,
+    snapshot::{Agent, Team},
+    ticket::Ticket,
+    zones::Zone,
+};
+
+/// What one of Countersign's own objects would be after the request.
+#[derive(Clone, Debug)]
+pub enum Own {
+    /// A Zone.
+    Zone(Zone),
+    /// A RoleGrant.
+    RoleGrant {
+        /// `user:` or `team:`.
+        identity: Identity,
+        /// The role.
+        role: Role,
+    },
+    /// A Team.
+    Team(Team),
+    /// An Agent.
+    Agent(Agent),
+    /// A WriteDelegation.
+    WriteDelegation(Delegation),
+    /// The AccessPolicy.
+    AccessPolicy(Box<Policy>),
+    /// An ApprovalTicket.
+    Ticket(Box<TicketDraft>),
+    /// An ApprovalReview.
+    Review(Box<ReviewDraft>),
+    /// The object is removed.
+    Removed,
+    /// The object cannot be read: the field, the value and the rule.
+    Invalid(String),
+}
+
+/// A ticket that somebody makes.
+#[derive(Clone, Debug)]
+pub struct TicketDraft {
+    /// What it would approve.
+    pub binding: Binding,
+    /// The nonce that the server chose.
+    pub nonce: String,
+    /// The binding hash that the server stamped.
+    pub binding_hash: Digest,
+    /// Who requests it, as stamped.
+    pub requester: Identity,
+    /// Whether the stamp is the operator's, over exactly this.
+    pub stamped: bool,
+    /// The granules of the change that it shows, with the digests of their new values.
+    pub change: BTreeMap<String, Option<Digest>>,
+    /// The digest of the present values of those granules, read from the cluster.
+    pub present: Present,
+}
+
+/// The target of a ticket as the cluster shows it at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Present {
+    /// There is no such object.
+    Absent,
+    /// It is there.
+    Object {
+        /// Its uid.
+        uid: String,
+        /// Digest of the present values of the granules that the ticket changes.
+        old_hash: Option<Digest>,
+    },
+}
+
+/// A review that somebody makes.
+#[derive(Clone, Debug)]
+pub struct ReviewDraft {
+    /// The ticket that it is about, read from the cluster; none when there is none of this name.
+    pub ticket: Option<Arc<Ticket>>,
+    /// The uid that the review names.
+    pub ticket_uid: String,
+    /// The hash that the reviewer saw.
+    pub binding_hash: Digest,
+    /// The decision.
+    pub decision: ReviewDecision,
+    /// Who reviews, as stamped.
+    pub reviewer: Identity,
+    /// Whether the stamp is the operator's, over exactly this.
+    pub stamped: bool,
+}

@@ -1,0 +1,245 @@
+//! The one AccessPolicy, compiled; [`Policy::default`] is what ships.
+
+use std::{borrow::Cow, sync::Arc};
+
+use jiff::SignedDuration;
+
+use crate::{environment::Environment, glob::Glob, hash::Pattern, role::Role};
+
+/// The compiled AccessPolicy.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// Digest of the spec it was compiled from; recorded beside what it decides, bound to nothing.
+    pub digest: Arc<str>,
+    /// Where each environment lies and how it is enforced; the first match wins.
+    pub environments: Vec<EnvironmentRule>,
+    /// How usernames become identities; the longest prefix wins.
+    pub usernames: Vec<UsernameRule>,
+    /// What holds where nothing else is said.
+    pub defaults: Defaults,
+    /// The least role that may write outside every zone.
+    pub unzoned: Unzoned,
+    /// Reviews that places ask for, whoever owns them.
+    pub review_rules: Vec<ReviewRule>,
+    /// Short names of resource types (`app` for `deployments.apps`).
+    pub aliases: Vec<Alias>,
+    /// Values that another mutator randomises: they leave the hash.
+    pub hash_ignore: Vec<HashIgnore>,
+    /// How tickets live.
+    pub approvals: Approvals,
+    /// Whether a violation is blocked.
+    pub strict_mode: bool,
+    /// Whether turning strict mode off needs a passcode.
+    pub strict_mode_locked: bool,
+    /// Roles that directory groups give.
+    pub group_roles: Vec<(Arc<str>, Role)>,
+    /// How many human admins are sensible, before a warning.
+    pub max_human_admins: usize,
+    /// Whether a passcode for emergencies is set up.
+    pub has_passcode: bool,
+}
+
+/// One entry of `environments[]`.
+#[derive(Clone, Debug, Default)]
+pub struct EnvironmentRule {
+    /// The environment that the entry describes.
+    pub environment: Option<Environment>,
+    /// The namespaces that belong to it by name.
+    pub namespaces: Vec<Arc<str>>,
+    /// The namespaces that belong to it by label: all pairs must be there. Empty selects none.
+    pub labels: Vec<(Arc<str>, Arc<str>)>,
+    /// Whether cluster-scoped objects belong to it.
+    pub cluster_scoped: bool,
+    /// Whether a violation there is blocked in strict mode.
+    pub enforcement: Enforcement,
+}
+
+/// What a violation in an environment leads to while strict mode is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Enforcement {
+    /// It is blocked.
+    #[default]
+    Enforce,
+    /// It is allowed with a warning and a record.
+    Warn,
+}
+
+/// One entry of `usernames[]`.
+#[derive(Clone, Debug)]
+pub struct UsernameRule {
+    /// The issuer's prefix of usernames.
+    pub prefix: Arc<str>,
+    /// The realm of its people; empty for the only issuer.
+    pub realm: Arc<str>,
+}
+
+/// `defaults`.
+#[derive(Clone, Debug)]
+pub struct Defaults {
+    /// The role of who has no grant.
+    pub role: Role,
+    /// The environment of what nothing else places.
+    pub environment: Environment,
+    /// Whether a zone that does not say asks for review of its cooperators.
+    pub require_review: bool,
+    /// The least number of reviewers, at least 1.
+    pub min_reviewers: u32,
+    /// Objects outside prod that contributors and agents may write without a zone.
+    pub public_objects: Vec<Glob>,
+    /// Repository paths that contributors and agents may write without a zone.
+    pub public_zones: Vec<Glob>,
+}
+
+/// `unzoned`: the least role outside every zone.
+#[derive(Clone, Copy, Debug)]
+pub struct Unzoned {
+    /// In prod.
+    pub prod: Role,
+    /// Elsewhere.
+    pub elsewhere: Role,
+}
+
+/// One entry of `reviewRules[]`: reviews beside what zones ask, never an overlap with them.
+#[derive(Clone, Debug)]
+pub struct ReviewRule {
+    /// Its name, for messages.
+    pub name: Arc<str>,
+    /// The objects it covers.
+    pub objects: Vec<Glob>,
+    /// The repository paths it covers.
+    pub paths: Vec<Glob>,
+    /// How many reviewers it asks, at least 1.
+    pub min_reviewers: u32,
+    /// The roles of which a reviewer must hold one.
+    pub reviewer_roles: Vec<Role>,
+}
+
+/// One entry of `resourceTypes[]`.
+#[derive(Clone, Debug)]
+pub struct Alias {
+    /// The short name.
+    pub alias: Arc<str>,
+    /// `<resource>.<group>`.
+    pub resource: Arc<str>,
+}
+
+/// One entry of `hashIgnore[]`.
+#[derive(Clone, Debug)]
+pub struct HashIgnore {
+    /// API group of the kind.
+    pub group: Arc<str>,
+    /// The kind.
+    pub kind: Arc<str>,
+    /// What leaves the hash.
+    pub pointers: Vec<Pattern>,
+}
+
+/// `approvals`.
+#[derive(Clone, Debug)]
+pub struct Approvals {
+    /// How long a ticket waits for its reviews.
+    pub pending_ttl: SignedDuration,
+    /// How long an approved ticket may be used.
+    pub approved_ttl: SignedDuration,
+    /// Whether a denial makes the ticket that would open it.
+    pub mint_on_denial: bool,
+    /// The most pending tickets of one subject in one namespace.
+    pub max_pending: usize,
+    /// How long a finished ticket is kept.
+    pub retention: SignedDuration,
+    /// Whether the owner of an agent counts as its reviewer.
+    pub agent_owner_may_review: bool,
+}
+
+impl Policy {
+    /// The roles that these directory groups give, the highest of them.
+    pub fn group_role(&self, groups: &[Cow<'_, str>]) -> Option<Role> {
+        let held = |group: &str| groups.iter().any(|held| held == group);
+        self.group_roles
+            .iter()
+            .filter(|(group, _)| held(group))
+            .map(|(_, role)| *role)
+            .max()
+    }
+
+    /// What leaves the hash of this kind.
+    pub fn hash_ignore(&self, group: &str, kind: &str) -> Vec<Pattern> {
+        let of_kind = |entry: &&HashIgnore| *entry.group == *group && *entry.kind == *kind;
+        self.hash_ignore
+            .iter()
+            .filter(of_kind)
+            .flat_map(|entry| entry.pointers.iter().cloned())
+            .collect()
+    }
+
+    /// How an environment is enforced in strict mode: prod and preview block, dev and test warn, unless said.
+    pub fn enforcement(&self, environment: Environment) -> Enforcement {
+        let said = self
+            .environments
+            .iter()
+            .find(|rule| rule.environment == Some(environment));
+        said.map_or_else(|| shipped_enforcement(environment), |rule| rule.enforcement)
+    }
+}
+
+/// What ships: prod and preview block, dev and test warn.
+pub const fn shipped_enforcement(environment: Environment) -> Enforcement {
+    match environment {
+        Environment::Prod | Environment::Preview => Enforcement::Enforce,
+        Environment::Dev | Environment::Test => Enforcement::Warn,
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            digest: "".into(),
+            environments: Vec::new(),
+            usernames: vec![UsernameRule {
+                prefix: "".into(),
+                realm: "".into(),
+            }],
+            defaults: Defaults::default(),
+            unzoned: Unzoned {
+                prod: Role::Admin,
+                elsewhere: Role::Contributor,
+            },
+            review_rules: Vec::new(),
+            aliases: Vec::new(),
+            hash_ignore: Vec::new(),
+            approvals: Approvals::default(),
+            strict_mode: false,
+            strict_mode_locked: false,
+            group_roles: Vec::new(),
+            max_human_admins: 3,
+            has_passcode: false,
+        }
+    }
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        let public = ["docs/**", "examples/**"];
+        Self {
+            role: Role::Reader,
+            environment: Environment::Prod,
+            require_review: false,
+            min_reviewers: 1,
+            public_objects: Vec::new(),
+            public_zones: public.iter().filter_map(|glob| Glob::path(glob).ok()).collect(),
+        }
+    }
+}
+
+impl Default for Approvals {
+    fn default() -> Self {
+        Self {
+            pending_ttl: SignedDuration::from_hours(24),
+            approved_ttl: SignedDuration::from_mins(15),
+            mint_on_denial: true,
+            max_pending: 50,
+            retention: SignedDuration::from_hours(24 * 7),
+            agent_owner_may_review: false,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! One admission request: who asks, for what operation, on which object, with what change.
+
+use std::fmt;
+
+use crate::{
+    identity::Identity,
+    object::{Change, Object},
+    own::Own,
+};
+
+/// What the API server is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Operation {
+    /// A new object, or a call of a subresource that has a body and no predecessor (eviction, binding, token).
+    Create,
+    /// A changed object: PUT, any PATCH, apply.
+    Update,
+    /// A removed object, alone or as part of a collection.
+    Delete,
+    /// A connection: exec, attach, port-forward, proxy.
+    Connect,
+}
+
+impl Operation {
+    /// The operation as users write it in kinds: `Create`, `Update`, `Delete`, `Connect`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "Create",
+            Self::Update => "Update",
+            Self::Delete => "Delete",
+            Self::Connect => "Connect",
+        }
+    }
+
+    /// The last word of an action: `create`, `update`, `delete`, `connect`.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Connect => "connect",
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Operation {
+    type Err = UnknownOperation;
+
+    fn from_str(text: &str) -> Result<Self, UnknownOperation> {
+        [Self::Create, Self::Update, Self::Delete, Self::Connect]
+            .into_iter()
+            .find(|operation| operation.as_str() == text)
+            .ok_or_else(|| UnknownOperation(text.to_owned()))
+    }
+}
+
+/// A text that names no operation.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not an operation: use Create, Update, Delete or Connect")]
+pub struct UnknownOperation(pub String);
+
+/// The caller as the API server authenticated it (`userInfo`); impersonation replaces it (E21).
+#[derive(Clone, Copy, Debug)]
+pub struct Caller<'a> {
+    /// The raw username.
+    pub username: &'a str,
+    /// The uid, empty when the authenticator gives none; of a service account the account's own.
+    pub uid: &'a str,
+    /// The groups; absent and empty are the same: none.
+    pub groups: &'a [std::borrow::Cow<'a, str>],
+}
+
+impl<'a> Caller<'a> {
+    /// Namespace and name, when the caller is a service account.
+    pub fn service_account(&self) -> Option<(&'a str, &'a str)> {
+        self.username
+            .strip_prefix("system:serviceaccount:")?
+            .split_once(':')
+    }
+}
+
+/// The object that a request writes, borrowed from the review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Target<'a> {
+    /// API group, empty for the core group.
+    pub group: &'a str,
+    /// API version of the request; `*/*` rules never convert.
+    pub version: &'a str,
+    /// Kind of the body: of a subresource the body's kind (`Scale`, `Eviction`).
+    pub kind: &'a str,
+    /// Plural resource name without the subresource.
+    pub resource: &'a str,
+    /// Subresource, empty for the object itself.
+    pub subresource: &'a str,
+    /// Namespace, `None` for cluster-scoped objects, Namespaces among them.
+    pub namespace: Option<&'a str>,
+    /// Name.
+    pub name: &'a str,
+}
+
+/// The first segment of a cluster-scoped object's place.
+pub const CLUSTER: &str = "@cluster";
+
+impl Target<'_> {
+    /// `<resource>.<group>`, or `<resource>` in the core group: the second segment of the object space.
+    pub fn resource_type(&self) -> String {
+        if self.group.is_empty() {
+            self.resource.to_owned()
+        } else {
+            format!("{}.{}", self.resource, self.group)
+        }
+    }
+
+    /// `<group>/<version>`, or the version alone in the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
+    }
+
+    /// The namespace, or `@cluster`: the first segment of the object space, and the project of a resource name.
+    pub fn project(&self) -> &str {
+        self.namespace.unwrap_or(CLUSTER)
+    }
+
+    /// The place in the object space: `<namespace>/<resource>.<group>/<name>`.
+    pub fn place(&self) -> String {
+        format!("{}/{}/{}", self.project(), self.resource_type(), self.name)
+    }
+
+    /// Whether this is `resource` of `group`, any subresource.
+    pub fn is(&self, group: &str, resource: &str) -> bool {
+        self.group == group && self.resource == resource
+    }
+}
+
+/// What one admission call asks.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Who asks.
+    pub caller: Caller<'a>,
+    /// What is about to be done.
+    pub operation: Operation,
+    /// To which object.
+    pub target: Target<'a>,
+    /// With which content.
+    pub change: Change<'a>,
+    /// The call's own options (DeleteOptions and the like).
+    pub options: Option<Object<'a>>,
+    /// The uid of the existing object, where the change does not hold it: eviction, binding, token, CONNECT.
+    pub parent_uid: Option<&'a str>,
+    /// The object that would be, when it is one of Countersign's own kinds.
+    pub own: Option<&'a Own>,
+    /// Whether the server chooses the name, up to eight times over (E7).
+    pub generates_name: bool,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+}
+
+impl Request<'_> {
+    /// Whether the call says nothing of the object it acts on but its name: eviction, binding, token, CONNECT.
+    pub fn hides_its_object(&self) -> bool {
+        match self.operation {
+            Operation::Create => !self.target.subresource.is_empty(),
+            Operation::Connect => true,
+            Operation::Update | Operation::Delete => false,
+        }
+    }
+}
+
+/// Who asks, after authentication: an identity and the teams it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The identity.
+    pub identity: Identity,
+    /// The teams that hold it, as members or through directory groups.
+    pub teams: Vec<Identity>,
+    /// The highest role that its directory groups give.
+    pub group_role: Option<crate::role::Role>,
+}

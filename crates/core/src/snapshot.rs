@@ -1,0 +1,223 @@
+//! What is known of the cluster at one moment: compiled, immutable, shared; one request reads one snapshot.
+
+use std::sync::Arc;
+
+use imbl::{HashMap, HashSet, Vector};
+use jiff::Timestamp;
+
+use crate::{
+    delegation::Delegation,
+    digest::{Digest, MacKey},
+    environment::Environment,
+    identity::Identity,
+    policy::Policy,
+    review::Review,
+    role::Role,
+    ticket::Ticket,
+    zones::ZoneIndex,
+};
+
+/// Everything that a decision may depend on. Cloning is cheap: all maps are persistent.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Which cluster this is, and who the operator is in it.
+    pub cluster: Arc<Cluster>,
+    /// The policy.
+    pub policy: PolicyState,
+    /// Whether strict mode was ever on and was not turned off by the rules: a missing policy then denies.
+    pub latched: bool,
+    /// Grants by the identity they name.
+    pub grants: HashMap<Identity, Vector<Grant>>,
+    /// Teams by identity.
+    pub teams: HashMap<Identity, Arc<Team>>,
+    /// The teams that name an identity as a member.
+    pub memberships: HashMap<Identity, HashSet<Identity>>,
+    /// The teams that name a directory group.
+    pub team_groups: HashMap<Arc<str>, HashSet<Identity>>,
+    /// Agents by identity.
+    pub agents: HashMap<Identity, Arc<Agent>>,
+    /// The agents that list a service account, by `<namespace>:<name>`.
+    pub service_accounts: HashMap<Arc<str>, HashSet<Identity>>,
+    /// Zones by place.
+    pub zones: ZoneIndex,
+    /// Zones that cannot be read, with the reason; the part of their places that can be read is contested.
+    pub unreadable_zones: HashMap<Arc<str>, Arc<str>>,
+    /// Delegations by the exact username they name.
+    pub delegations: HashMap<Arc<str>, Vector<Arc<Delegation>>>,
+    /// Namespaces by name.
+    pub namespaces: HashMap<Arc<str>, Arc<Namespace>>,
+    /// Tickets by the digest of their binding without the nonce.
+    pub tickets: HashMap<Digest, Vector<Arc<Ticket>>>,
+    /// Reviews by the uid of the ticket that they are about.
+    pub reviews: HashMap<Arc<str>, Vector<Arc<Review>>>,
+}
+
+/// The cluster, the operator in it, and the keys that decisions need.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The uid of the namespace kube-system.
+    pub id: Arc<str>,
+    /// The operator's own username.
+    pub operator: Arc<str>,
+    /// The operator's own uid, empty when its authenticator gives none.
+    pub operator_uid: Arc<str>,
+    /// The namespace the operator lives in.
+    pub namespace: Arc<str>,
+    /// Keys the digests of secret values.
+    pub redaction: MacKey,
+    /// Keys the stamps on tickets and reviews.
+    pub stamp: MacKey,
+}
+
+/// What is known of the AccessPolicy `default`.
+#[derive(Clone, Debug)]
+pub enum PolicyState {
+    /// There is none: the operator observes, unless strict mode is latched.
+    Absent(Arc<Policy>),
+    /// It holds something that cannot be read: everything guarded is denied, with this reason.
+    Unreadable(Arc<str>),
+    /// It is in force.
+    Loaded(Arc<Policy>),
+}
+
+impl PolicyState {
+    /// The policy, or what ships where there is none; nothing when it cannot be read.
+    pub fn get(&self) -> Option<&Arc<Policy>> {
+        match self {
+            Self::Absent(policy) | Self::Loaded(policy) => Some(policy),
+            Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// One RoleGrant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// The object's name.
+    pub name: Arc<str>,
+    /// The role it gives.
+    pub role: Role,
+    /// When the webhook last saw the identity, if ever.
+    pub last_seen: Option<Timestamp>,
+}
+
+/// One Team.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// `user:` and `agent:` members.
+    pub members: Vec<Identity>,
+    /// Directory groups that are this team.
+    pub groups: Vec<Arc<str>>,
+}
+
+/// One Agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// `agent:<name>`.
+    pub identity: Identity,
+    /// `agent` or `contributor`.
+    pub role: Role,
+    /// The human who answers for it.
+    pub owner: Identity,
+    /// Whether it may act at all.
+    pub suspended: bool,
+    /// The service accounts that act as it.
+    pub accounts: Vec<Account>,
+    /// Why the object cannot be relied on, if so: the agent is then denied.
+    pub degraded: Option<Arc<str>>,
+}
+
+/// A service account of an agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+    /// The uid that the operator pinned, once it saw the account.
+    pub uid: Option<Arc<str>>,
+}
+
+/// What matters of a Namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// The uid.
+    pub uid: Arc<str>,
+    /// Its labels, for environment selection and delegations.
+    pub labels: std::collections::BTreeMap<Arc<str>, Arc<str>>,
+    /// Whether it is being deleted.
+    pub terminating: bool,
+}
+
+impl Snapshot {
+    /// A snapshot of a cluster in which nothing is configured.
+    pub fn new(cluster: Cluster) -> Self {
+        Self {
+            cluster: Arc::new(cluster),
+            policy: PolicyState::Absent(Arc::default()),
+            latched: false,
+            grants: HashMap::new(),
+            teams: HashMap::new(),
+            memberships: HashMap::new(),
+            team_groups: HashMap::new(),
+            agents: HashMap::new(),
+            service_accounts: HashMap::new(),
+            zones: ZoneIndex::default(),
+            unreadable_zones: HashMap::new(),
+            delegations: HashMap::new(),
+            namespaces: HashMap::new(),
+            tickets: HashMap::new(),
+            reviews: HashMap::new(),
+        }
+    }
+
+    /// Whether somebody can be this identity: it is named by a grant, is a team, an agent, or a member of a team.
+    pub fn knows(&self, identity: &Identity) -> bool {
+        self.grants.contains_key(identity)
+            || self.teams.contains_key(identity)
+            || self.agents.contains_key(identity)
+            || self.memberships.contains_key(identity)
+    }
+
+    /// The environment of a namespace; of one that is not known, the default.
+    pub fn environment_of_namespace(&self, name: &str, policy: &Policy) -> Environment {
+        let labels = self.namespaces.get(name).map(|namespace| &namespace.labels);
+        environment_by_labels(name, |key| labels?.get(key).map(|value| &**value), policy)
+    }
+
+    /// The live admins: known, human, of role admin, and seen by the webhook.
+    pub fn live_admins(&self) -> Vec<&Identity> {
+        let lives = |grants: &Vector<Grant>| {
+            grants.iter().all(|grant| grant.role == Role::Admin)
+                && grants.iter().any(|grant| grant.last_seen.is_some())
+        };
+        self.grants
+            .iter()
+            .filter(|(who, grants)| who.is_user() && lives(grants))
+            .map(|(who, _)| who)
+            .collect()
+    }
+}
+
+/// The environment of a namespace with these labels: its own label, else the first match of the policy, else the
+/// default. A label that names no environment is treated as prod: nobody lowers a place by a typing error.
+pub fn environment_by_labels<'a>(
+    name: &str,
+    label: impl Fn(&str) -> Option<&'a str>,
+    policy: &Policy,
+) -> Environment {
+    if let Some(value) = label(crate::environment::ENVIRONMENT_LABEL) {
+        return value.parse().unwrap_or(Environment::Prod);
+    }
+    let selects = |rule: &crate::policy::EnvironmentRule| {
+        let by_labels = !rule.labels.is_empty()
+            && rule
+                .labels
+                .iter()
+                .all(|(key, value)| label(key) == Some(&**value));
+        by_labels || rule.namespaces.iter().any(|namespace| **namespace == *name)
+    };
+    let rule = policy.environments.iter().find(|rule| selects(rule));
+    rule.and_then(|rule| rule.environment)
+        .unwrap_or(policy.defaults.environment)
+}

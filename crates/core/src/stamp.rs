@@ -1,0 +1,87 @@
+//! Stamps: the operator's proof that it chose, on a ticket or a review, what a person may not choose.
+
+use crate::{
+    binding::Binding,
+    digest::{Digest, MacKey},
+    identity::Identity,
+    review::ReviewDecision,
+};
+
+/// What the stamp of a ticket is over.
+#[derive(Debug)]
+pub struct TicketStamp<'a> {
+    /// The binding, with its cluster.
+    pub binding: &'a Binding,
+    /// The namespace that the ticket lives in.
+    pub namespace: &'a str,
+    /// The server's nonce.
+    pub nonce: &'a str,
+    /// Who requested it.
+    pub requester: &'a Identity,
+}
+
+impl TicketStamp<'_> {
+    /// The stamp.
+    pub fn sign(&self, key: &MacKey) -> String {
+        key.sign(&self.parts(self.binding.hash(Some(self.nonce)).as_bytes()))
+    }
+
+    /// Whether `stamp` is the operator's.
+    pub fn verify(&self, key: &MacKey, stamp: &str) -> bool {
+        key.verify(&self.parts(self.binding.hash(Some(self.nonce)).as_bytes()), stamp)
+    }
+
+    fn parts<'a>(&'a self, hash: &'a [u8]) -> [&'a [u8]; 6] {
+        let cluster = self.binding.cluster_id.as_bytes();
+        let requester = self.requester.as_str().as_bytes();
+        [
+            b"ticket",
+            cluster,
+            self.namespace.as_bytes(),
+            self.nonce.as_bytes(),
+            requester,
+            hash,
+        ]
+    }
+}
+
+/// What the stamp of a review is over.
+#[derive(Debug)]
+pub struct ReviewStamp<'a> {
+    /// The cluster.
+    pub cluster_id: &'a str,
+    /// The namespace that the review lives in.
+    pub namespace: &'a str,
+    /// Uid of the ticket.
+    pub ticket_uid: &'a str,
+    /// The binding hash that the reviewer saw.
+    pub binding_hash: Digest,
+    /// Who reviews.
+    pub reviewer: &'a Identity,
+    /// What is decided.
+    pub decision: ReviewDecision,
+}
+
+impl ReviewStamp<'_> {
+    /// The stamp.
+    pub fn sign(&self, key: &MacKey) -> String {
+        key.sign(&self.parts())
+    }
+
+    /// Whether `stamp` is the operator's.
+    pub fn verify(&self, key: &MacKey, stamp: &str) -> bool {
+        key.verify(&self.parts(), stamp)
+    }
+
+    fn parts(&self) -> [&[u8]; 7] {
+        [
+            b"review",
+            self.cluster_id.as_bytes(),
+            self.namespace.as_bytes(),
+            self.ticket_uid.as_bytes(),
+            self.binding_hash.as_bytes(),
+            self.reviewer.as_str().as_bytes(),
+            self.decision.as_str().as_bytes(),
+        ]
+    }
+}
