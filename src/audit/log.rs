@@ -83,18 +83,18 @@ impl Log {
             head,
             torn,
         } = Directory::open(directory)?;
-        Self::start(directory, head, &opened(now, torn), metrics).map_err(OpenError::First)
+        Self::start(directory, &head, &opened(now, torn), metrics).map_err(OpenError::First)
     }
 
     fn start(
         mut storage: impl Storage,
-        head: Head,
+        head: &Head,
         first: &Record,
         metrics: AuditMetrics,
     ) -> Result<Self, AuditError> {
-        let entry = link(&head, first)?;
+        let entry = link(head, first)?;
         storage
-            .commit(&head, &entry.bytes)
+            .commit(head, &entry.bytes)
             .map_err(|error| poisoned(&error))?;
         let (appends, queue) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
