@@ -30,6 +30,8 @@ pub enum Reason {
     Approved,
     /// Allowed, although the rules say no: strict mode is off, or the environment only warns.
     Relaxed,
+    /// Allowed: a dry run of a change that would need an approval.
+    Preview,
     /// The change needs an approval that it does not have.
     ApprovalRequired,
     /// The request cannot be read.
@@ -114,6 +116,7 @@ impl Reason {
             Permitted,
             Approved,
             Relaxed,
+            Preview,
             ApprovalRequired,
             Malformed,
             PolicyUnreadable,

@@ -1,7 +1,7 @@
 //! Relaxation: what a violation leads to where it is not blocked. One function, after the decision.
 
 use crate::{
-    decision::{Decision, Denial, Findings, Grant, Reason, Severity},
+    decision::{Decision, Demand, Denial, Findings, Grant, Reason, Severity},
     environment::Environment,
     policy::{Enforcement, shipped_enforcement},
     snapshot::{PolicyState, Snapshot},
@@ -39,6 +39,11 @@ impl Mode {
             Severity::Rule => !self.strict || matches!(self.enforcement, Enforcement::Warn),
         }
     }
+}
+
+/// The grant of a dry run that would need an approval: it stores nothing, and it tells what to ask for.
+pub const fn preview(_: &Demand) -> Grant {
+    Grant::new(Reason::Preview, None)
 }
 
 /// What would have been done in strict mode, of a decision that was relaxed.

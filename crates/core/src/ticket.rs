@@ -30,6 +30,8 @@ pub struct Ticket {
     pub nonce: Arc<str>,
     /// Who asked for it: the subject, unless somebody asked on its behalf.
     pub requester: Identity,
+    /// The granules that it changes, by JSON pointer.
+    pub pointers: Vec<String>,
     /// Who wrote the change.
     pub authors: Vec<Identity>,
     /// When the object was created.
