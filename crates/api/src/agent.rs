@@ -1,0 +1,170 @@
+//! Agent: an autonomous actor, the accounts it acts with, and the human who answers for it.
+
+use countersign_core::role::Role;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{condition, schema};
+
+/// `ed25519:` and the base64 of a SubjectPublicKeyInfo: 12 fixed bytes, then the 32 of the key.
+const PUBLIC_KEY: &str = "^ed25519:MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$";
+
+/// Who the agent is and who answers for it.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "countersign.dev",
+    version = "v1alpha1",
+    kind = "Agent",
+    status = "AgentStatus",
+    derive = "PartialEq",
+    doc = "An Agent is the identity `agent:<metadata.name>`: an autonomous actor, such as an AI agent or a GitOps \
+           controller, with its own key, its own role and a human owner who answers for it. A service account \
+           that no Agent lists is unregistered, and its writes are refused.",
+    shortname = "csa",
+    category = "countersign",
+    selectable = ".spec.owner",
+    selectable = ".spec.role",
+    printcolumn(name = "Role", type_ = "string", json_path = ".spec.role"),
+    printcolumn(name = "Owner", type_ = "string", json_path = ".spec.owner"),
+    printcolumn(name = "Suspended", type_ = "boolean", json_path = ".spec.suspend"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason"
+    ),
+    printcolumn(name = "Pending", type_ = "integer", json_path = ".status.pending"),
+    printcolumn(name = "Last-Used", type_ = "date", json_path = ".status.lastUsed"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.signing == 'NotSupported' || has(self.publicKey)").message(
+    "publicKey is required unless signing is NotSupported"
+))]
+pub struct AgentSpec {
+    /// The key that the agent signs its intents with: `ed25519:` and the base64 of the key in
+    /// SubjectPublicKeyInfo form (`openssl pkey -pubout -outform DER | base64 -w0`). Required unless `signing`
+    /// is `NotSupported`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 68), regex(pattern = PUBLIC_KEY))]
+    pub public_key: Option<String>,
+
+    /// What the agent may do at most. `agent` (the default) writes in its zones and in public places, with more
+    /// guardrails; `contributor` is for trusted automation such as a GitOps controller. An agent is never
+    /// `admin`, and no team raises its role.
+    #[serde(default = "agent")]
+    #[schemars(schema_with = "schema::agent_role")]
+    pub role: Role,
+
+    /// The human who answers for the agent: a `user:` identity. The owner hears of denials and problems, and
+    /// does not count as a reviewer of the agent's changes unless the AccessPolicy says so.
+    #[schemars(length(max = schema::MAX_IDENTITY), regex(pattern = schema::USER))]
+    pub owner: String,
+
+    /// How many intents the agent may record in a minute, 1 to 6000, counted over all replicas. Default: 120.
+    #[serde(default = "intents")]
+    #[schemars(range(min = 1, max = 6000))]
+    pub intents_per_minute: u32,
+
+    /// The service accounts that act as this agent. Each account belongs to one agent at most. The operator pins
+    /// the uid of each in `status.serviceAccounts`, so that an account which is deleted and made anew is a
+    /// stranger until an admin edits the Agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into(), "name".into()]))]
+    pub service_accounts: Vec<ServiceAccountRef>,
+
+    /// Whether the agent signs its intents. `Required` (the default) or `NotSupported`, for a client that cannot
+    /// sign; such an agent can never make the intents that delete-class writes need.
+    #[serde(default)]
+    pub signing: Signing,
+
+    /// Set to true to refuse every write of the agent at once, without unregistering it. Default: false.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+fn agent() -> Role {
+    Role::Agent
+}
+
+const fn intents() -> u32 {
+    120
+}
+
+/// Whether an agent signs its intents.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signing {
+    /// It does.
+    #[default]
+    Required,
+    /// Its client cannot.
+    NotSupported,
+}
+
+/// A service account by name.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccountRef {
+    /// The namespace of the service account.
+    #[schemars(length(max = schema::MAX_LABEL), regex(pattern = schema::PLURAL))]
+    pub namespace: String,
+    /// The name of the service account.
+    #[schemars(length(max = schema::MAX_NAME), regex(pattern = schema::DNS_NAME))]
+    pub name: String,
+}
+
+/// What the operator observed of the agent.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentStatus {
+    /// The `metadata.generation` that this status describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+
+    /// `Ready` tells whether the agent may act; `Degraded` is there only while it may not, with a reason:
+    /// `BadKey`, `UnknownOwner`, `AccountMissing`, `AccountReplaced`, `AccountShared` (another Agent lists the
+    /// same service account), `Invalid` or `Unsealed`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "condition::schema")]
+    pub conditions: Vec<Condition>,
+
+    /// The service accounts of the agent with the uid that the operator pinned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into(), "name".into()]))]
+    pub service_accounts: Vec<PinnedServiceAccount>,
+
+    /// When the webhook last saw a request of the agent, to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used: Option<Time>,
+
+    /// How many tickets of the agent wait for reviews.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1_000_000))]
+    pub pending: Option<u32>,
+
+    /// The operator's proof that this generation passed admission. Without it the agent may not act.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = schema::MAX_MAC))]
+    pub seal: Option<String>,
+}
+
+/// A service account and the uid that the operator saw when the Agent was admitted.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct PinnedServiceAccount {
+    /// The namespace of the service account.
+    #[schemars(length(max = schema::MAX_LABEL))]
+    pub namespace: String,
+    /// The name of the service account.
+    #[schemars(length(max = schema::MAX_NAME))]
+    pub name: String,
+    /// The uid of the one service account that is the agent.
+    #[schemars(length(max = schema::MAX_UID))]
+    pub uid: String,
+}
