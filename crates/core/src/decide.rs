@@ -13,6 +13,8 @@ use jiff::Timestamp;
 
 pub use approval::call_kind;
 pub use environment::environment_of;
+pub use operator::{GROUP, KEYS_SECRET};
+pub use own::ticket_namespace;
 
 use crate::{
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},

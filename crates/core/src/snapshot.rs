@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub namespaces: HashMap<Arc<str>, Arc<Namespace>>,
     /// Tickets by the digest of their binding without the nonce.
     pub tickets: HashMap<Digest, Vector<Arc<Ticket>>>,
+    /// Tickets that wait for reviews, by subject and by the namespace that they live in.
+    pub pending: HashMap<(Identity, Arc<str>), Vector<Arc<Ticket>>>,
     /// Reviews by the uid of the ticket that they are about.
     pub reviews: HashMap<Arc<str>, Vector<Arc<Review>>>,
 }
@@ -167,6 +169,7 @@ impl Snapshot {
             delegations: HashMap::new(),
             namespaces: HashMap::new(),
             tickets: HashMap::new(),
+            pending: HashMap::new(),
             reviews: HashMap::new(),
         }
     }
@@ -183,6 +186,14 @@ impl Snapshot {
     pub fn environment_of_namespace(&self, name: &str, policy: &Policy) -> Environment {
         let labels = self.namespaces.get(name).map(|namespace| &namespace.labels);
         environment_by_labels(name, |key| labels?.get(key).map(|value| &**value), policy)
+    }
+
+    /// The tickets of a subject that wait for reviews in a namespace.
+    pub fn open_tickets(&self, subject: &Identity, namespace: &str) -> impl Iterator<Item = &Arc<Ticket>> {
+        self.pending
+            .get(&(subject.clone(), namespace.into()))
+            .into_iter()
+            .flatten()
     }
 
     /// The live admins: known, human, of role admin, and seen by the webhook.

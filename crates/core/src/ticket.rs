@@ -45,6 +45,17 @@ impl Ticket {
     pub fn binding_hash(&self) -> Digest {
         self.binding.hash(Some(&self.nonce))
     }
+
+    /// Whether this call of the webhook made the claim that holds the ticket, or that used it.
+    pub fn is_held_by(&self, call: &str) -> bool {
+        match &self.state {
+            TicketState::Claimed {
+                claim, stop: None, ..
+            }
+            | TicketState::Consumed { claim } => *claim.by == *call,
+            _ => false,
+        }
+    }
 }
 
 /// Where a ticket stands.
@@ -100,6 +111,8 @@ pub enum End {
 pub struct Claim {
     /// Digest of ticket and effective change.
     pub bind: Digest,
+    /// The call that made it, by the uid of its review; empty until it is written down.
+    pub by: Arc<str>,
     /// When the claim was made.
     pub claimed_at: Timestamp,
     /// The old object's version at the claim; for a create the version of the collection just before.
@@ -298,6 +311,7 @@ fn approved(usable_until: Timestamp, event: Event, now: Timestamp) -> Result<Ste
             resource_version,
         } => {
             let claim = Claim {
+                by: "".into(),
                 bind,
                 claimed_at: now,
                 resource_version,
