@@ -1,0 +1,168 @@
+//! The index: from the objects of a cluster to the snapshot that decisions read. Pure, and one change at a time.
+//!
+//! The operator feeds it from its watches, the command line from what its caller may read. An object that cannot be
+//! read grants nothing; an unreadable policy or zone makes its own scope deny.
+
+mod permissions;
+mod places;
+mod tickets;
+
+use std::{collections::HashMap, sync::Arc};
+
+use countersign_core::{
+    digest::Digest,
+    identity::Identity,
+    policy::Policy,
+    snapshot::{Cluster, PolicyState, Snapshot},
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Resource, ResourceExt};
+
+pub use self::tickets::stamped_ticket;
+use crate::{
+    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
+    access_policy, invalid::Invalid,
+};
+
+/// A snapshot, and what is needed to take an object out of it again.
+#[derive(Clone, Debug)]
+pub struct Index {
+    snapshot: Snapshot,
+    grants: HashMap<Key, Identity>,
+    agents: HashMap<Key, (Identity, Vec<Arc<str>>)>,
+    delegations: HashMap<Key, Arc<str>>,
+    tickets: HashMap<Key, Ticketed>,
+    reviews: HashMap<Key, Arc<str>>,
+}
+
+/// Where a ticket is filed.
+#[derive(Clone, Debug)]
+struct Ticketed {
+    digest: Digest,
+    subject: Identity,
+    namespace: Arc<str>,
+    uid: Arc<str>,
+}
+
+/// Namespace and name of an object; the namespace is empty for a cluster-scoped one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Namespace, or empty.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+impl Key {
+    /// The key of an object.
+    pub fn of(object: &impl Resource) -> Self {
+        let namespace = object.meta().namespace.as_deref().unwrap_or_default();
+        Self {
+            namespace: namespace.into(),
+            name: object.name_any().into(),
+        }
+    }
+}
+
+/// An object of a kind that decisions depend on.
+pub trait Indexed: Resource + Clone {
+    /// Files the object, in the place of what was filed under its key.
+    fn file(&self, index: &mut Index) -> Result<(), Invalid>;
+
+    /// Takes out what is filed under the key.
+    fn unfile(key: &Key, index: &mut Index);
+
+    /// Marks the scope of an object of this key that is there and cannot be read.
+    fn unreadable(key: &Key, why: &str, index: &mut Index) {
+        let _ = why;
+        Self::unfile(key, index);
+    }
+
+    /// The keys of what is filed.
+    fn filed(index: &Index) -> Vec<Key>;
+}
+
+impl Index {
+    /// An index of a cluster in which nothing is configured.
+    pub fn new(cluster: Cluster) -> Self {
+        Self {
+            snapshot: Snapshot::new(cluster),
+            grants: HashMap::new(),
+            agents: HashMap::new(),
+            delegations: HashMap::new(),
+            tickets: HashMap::new(),
+            reviews: HashMap::new(),
+        }
+    }
+
+    /// What decisions read. Cloning it is cheap.
+    pub const fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Says whether strict mode is latched.
+    pub const fn set_latched(&mut self, latched: bool) {
+        self.snapshot.latched = latched;
+    }
+
+    /// Files an object; one that cannot be read marks its scope.
+    pub fn apply<K: Indexed>(&mut self, object: &K) {
+        if let Err(invalid) = object.file(self) {
+            K::unreadable(&Key::of(object), &invalid.to_string(), self);
+        }
+    }
+
+    /// Takes an object out.
+    pub fn remove<K: Indexed>(&mut self, key: &Key) {
+        K::unfile(key, self);
+    }
+
+    /// Makes these all the objects of their kind. What cannot even be deserialised comes as a key and a reason.
+    pub fn replace<'a, K: Indexed + 'a>(
+        &mut self,
+        objects: impl IntoIterator<Item = Result<&'a K, (Key, String)>>,
+    ) {
+        let mut gone: std::collections::HashSet<Key> = K::filed(self).into_iter().collect();
+        for object in objects {
+            match object {
+                Ok(object) => {
+                    gone.remove(&Key::of(object));
+                    self.apply(object);
+                }
+                Err((key, why)) => {
+                    gone.remove(&key);
+                    K::unreadable(&key, &why, self);
+                }
+            }
+        }
+        for key in gone {
+            self.remove::<K>(&key);
+        }
+    }
+}
+
+impl Indexed for AccessPolicy {
+    fn file(&self, index: &mut Index) -> Result<(), Invalid> {
+        index.snapshot.policy = PolicyState::Loaded(Arc::new(access_policy::parse(self)?));
+        Ok(())
+    }
+
+    fn unfile(_: &Key, index: &mut Index) {
+        index.snapshot.policy = PolicyState::Absent(Arc::new(Policy::default()));
+    }
+
+    fn unreadable(_: &Key, why: &str, index: &mut Index) {
+        index.snapshot.policy = PolicyState::Unreadable(why.into());
+    }
+
+    fn filed(index: &Index) -> Vec<Key> {
+        let there = !matches!(index.snapshot.policy, PolicyState::Absent(_));
+        there
+            .then(|| Key {
+                namespace: "".into(),
+                name: crate::POLICY_NAME.into(),
+            })
+            .into_iter()
+            .collect()
+    }
+}

@@ -1,0 +1,141 @@
+//! Tickets and reviews: those that bear the operator's stamp.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    policy::Policy,
+    snapshot::Cluster,
+    stamp::{ReviewStamp, TicketStamp},
+    ticket::{Ticket, TicketState},
+};
+
+use super::{ApprovalReview, ApprovalTicket, Index, Indexed, Key, Ticketed};
+use crate::{
+    approval_review, approval_ticket,
+    invalid::{Invalid, Problem},
+};
+
+/// What is said of an object without a good stamp.
+const STAMPED: &str = "the operator's stamp over this object";
+
+/// The ticket, if it bears the operator's stamp.
+pub fn stamped_ticket(
+    object: &ApprovalTicket,
+    cluster: &Cluster,
+    policy: &Policy,
+) -> Result<Ticket, Invalid> {
+    let ticket = approval_ticket::parse(object, policy.approvals.pending_ttl)?;
+    let stamp = TicketStamp {
+        binding: &ticket.binding,
+        namespace: &ticket.namespace,
+        nonce: &ticket.nonce,
+        requester: &ticket.requester,
+    };
+    let shown = object.spec.stamp.as_deref().unwrap_or_default();
+    if ticket.binding.cluster_id == *cluster.id && stamp.verify(&cluster.stamp, shown) {
+        return Ok(ticket);
+    }
+    Err(Problem::unexpected(shown, STAMPED).at("spec.stamp"))
+}
+
+impl Indexed for ApprovalTicket {
+    fn file(&self, index: &mut Index) -> Result<(), Invalid> {
+        let shipped = Policy::default();
+        let policy = index.snapshot.policy.get().map_or(&shipped, |policy| policy);
+        let ticket = Arc::new(stamped_ticket(self, &index.snapshot.cluster, policy)?);
+        let key = Key::of(self);
+        Self::unfile(&key, index);
+        let filed = Ticketed {
+            digest: ticket.binding.digest(),
+            subject: ticket.binding.subject.clone(),
+            namespace: ticket.namespace.clone(),
+            uid: ticket.uid.clone(),
+        };
+        if matches!(ticket.state, TicketState::Pending { .. }) {
+            let waiting = (filed.subject.clone(), filed.namespace.clone());
+            index
+                .snapshot
+                .pending
+                .entry(waiting)
+                .or_default()
+                .push_back(ticket.clone());
+        }
+        index
+            .snapshot
+            .tickets
+            .entry(filed.digest)
+            .or_default()
+            .push_back(ticket);
+        index.tickets.insert(key, filed);
+        Ok(())
+    }
+
+    fn unfile(key: &Key, index: &mut Index) {
+        let Some(filed) = index.tickets.remove(key) else {
+            return;
+        };
+        if let Some(tickets) = index.snapshot.tickets.get_mut(&filed.digest) {
+            tickets.retain(|ticket| ticket.uid != filed.uid);
+            if tickets.is_empty() {
+                index.snapshot.tickets.remove(&filed.digest);
+            }
+        }
+        let waiting = (filed.subject, filed.namespace);
+        if let Some(tickets) = index.snapshot.pending.get_mut(&waiting) {
+            tickets.retain(|ticket| ticket.uid != filed.uid);
+            if tickets.is_empty() {
+                index.snapshot.pending.remove(&waiting);
+            }
+        }
+    }
+
+    fn filed(index: &Index) -> Vec<Key> {
+        index.tickets.keys().cloned().collect()
+    }
+}
+
+impl Indexed for ApprovalReview {
+    fn file(&self, index: &mut Index) -> Result<(), Invalid> {
+        let review = approval_review::parse(self)?;
+        let cluster = &index.snapshot.cluster;
+        let stamp = ReviewStamp {
+            cluster_id: &cluster.id,
+            namespace: self.metadata.namespace.as_deref().unwrap_or_default(),
+            ticket_uid: &review.ticket_uid,
+            binding_hash: review.binding_hash,
+            reviewer: &review.reviewer,
+            decision: review.decision,
+        };
+        let shown = self.spec.stamp.as_deref().unwrap_or_default();
+        if !stamp.verify(&cluster.stamp, shown) {
+            return Err(Problem::unexpected(shown, STAMPED).at("spec.stamp"));
+        }
+        let key = Key::of(self);
+        Self::unfile(&key, index);
+        index.reviews.insert(key, review.ticket_uid.clone());
+        index
+            .snapshot
+            .reviews
+            .entry(review.ticket_uid.clone())
+            .or_default()
+            .push_back(Arc::new(review));
+        Ok(())
+    }
+
+    fn unfile(key: &Key, index: &mut Index) {
+        let Some(ticket_uid) = index.reviews.remove(key) else {
+            return;
+        };
+        let Some(reviews) = index.snapshot.reviews.get_mut(&ticket_uid) else {
+            return;
+        };
+        reviews.retain(|review| review.name != key.name);
+        if reviews.is_empty() {
+            index.snapshot.reviews.remove(&ticket_uid);
+        }
+    }
+
+    fn filed(index: &Index) -> Vec<Key> {
+        index.reviews.keys().cloned().collect()
+    }
+}
