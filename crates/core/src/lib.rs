@@ -3,6 +3,7 @@
 //! One request is judged by [`decide()`](decide::decide): identity, role, zone, guardrails and approval, in that
 //! order, each step returning the evidence that the next one needs. [`relax()`](relax::relax) comes after it.
 
+pub mod advice;
 pub mod audit;
 pub mod authn;
 pub mod binding;
@@ -15,6 +16,7 @@ pub mod environment;
 pub mod glob;
 pub mod hash;
 pub mod identity;
+pub mod naming;
 pub mod object;
 pub mod own;
 pub mod place;
