@@ -13,6 +13,8 @@ pub mod decision;
 pub mod delegation;
 pub mod digest;
 pub mod environment;
+#[cfg(test)]
+mod fixtures;
 pub mod glob;
 pub mod hash;
 pub mod identity;

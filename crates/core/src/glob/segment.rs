@@ -1,0 +1,155 @@
+//! One segment of a pattern: a literal prefix, then whatever follows it.
+
+use super::{
+    class::Class,
+    sequence::{self, Step},
+};
+
+/// One part of a pattern between two `/`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// `**`: any number of segments.
+    Rest,
+    /// One segment.
+    One(Segment),
+}
+
+/// A pattern for one segment of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Segment {
+    prefix: Box<str>,
+    /// What follows the prefix. INVARIANT: empty, or begins with no `Char`, and no two `Star` are neighbours.
+    tail: Box<[Token]>,
+}
+
+/// A pattern for one character of a segment, or `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Token {
+    Char(char),
+    /// `?`
+    Any,
+    /// `*`
+    Star,
+    Class(Class),
+}
+
+impl Segment {
+    pub(super) fn new(mut tokens: Vec<Token>) -> Self {
+        tokens.dedup_by(|a, b| a.is_star() && b.is_star());
+        let prefix: String = tokens.iter().map_while(Token::literal).collect();
+        let tail = tokens.into_iter().skip_while(|token| token.literal().is_some());
+        Self {
+            prefix: prefix.into(),
+            tail: tail.collect(),
+        }
+    }
+
+    /// `*`
+    pub(super) fn star() -> Self {
+        Self::new(vec![Token::Star])
+    }
+
+    /// The literal characters that it begins with.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The literal characters that it ends with; empty when there is nothing but literal characters.
+    pub(crate) fn suffix(&self) -> String {
+        let reversed: Vec<char> = self.tail.iter().rev().map_while(Token::literal).collect();
+        reversed.into_iter().rev().collect()
+    }
+
+    /// Whether only the prefix itself matches.
+    pub(crate) fn is_literal(&self) -> bool {
+        self.tail.is_empty()
+    }
+
+    pub(crate) fn matches(&self, text: &str) -> bool {
+        text.strip_prefix(&*self.prefix)
+            .is_some_and(|rest| sequence::matches(&self.tail, rest.chars()))
+    }
+
+    /// A text that both match.
+    pub(crate) fn common(&self, other: &Self) -> Option<String> {
+        let (short, long) = if self.prefix.len() <= other.prefix.len() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        if long.is_literal() {
+            return short.matches(&long.prefix).then(|| long.prefix.to_string());
+        }
+        let ahead = long.prefix.strip_prefix(&*short.prefix)?.chars().map(Token::Char);
+        let ahead: Vec<Token> = ahead.chain(long.tail.iter().cloned()).collect();
+        let rest = sequence::common(&short.tail, &ahead)?;
+        Some(short.prefix.chars().chain(rest).collect())
+    }
+}
+
+impl Token {
+    fn literal(&self) -> Option<char> {
+        match self {
+            Self::Char(c) => Some(*c),
+            _ => None,
+        }
+    }
+}
+
+/// What a witness is made of when the patterns leave the choice, the first that fits.
+const READABLE: &str = "abcdefghijklmnopqrstuvwxyz0123456789-._ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+impl Step for Token {
+    type Item<'t> = char;
+    type Owned = char;
+
+    fn is_star(&self) -> bool {
+        matches!(self, Self::Star)
+    }
+
+    fn accepts(&self, item: char) -> bool {
+        match self {
+            Self::Char(c) => *c == item,
+            Self::Class(class) => class.contains(item),
+            Self::Any | Self::Star => true,
+        }
+    }
+
+    fn common(&self, other: &Self) -> Option<char> {
+        if let (Self::Char(c), token) | (token, Self::Char(c)) = (self, other) {
+            return token.accepts(*c).then_some(*c);
+        }
+        let readable = READABLE.chars().find(|c| self.accepts(*c) && other.accepts(*c));
+        readable.or_else(|| match (self, other) {
+            (Self::Class(a), Self::Class(b)) => a.first_common(b),
+            (Self::Class(class), _) | (_, Self::Class(class)) => class.first(),
+            _ => None,
+        })
+    }
+}
+
+impl Step for Part {
+    type Item<'t> = &'t str;
+    type Owned = String;
+
+    fn is_star(&self) -> bool {
+        matches!(self, Self::Rest)
+    }
+
+    fn accepts(&self, item: &str) -> bool {
+        match self {
+            Self::Rest => true,
+            Self::One(segment) => segment.matches(item),
+        }
+    }
+
+    fn common(&self, other: &Self) -> Option<String> {
+        match (self, other) {
+            (Self::One(a), Self::One(b)) => a.common(b),
+            (Self::One(segment), Self::Rest) | (Self::Rest, Self::One(segment)) => {
+                segment.common(&Segment::star())
+            }
+            (Self::Rest, Self::Rest) => Segment::star().common(&Segment::star()),
+        }
+    }
+}
