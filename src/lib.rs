@@ -1,9 +1,13 @@
-//! Operator.
+//! The operator.
 
+pub mod admission;
 pub mod audit;
 pub mod certs;
 pub mod keys;
 pub mod metrics;
 pub mod readiness;
 pub mod server;
+pub mod state;
 pub mod telemetry;
+pub mod tickets;
+pub mod watch;

@@ -1,5 +1,6 @@
 //! What is counted. Each part owns its numbers and registers them once; labels come from enums and constants only.
 
+use countersign_core::decision::Reason;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -112,5 +113,42 @@ impl WebhookConfigMetrics {
             metrics.switched_off.clone(),
         );
         metrics
+    }
+}
+
+/// The numbers of the admission path.
+#[derive(Clone, Debug, Default)]
+pub struct AdmissionMetrics {
+    decisions: Family<Decided, Counter>,
+}
+
+/// How a request was decided.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Decided {
+    reason: &'static str,
+    relaxed: &'static str,
+}
+
+impl AdmissionMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "admission_decisions",
+            "Judged writes, by reason and by whether a violation was let through",
+            metrics.decisions.clone(),
+        );
+        metrics
+    }
+
+    /// Counts one decision.
+    pub fn decided(&self, reason: Reason, relaxed: bool) {
+        let relaxed = if relaxed { "true" } else { "false" };
+        self.decisions
+            .get_or_create(&Decided {
+                reason: reason.as_str(),
+                relaxed,
+            })
+            .inc();
     }
 }

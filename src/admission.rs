@@ -1,0 +1,373 @@
+//! THE PATH of a write: review -> own object -> decision -> ticket -> audit -> response.
+
+mod advise;
+mod claim;
+mod complete;
+mod history;
+mod mint;
+mod own;
+mod record;
+pub mod response;
+pub mod review;
+pub mod stamp;
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_core::{
+    audit::record::{ObjectRef, Verdict},
+    decide::decide,
+    decision::{Cause, Decision, Demand, Denial, Findings, Grant, Reason},
+    digest::Digest,
+    relax::{Mode, Relaxed, preview, relax},
+    request::Request,
+    snapshot::Snapshot,
+};
+use jiff::Timestamp;
+use tokio::time::timeout;
+
+pub use self::history::{Past, Trace};
+use self::{
+    claim::Claims,
+    mint::{Minted, Minting},
+    record::Told,
+    response::{AdmissionReview, Counted, Recorded, StatusCause},
+    review::AdmissionRequest,
+};
+use crate::{audit::Log, metrics::AdmissionMetrics, state::State};
+
+/// How long a call may take: well within the webhook's timeout, so that the answer is ours.
+const DEADLINE: Duration = Duration::from_millis(3500);
+
+/// Judges the writes of a cluster.
+pub struct Admission {
+    state: Arc<State>,
+    client: kube::Client,
+    claims: Claims,
+    minting: Minting,
+    log: Log,
+    metrics: AdmissionMetrics,
+}
+
+/// What became of a request, before it is on record.
+struct Outcome {
+    answer: Answer,
+    /// What the rules said, whatever became of it.
+    verdict: Verdict,
+    findings: Findings,
+    relaxed: Option<Relaxed>,
+    ticket: Option<ObjectRef>,
+    resource_hash: Option<Digest>,
+}
+
+enum Answer {
+    Allow { grant: Grant, warnings: Vec<String> },
+    Deny { denial: Denial, more: Vec<StatusCause> },
+}
+
+impl Admission {
+    /// Judges by `state`, acts through `client`, and records in `log`.
+    pub fn new(state: Arc<State>, client: kube::Client, log: Log, metrics: AdmissionMetrics) -> Self {
+        let claims = Claims::new(client.clone(), log.clone());
+        let minting = Minting::new(client.clone(), log.clone());
+        Self {
+            state,
+            client,
+            claims,
+            minting,
+            log,
+            metrics,
+        }
+    }
+
+    /// Answers one review of the validating webhook.
+    pub async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionReview {
+        let snapshot = self.state.snapshot();
+        let judged = timeout(DEADLINE, self.judge(request, &snapshot)).await;
+        let outcome = judged.unwrap_or_else(|_| self.without_rules(late(), &snapshot));
+        if let Some(subject) = outcome
+            .findings
+            .subject
+            .as_ref()
+            .filter(|_| !request.is_dry_run())
+        {
+            self.state.saw(subject);
+        }
+        let recorded = self.record(request, &outcome).await;
+        self.metrics.decided(outcome.reason(), outcome.relaxed.is_some());
+        respond(request, outcome, recorded)
+    }
+
+    /// Answers one review of the mutating webhook: stamps what a person may not choose.
+    pub fn mutate(&self, request: &AdmissionRequest<'_>) -> AdmissionReview {
+        response::mutate(&request.uid, stamp::patch(request, &self.state.snapshot()))
+    }
+
+    async fn judge(&self, request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Outcome {
+        let read = async {
+            let own = own::read(request, snapshot, &self.client).await?;
+            let uid = self.hidden_uid(request, snapshot).await?;
+            Ok::<_, Denial>((own, uid))
+        };
+        let (own, uid) = match read.await {
+            Ok(read) => read,
+            Err(denial) => return self.without_rules(denial, snapshot),
+        };
+        match request.judged(own.as_ref(), uid.as_deref()) {
+            Ok(judged) => self.decide(request, &judged, snapshot).await,
+            Err(error) => self.without_rules(Denial::new(Reason::Malformed, error.to_string()), snapshot),
+        }
+    }
+
+    /// The uid of the object behind a request that does not show it, read only when an approval is at stake.
+    async fn hidden_uid(
+        &self,
+        request: &AdmissionRequest<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<Option<String>, Denial> {
+        let Ok(judged) = request.judged(None, None) else {
+            return Ok(None);
+        };
+        let at_stake = judged.hides_its_object()
+            && matches!(
+                decide(&judged, snapshot, Timestamp::now()).0,
+                Decision::NeedsTicket(_)
+            );
+        if at_stake {
+            complete::parent_uid(&judged.target, &self.client).await
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn decide(
+        &self,
+        request: &AdmissionRequest<'_>,
+        judged: &Request<'_>,
+        snapshot: &Snapshot,
+    ) -> Outcome {
+        let (decision, findings) = decide(judged, snapshot, Timestamp::now());
+        let decision = self.state.unless_stale(decision);
+        let decision = self.hold(decision, request, judged, snapshot).await;
+        let verdict = verdict_of(&decision);
+        let (ticket, resource_hash) = evidence_of(&decision);
+        let (decision, relaxed) = relax(decision, Mode::of(snapshot, &findings));
+        let outcome = |answer, ticket| Outcome {
+            answer,
+            verdict,
+            findings,
+            relaxed: relaxed.clone(),
+            ticket,
+            resource_hash,
+        };
+        match decision {
+            Decision::Allow(grant) => outcome(
+                Answer::Allow {
+                    grant,
+                    warnings: advise::relaxed(relaxed.as_ref()),
+                },
+                ticket,
+            ),
+            Decision::Deny(denial) => outcome(
+                Answer::Deny {
+                    denial,
+                    more: Vec::new(),
+                },
+                ticket,
+            ),
+            Decision::NeedsTicket(demand) if judged.dry_run => {
+                let warnings = advise::preview(&demand);
+                outcome(
+                    Answer::Allow {
+                        grant: preview(&demand),
+                        warnings,
+                    },
+                    None,
+                )
+            }
+            Decision::NeedsTicket(demand) => {
+                let (answer, ticket) = self.mint(&demand, request, judged, snapshot).await;
+                outcome(answer, ticket)
+            }
+        }
+    }
+
+    /// Claims the ticket that a grant rests on. A dry run decides alike and touches nothing.
+    async fn hold(
+        &self,
+        decision: Decision,
+        request: &AdmissionRequest<'_>,
+        judged: &Request<'_>,
+        snapshot: &Snapshot,
+    ) -> Decision {
+        let Decision::Allow(grant) = &decision else {
+            return decision;
+        };
+        let Some(covered) = grant.ticket().filter(|_| !judged.dry_run) else {
+            return decision;
+        };
+        match self.claims.claim(covered, &request.uid, judged, snapshot).await {
+            Ok(()) => decision,
+            Err(denial) => Decision::Deny(denial),
+        }
+    }
+
+    /// Makes the ticket that would open the way. One that was approved a moment ago, before this replica knew,
+    /// opens it at once.
+    async fn mint(
+        &self,
+        demand: &Demand,
+        request: &AdmissionRequest<'_>,
+        judged: &Request<'_>,
+        snapshot: &Snapshot,
+    ) -> (Answer, Option<ObjectRef>) {
+        let deny = |denial, more| (Answer::Deny { denial, more }, None);
+        match self.minting.mint(demand, judged, snapshot).await {
+            Ok(Minted::Pending { namespace, name }) => {
+                let denial = advise::needs_approval(demand, &namespace, &name);
+                let more = vec![StatusCause::ticket(&namespace, &name)];
+                (
+                    Answer::Deny { denial, more },
+                    Some(ObjectRef {
+                        namespace,
+                        name,
+                        uid: None,
+                    }),
+                )
+            }
+            Ok(Minted::Approved(ticket)) => {
+                let fresh = snapshot.with_ticket(ticket);
+                let (again, _) = decide(judged, &fresh, Timestamp::now());
+                let (ticket, _) = evidence_of(&again);
+                match self.hold(again, request, judged, &fresh).await {
+                    Decision::Allow(grant) => (
+                        Answer::Allow {
+                            grant,
+                            warnings: Vec::new(),
+                        },
+                        ticket,
+                    ),
+                    Decision::Deny(denial) => deny(denial, Vec::new()),
+                    Decision::NeedsTicket(demand) => {
+                        deny(advise::without_ticket(&demand, "try again"), Vec::new())
+                    }
+                }
+            }
+            Ok(Minted::None(why)) => deny(advise::without_ticket(demand, why), Vec::new()),
+            Err(denial) => deny(denial, Vec::new()),
+        }
+    }
+
+    /// The outcome of a request that the rules could not judge.
+    fn without_rules(&self, denial: Denial, snapshot: &Snapshot) -> Outcome {
+        let findings = Findings::default();
+        let (decision, relaxed) = relax(Decision::Deny(denial), Mode::of(snapshot, &findings));
+        let answer = match decision {
+            Decision::Allow(grant) => Answer::Allow {
+                grant,
+                warnings: advise::relaxed(relaxed.as_ref()),
+            },
+            Decision::Deny(denial) => Answer::Deny {
+                denial,
+                more: Vec::new(),
+            },
+            Decision::NeedsTicket(demand) => Answer::Deny {
+                denial: advise::without_ticket(&demand, "try again"),
+                more: Vec::new(),
+            },
+        };
+        Outcome {
+            answer,
+            verdict: Verdict::Deny,
+            findings,
+            relaxed,
+            ticket: None,
+            resource_hash: None,
+        }
+    }
+
+    /// Puts the outcome on record, or finds that it is only counted.
+    async fn record(&self, request: &AdmissionRequest<'_>, outcome: &Outcome) -> Result<Recorded, Denial> {
+        if let Answer::Allow { grant, .. } = &outcome.answer
+            && let Some(counted) = Counted::of(grant)
+        {
+            return Ok(Recorded::Counted(counted));
+        }
+        let record = record::decision(request, &outcome.findings, outcome.told());
+        self.log
+            .append(record)
+            .await
+            .map(Recorded::Durably)
+            .map_err(|error| {
+                Denial::new(
+                    Reason::AuditUnavailable,
+                    format!("the decision could not be recorded: {error}"),
+                )
+            })
+    }
+}
+
+/// No receipt, no allow.
+fn respond(
+    request: &AdmissionRequest<'_>,
+    outcome: Outcome,
+    recorded: Result<Recorded, Denial>,
+) -> AdmissionReview {
+    match (outcome.answer, recorded) {
+        (Answer::Allow { grant, warnings }, Ok(recorded)) => {
+            response::allow(&request.uid, &grant, &recorded, warnings)
+        }
+        (Answer::Allow { .. }, Err(denial)) => response::deny(&request.uid, &denial, Vec::new()),
+        (Answer::Deny { denial, more }, _) => response::deny(&request.uid, &denial, more),
+    }
+}
+
+fn late() -> Denial {
+    Denial::new(Reason::DeadlineExceeded, "the decision took too long: try again")
+}
+
+const fn verdict_of(decision: &Decision) -> Verdict {
+    match decision {
+        Decision::Allow(_) => Verdict::Allow,
+        Decision::NeedsTicket(_) => Verdict::RequireApproval,
+        Decision::Deny(_) => Verdict::Deny,
+    }
+}
+
+fn evidence_of(decision: &Decision) -> (Option<ObjectRef>, Option<Digest>) {
+    match decision {
+        Decision::Allow(grant) => {
+            let ticket = grant.ticket().map(|covered| &covered.ticket);
+            (
+                ticket.map(|ticket| claim::reference(ticket)),
+                ticket.map(|ticket| ticket.binding.resource_hash),
+            )
+        }
+        Decision::NeedsTicket(demand) => (None, Some(demand.change.resource_hash)),
+        Decision::Deny(_) => (None, None),
+    }
+}
+
+impl Outcome {
+    const fn reason(&self) -> Reason {
+        match &self.answer {
+            Answer::Allow { grant, .. } => grant.reason(),
+            Answer::Deny { denial, .. } => denial.reason,
+        }
+    }
+
+    fn told(&self) -> Told<'_> {
+        let (message, cause): (&str, Option<&Cause>) = match &self.answer {
+            Answer::Allow { grant, warnings } => (warnings.first().map_or("", String::as_str), grant.cause()),
+            Answer::Deny { denial, .. } => (&denial.message, denial.cause.as_ref()),
+        };
+        Told {
+            verdict: self.verdict,
+            reason: self.reason(),
+            message,
+            cause,
+            relaxed: self.relaxed.as_ref(),
+            ticket: self.ticket.clone(),
+            resource_hash: self.resource_hash,
+        }
+    }
+}

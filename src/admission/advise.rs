@@ -1,0 +1,80 @@
+//! What people read: the message of a denial that an approval would lift, and the warnings of what passes.
+
+use countersign_core::{
+    advice::{Advice, Approval, Redaction},
+    decision::{Demand, Denial, Reason},
+    hash::Value,
+    relax::Relaxed,
+};
+
+/// The denial that names the ticket, whom to ask, and the command that approves.
+pub fn needs_approval(demand: &Demand, namespace: &str, name: &str) -> Denial {
+    let reviews = match demand.needs.count {
+        1 => String::new(),
+        count => format!(" ({count} reviews)"),
+    };
+    let message = format!(
+        "{} of `{}` needs approval{reviews}: ticket {name} in {namespace}, {}. Ask {} to run: \
+         kubectl countersign approve {name} -n {namespace}",
+        demand.binding.operation.verb(),
+        demand.binding.target.target().place(),
+        demand.change.resource_hash,
+        demand.needs.whom(),
+    );
+    Denial::new(Reason::ApprovalRequired, message).because(demand.cause.clone())
+}
+
+/// The denial when no ticket was made.
+pub fn without_ticket(demand: &Demand, why: &str) -> Denial {
+    let message = format!(
+        "{} of `{}` needs approval by {}, {}: {why}",
+        demand.binding.operation.verb(),
+        demand.binding.target.target().place(),
+        demand.needs.whom(),
+        demand.change.resource_hash,
+    );
+    Denial::new(Reason::ApprovalRequired, message).because(demand.cause.clone())
+}
+
+/// The warnings of a dry run that would need an approval: verdict, hashes, and the digests of what nobody may read.
+pub fn preview(demand: &Demand) -> Vec<String> {
+    let place = demand.binding.target.target().place();
+    let approval = Advice::NeedsApproval(Box::new(Approval {
+        whom: demand.needs.whom(),
+        place: place.clone(),
+        subject: demand.binding.subject.clone(),
+        environment: demand.binding.environment,
+        cluster: demand.binding.cluster_id.clone(),
+        resource_hash: demand.binding.resource_hash,
+        old_hash: demand.binding.old_hash,
+        command_hash: demand.binding.command_hash,
+    }));
+    let redacted = |value: &Option<Value>| match value {
+        Some(Value::Redacted(digest)) => Some(digest.to_string()),
+        Some(Value::Json(_)) | None => None,
+    };
+    let redactions = demand.change.granules.iter().filter_map(|granule| {
+        let (old, new) = (redacted(&granule.old), redacted(&granule.new));
+        let hidden = old.is_some() || new.is_some();
+        let redaction = Redaction {
+            place: place.clone(),
+            pointer: granule.pointer.clone(),
+            old,
+            new,
+        };
+        hidden.then(|| Advice::Redacted(redaction).to_string())
+    });
+    std::iter::once(approval.to_string()).chain(redactions).collect()
+}
+
+/// The warning of what is allowed although the rules say no.
+pub fn relaxed(relaxed: Option<&Relaxed>) -> Vec<String> {
+    let advice = relaxed.map(|relaxed| {
+        Advice::Violation {
+            reason: relaxed.reason,
+            message: relaxed.message.clone(),
+        }
+        .to_string()
+    });
+    advice.into_iter().collect()
+}

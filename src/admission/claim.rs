@@ -1,0 +1,210 @@
+//! The claim: one compare-and-swap on a ticket's state, before the write that it approves is allowed.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    audit::record::ObjectRef,
+    decision::{Cause, Covered, Denial, Reason},
+    object::Change,
+    request::{Operation, Request},
+    snapshot::Snapshot,
+    ticket::{Event, Step, Ticket, TicketState, step},
+};
+use jiff::Timestamp;
+use kube::{Api, Client, api::ListParams};
+
+use super::{
+    history::{Past, Trace},
+    record,
+};
+use crate::{
+    audit::Log,
+    tickets::{Tickets, compiled},
+};
+
+/// How often a claim is tried again after somebody else changed the ticket.
+const ATTEMPTS: usize = 4;
+
+/// Claims tickets.
+pub struct Claims {
+    client: Client,
+    tickets: Tickets,
+    log: Log,
+}
+
+/// One write that wants a ticket.
+struct Write<'a, 'r> {
+    covered: &'a Covered,
+    review_uid: &'a str,
+    request: &'a Request<'r>,
+    snapshot: &'a Snapshot,
+}
+
+impl Claims {
+    /// Claims through `client`, and records each step in `log`.
+    pub fn new(client: Client, log: Log) -> Self {
+        Self {
+            tickets: Tickets::new(client.clone()),
+            client,
+            log,
+        }
+    }
+
+    /// Reserves the ticket for this write, or finds that it is reserved for it already.
+    ///
+    /// What the API server answers ambiguously is read back: whoever finds its own claim there made it.
+    pub async fn claim(
+        &self,
+        covered: &Covered,
+        review_uid: &str,
+        request: &Request<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<(), Denial> {
+        let write = Write {
+            covered,
+            review_uid,
+            request,
+            snapshot,
+        };
+        let mut ticket = covered.ticket.clone();
+        for _ in 0..ATTEMPTS {
+            match self.attempt(&write, &ticket).await? {
+                Attempt::Held => return Ok(()),
+                Attempt::Again(read) if read.is_held_by(review_uid) => return Ok(()),
+                Attempt::Again(read) => ticket = read,
+            }
+        }
+        Err(denial(&ticket, "it changes too fast, try again"))
+    }
+
+    async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {
+        let version = self.version_before(write).await?;
+        let event = Event::Claim {
+            bind: write.covered.bind,
+            call: write.covered.call,
+            resource_version: version,
+        };
+        match step(&ticket.state, event, Timestamp::now()).map_err(|why| denial(ticket, &why.to_string()))? {
+            Step::Stay => Ok(Attempt::Held),
+            Step::ProveUncommitted => self
+                .prove_uncommitted(write, ticket)
+                .await
+                .map(|()| Attempt::Held),
+            Step::To(TicketState::Ended(end)) => Err(denial(ticket, &format!("it is {}", end.adjective()))),
+            Step::To(state) => self.swap(write, ticket, state).await,
+        }
+    }
+
+    async fn swap(
+        &self,
+        write: &Write<'_, '_>,
+        ticket: &Arc<Ticket>,
+        state: TicketState,
+    ) -> Result<Attempt, Denial> {
+        let from = ticket.state.as_str();
+        let to = state.as_str();
+        let mut state = state;
+        if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
+            claim.by = write.review_uid.into();
+        }
+        match self.tickets.set_state(ticket, &state).await {
+            Ok(_) => {
+                let by = write.request.caller.username.to_owned();
+                let record = record::transition(reference(ticket), Some(from), to, by);
+                self.log.append(record).await.map_err(|error| {
+                    Denial::new(
+                        Reason::AuditUnavailable,
+                        format!("the claim could not be recorded: {error}"),
+                    )
+                })?;
+                Ok(Attempt::Held)
+            }
+            Err(_) => self.read(write, ticket).await.map(Attempt::Again),
+        }
+    }
+
+    async fn read(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
+        let object = self.tickets.get(&ticket.namespace, &ticket.name).await;
+        let object = object.map_err(|error| denial(ticket, &error.to_string()))?;
+        let read = object.and_then(|object| compiled(&object, write.snapshot));
+        let same = read.filter(|read| read.uid == ticket.uid);
+        same.map(Arc::new).ok_or_else(|| denial(ticket, "it is gone"))
+    }
+
+    /// The version from which on a watch shows whether the write was stored: of the old object, or for a create
+    /// of its collection just before the claim.
+    async fn version_before(&self, write: &Write<'_, '_>) -> Result<Option<Arc<str>>, Denial> {
+        let request = write.request;
+        if let Some(old) = request.change.before() {
+            return Ok(old.resource_version()?.map(Arc::from));
+        }
+        let watched = matches!(request.change, Change::Create(_)) && request.operation == Operation::Create;
+        if !watched {
+            return Ok(None);
+        }
+        let resource = kube::api::ApiResource {
+            group: request.target.group.to_owned(),
+            version: request.target.version.to_owned(),
+            api_version: request.target.api_version(),
+            kind: request.target.kind.to_owned(),
+            plural: request.target.resource.to_owned(),
+        };
+        let api: Api<kube::api::DynamicObject> = match request.target.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        };
+        let list = api.list_metadata(&ListParams::default().limit(1)).await;
+        let list = list.map_err(|error| super::complete::unreadable(&request.target, &error))?;
+        Ok(list.metadata.resource_version.map(Arc::from))
+    }
+
+    async fn prove_uncommitted(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<(), Denial> {
+        let (TicketState::Claimed { claim, .. }, Some(old)) = (&ticket.state, write.request.change.before())
+        else {
+            return Err(denial(ticket, "it is not held by a write of an existing object"));
+        };
+        let Some(claimed_at) = &claim.resource_version else {
+            return Err(denial(ticket, "its claim names no version"));
+        };
+        let target = &write.request.target;
+        let ignore = write
+            .snapshot
+            .policy
+            .get()
+            .map(|policy| policy.hash_ignore(target.group, target.kind));
+        let trace = Trace::new(
+            ticket,
+            &write.snapshot.cluster.redaction,
+            ignore.unwrap_or_default(),
+        );
+        let until = old.resource_version()?;
+        match trace.since(claimed_at, until.as_deref(), &self.client).await {
+            Ok(Past::Untouched) => Ok(()),
+            Ok(Past::Committed) => Err(denial(ticket, "the change was made already")),
+            Ok(Past::Lost) => Err(denial(
+                ticket,
+                "whether the change was made already cannot be told any more",
+            )),
+            Err(error) => Err(super::complete::unreadable(target, &error)),
+        }
+    }
+}
+
+enum Attempt {
+    Held,
+    Again(Arc<Ticket>),
+}
+
+/// The reference of a ticket for the audit log.
+pub fn reference(ticket: &Ticket) -> ObjectRef {
+    ObjectRef {
+        namespace: ticket.namespace.to_string(),
+        name: ticket.name.to_string(),
+        uid: Some(ticket.uid.to_string()),
+    }
+}
+
+fn denial(ticket: &Ticket, why: &str) -> Denial {
+    let cause = Cause::new("ApprovalTicket", ticket.name.clone(), "status.state");
+    Denial::new(Reason::TicketSpent, format!("ticket `{}`: {why}", ticket.name)).because(cause)
+}

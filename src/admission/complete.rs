@@ -1,0 +1,112 @@
+//! Quorum reads of the object behind a request: what the review does not show.
+
+use countersign_core::{
+    decision::{Denial, Reason},
+    request::Target,
+};
+use http::Request;
+use kube::Client;
+use serde::Deserialize;
+
+/// The path of an object (or, with a subresource, of that) below the API server's root.
+pub fn path(target: &Target<'_>) -> String {
+    let mut path = collection_path(target);
+    path.push('/');
+    path.push_str(target.name);
+    if !target.subresource.is_empty() {
+        path.push('/');
+        path.push_str(target.subresource);
+    }
+    path
+}
+
+/// The path of the collection that an object is in.
+pub fn collection_path(target: &Target<'_>) -> String {
+    let root = if target.group.is_empty() {
+        "/api/".to_owned()
+    } else {
+        format!("/apis/{}/", target.group)
+    };
+    let namespace = target
+        .namespace
+        .map(|name| format!("/namespaces/{name}"))
+        .unwrap_or_default();
+    format!("{root}{}{namespace}/{}", target.version, target.resource)
+}
+
+/// The text of what is at `path`; `None` when there is nothing.
+pub async fn read(path: &str, client: &Client) -> Result<Option<String>, kube::Error> {
+    let request = Request::get(path)
+        .body(Vec::new())
+        .map_err(kube::Error::HttpError)?;
+    match client.request_text(request).await {
+        Ok(text) => Ok(Some(text)),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The uid of the object that an eviction, a binding, a token request or a connection is about.
+///
+/// The group and version of such a request may be its body's (`policy/v1` of an eviction): the object is read
+/// through the same resource path that the request named.
+pub async fn parent_uid(target: &Target<'_>, client: &Client) -> Result<Option<String>, Denial> {
+    #[derive(Deserialize)]
+    struct Parent {
+        metadata: Metadata,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        uid: String,
+    }
+    let parent = Target {
+        subresource: "",
+        ..*target
+    };
+    let text = read(&path(&parent), client)
+        .await
+        .map_err(|error| unreadable(target, &error))?;
+    let Some(text) = text else {
+        return Err(Denial::new(
+            Reason::Unreadable,
+            format!("`{}` does not exist", target.place()),
+        ));
+    };
+    let parent: Parent = serde_json::from_str(&text).map_err(|error| unreadable(target, &error))?;
+    Ok(Some(parent.metadata.uid))
+}
+
+/// The denial for an object that could not be read.
+pub fn unreadable(target: &Target<'_>, error: &dyn std::error::Error) -> Denial {
+    Denial::new(
+        Reason::Unreadable,
+        format!("`{}` could not be read: {error}", target.place()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_follow_group_scope_and_subresource() {
+        let pod = Target {
+            group: "",
+            version: "v1",
+            kind: "Pod",
+            resource: "pods",
+            subresource: "exec",
+            namespace: Some("shop"),
+            name: "web",
+        };
+        assert_eq!(path(&pod), "/api/v1/namespaces/shop/pods/web/exec");
+        let role = Target {
+            group: "rbac.authorization.k8s.io",
+            resource: "clusterroles",
+            namespace: None,
+            subresource: "",
+            ..pod
+        };
+        assert_eq!(path(&role), "/apis/rbac.authorization.k8s.io/v1/clusterroles/web");
+    }
+}

@@ -1,0 +1,188 @@
+//! Minting: the ticket that would open the way, made at the denial; the same one however often it is asked for.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    binding::Binding,
+    decide::ticket_namespace,
+    decision::{Demand, Denial, Reason},
+    naming::ticket_name,
+    request::Request,
+    snapshot::Snapshot,
+    ticket::{Ticket, TicketState},
+};
+use kube::Client;
+
+use super::{complete, record};
+use crate::{
+    audit::Log,
+    tickets::{self, Tickets},
+};
+
+/// How many finished tickets of one binding may lie about.
+const SEQUENCES: u32 = 64;
+
+/// Makes tickets.
+pub struct Minting {
+    client: Client,
+    tickets: Tickets,
+    log: Log,
+}
+
+/// The ticket for a denied write.
+#[derive(Debug)]
+pub enum Minted {
+    /// It waits for reviews.
+    Pending {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// It was approved a moment ago: the decision has to be made again with it.
+    Approved(Arc<Ticket>),
+    /// None was made: the policy says so, or the write will be tried again on a fresher object (E3).
+    None(&'static str),
+}
+
+impl Minting {
+    /// Mints through `client`, and records each ticket in `log`.
+    pub fn new(client: Client, log: Log) -> Self {
+        Self {
+            tickets: Tickets::new(client.clone()),
+            client,
+            log,
+        }
+    }
+
+    /// The ticket for `demand`, made now or found.
+    pub async fn mint(
+        &self,
+        demand: &Demand,
+        request: &Request<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<Minted, Denial> {
+        if let Some(ticket) = &demand.pending {
+            return Ok(Minted::Pending {
+                namespace: ticket.namespace.to_string(),
+                name: ticket.name.to_string(),
+            });
+        }
+        let Some(policy) = snapshot
+            .policy
+            .get()
+            .filter(|policy| policy.approvals.mint_on_denial)
+        else {
+            return Ok(Minted::None("request one with kubectl countersign request"));
+        };
+        let namespace = ticket_namespace(request.target.namespace, snapshot);
+        let waiting = snapshot.open_tickets(&demand.binding.subject, namespace).count();
+        if waiting >= policy.approvals.max_pending {
+            let message = format!(
+                "{} has {waiting} pending tickets in `{namespace}`: cancel some, or have them reviewed",
+                demand.binding.subject
+            );
+            return Err(Denial::new(Reason::TooManyPending, message));
+        }
+        if self.is_outdated(request).await? {
+            return Ok(Minted::None("the object changed meanwhile: try again"));
+        }
+        self.create(demand, request, namespace, snapshot).await
+    }
+
+    /// Whether the API server judged by an old object: it will ask again by itself (E3).
+    async fn is_outdated(&self, request: &Request<'_>) -> Result<bool, Denial> {
+        let Some(old) = request.change.before() else {
+            return Ok(false);
+        };
+        let target = countersign_core::request::Target {
+            subresource: "",
+            ..request.target
+        };
+        let live = complete::read(&complete::path(&target), &self.client).await;
+        let live = live.map_err(|error| complete::unreadable(&request.target, &error))?;
+        let Some(live) = live else { return Ok(true) };
+        let live = countersign_core::object::Object::parse(&live)?;
+        // A Scale and its parent share a resource version; other bodies carry the parent's as well.
+        Ok(live.resource_version()? != old.resource_version()?)
+    }
+
+    async fn create(
+        &self,
+        demand: &Demand,
+        request: &Request<'_>,
+        namespace: &str,
+        snapshot: &Snapshot,
+    ) -> Result<Minted, Denial> {
+        for sequence in 0..SEQUENCES {
+            let name = ticket_name(&demand.binding, sequence);
+            let draft = tickets::minted(demand, request, (namespace, &name), snapshot)
+                .map_err(|why| unmintable(&why))?;
+            match self.tickets.create(namespace, &draft).await {
+                Ok(()) => return self.record(namespace, name).await,
+                Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+                Err(error) => return Err(unmintable(&error)),
+            }
+            if let Some(found) = self.existing(namespace, &name, &demand.binding, snapshot).await? {
+                return Ok(found);
+            }
+        }
+        Err(Denial::new(
+            Reason::TooManyPending,
+            "there are too many finished tickets for this change",
+        ))
+    }
+
+    async fn record(&self, namespace: &str, name: String) -> Result<Minted, Denial> {
+        let reference = countersign_core::audit::record::ObjectRef {
+            namespace: namespace.to_owned(),
+            name: name.clone(),
+            uid: None,
+        };
+        let record = record::transition(reference, None, "Pending", "minting".to_owned());
+        self.log
+            .append(record)
+            .await
+            .map_err(|error| Denial::new(Reason::AuditUnavailable, error.to_string()))?;
+        Ok(Minted::Pending {
+            namespace: namespace.to_owned(),
+            name,
+        })
+    }
+
+    /// The ticket that has the name already, if it serves; a finished one, or one of another binding, does not.
+    async fn existing(
+        &self,
+        namespace: &str,
+        name: &str,
+        binding: &Binding,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Minted>, Denial> {
+        let object = self
+            .tickets
+            .get(namespace, name)
+            .await
+            .map_err(|error| unmintable(&error))?;
+        let ticket = object.and_then(|object| tickets::compiled(&object, snapshot));
+        let Some(ticket) = ticket.filter(|ticket| ticket.binding == *binding) else {
+            return Ok(None);
+        };
+        Ok(match ticket.state {
+            TicketState::Pending { .. } => Some(Minted::Pending {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+            }),
+            TicketState::Approved { .. } | TicketState::Claimed { .. } => {
+                Some(Minted::Approved(Arc::new(ticket)))
+            }
+            TicketState::Consumed { .. } | TicketState::Ended(_) => None,
+        })
+    }
+}
+
+fn unmintable(error: &dyn std::error::Error) -> Denial {
+    Denial::new(
+        Reason::Unreadable,
+        format!("the ticket for this change could not be made: {error}"),
+    )
+}

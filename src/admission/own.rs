@@ -1,0 +1,245 @@
+//! The object of a request that is of Countersign's own kinds, parsed by the parsers that compile the snapshot,
+//! with what has to be read from the cluster to judge it.
+
+use std::sync::Arc;
+
+use countersign_api::{
+    ApprovalReview, ApprovalTicket, access_policy, agent, approval_review,
+    approval_ticket::{Side, digests},
+    index::stamped_ticket,
+    invalid::Invalid,
+    role_grant, team, write_delegation, zone,
+};
+use countersign_core::{
+    binding::Binding,
+    decide::GROUP,
+    decision::{Denial, Reason},
+    hash::{HashContext, state_hash},
+    object::Object,
+    own::{Own, Present, ReviewDraft, TicketDraft},
+    request::{Operation, Target},
+    snapshot::Snapshot,
+    stamp::{ReviewStamp, TicketStamp},
+};
+use kube::{Api, Client};
+use serde::de::DeserializeOwned;
+
+use super::{complete, review::AdmissionRequest};
+
+/// The object that would be. The operator's own writes need no look: they must not wait for an API call.
+pub async fn read(
+    request: &AdmissionRequest<'_>,
+    snapshot: &Snapshot,
+    client: &Client,
+) -> Result<Option<Own>, Denial> {
+    let target = request.target();
+    let is_operators = request.username() == &*snapshot.cluster.operator;
+    if target.group != GROUP || !target.subresource.is_empty() || is_operators {
+        return Ok(None);
+    }
+    if request.operation() == Operation::Delete {
+        return Ok(Some(Own::Removed));
+    }
+    let Some(text) = request.object() else {
+        return Ok(None);
+    };
+    let text = text.get();
+    let own = match target.resource {
+        "zones" => parsed(text, zone::parse).map(Own::Zone),
+        "rolegrants" => parsed(text, role_grant::parse).map(|(identity, grant)| Own::RoleGrant {
+            identity,
+            role: grant.role,
+        }),
+        "teams" => parsed(text, team::parse).map(|(_, team)| Own::Team(team)),
+        "agents" => parsed(text, agent::parse).map(Own::Agent),
+        "writedelegations" => parsed(text, write_delegation::parse).map(Own::WriteDelegation),
+        "accesspolicies" => {
+            parsed(text, access_policy::parse).map(|policy| Own::AccessPolicy(Box::new(policy)))
+        }
+        "approvaltickets" => match draft_ticket(text, &target) {
+            Ok(draft) => return complete_ticket(draft, snapshot, client).await.map(Some),
+            Err(why) => Err(why),
+        },
+        "approvalreviews" => match draft_review(text, snapshot) {
+            Ok(draft) => return complete_review(draft, &target, snapshot, client).await.map(Some),
+            Err(why) => Err(why),
+        },
+        _ => return Ok(None),
+    };
+    Ok(Some(own.unwrap_or_else(Own::Invalid)))
+}
+
+fn parsed<K: DeserializeOwned, T>(text: &str, parse: impl Fn(&K) -> Result<T, Invalid>) -> Result<T, String> {
+    let object: K = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    parse(&object).map_err(|invalid| invalid.to_string())
+}
+
+/// A ticket as it was sent and stamped.
+struct SentTicket {
+    object: ApprovalTicket,
+    binding: Binding,
+    namespace: String,
+}
+
+fn draft_ticket(text: &str, target: &Target<'_>) -> Result<SentTicket, String> {
+    let object: ApprovalTicket = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let binding = object
+        .spec
+        .binding
+        .parse()
+        .map_err(|invalid| invalid.to_string())?;
+    Ok(SentTicket {
+        object,
+        binding,
+        namespace: target.namespace.unwrap_or_default().to_owned(),
+    })
+}
+
+async fn complete_ticket(sent: SentTicket, snapshot: &Snapshot, client: &Client) -> Result<Own, Denial> {
+    let SentTicket {
+        object,
+        binding,
+        namespace,
+    } = sent;
+    let spec = &object.spec;
+    let invalid = |why: String| Ok(Own::Invalid(why));
+    let change = match digests(&spec.change, Side::New) {
+        Ok(change) => change
+            .into_iter()
+            .map(|(pointer, digest)| (pointer.to_owned(), digest))
+            .collect(),
+        Err(why) => return invalid(why.to_string()),
+    };
+    let requester = match spec.requester.as_deref().unwrap_or_default().parse() {
+        Ok(requester) => requester,
+        Err(why) => return invalid(format!("spec.requester: {why}")),
+    };
+    let binding_hash = match spec.binding_hash.as_deref().unwrap_or_default().parse() {
+        Ok(hash) => hash,
+        Err(why) => return invalid(format!("spec.bindingHash: {why}")),
+    };
+    let nonce = spec.binding.nonce.clone().unwrap_or_default();
+    let stamp = TicketStamp {
+        binding: &binding,
+        namespace: &namespace,
+        nonce: &nonce,
+        requester: &requester,
+    };
+    let stamped = !nonce.is_empty()
+        && stamp.verify(&snapshot.cluster.stamp, spec.stamp.as_deref().unwrap_or_default())
+        && binding.hash(Some(&nonce)) == binding_hash;
+    let pointers: Vec<&str> = spec.change.iter().map(|part| part.pointer.as_str()).collect();
+    let present = present(&binding, &pointers, snapshot, client).await?;
+    let draft = TicketDraft {
+        binding,
+        nonce,
+        binding_hash,
+        requester,
+        stamped,
+        change,
+        present,
+    };
+    Ok(Own::Ticket(Box::new(draft)))
+}
+
+/// What the target of a ticket is at the moment, by a quorum read.
+async fn present(
+    binding: &Binding,
+    pointers: &[&str],
+    snapshot: &Snapshot,
+    client: &Client,
+) -> Result<Present, Denial> {
+    let target = binding.target.target();
+    let hides = binding.operation == Operation::Connect
+        || (binding.operation == Operation::Create && !target.subresource.is_empty());
+    let path = if hides {
+        complete::path(&Target {
+            subresource: "",
+            ..target
+        })
+    } else {
+        complete::path(&target)
+    };
+    let text = complete::read(&path, client)
+        .await
+        .map_err(|error| complete::unreadable(&target, &error))?;
+    let Some(text) = text else {
+        return Ok(Present::Absent);
+    };
+    let object = Object::parse(&text)?;
+    let uid = object.uid()?.unwrap_or_default().into_owned();
+    let ignore = snapshot
+        .policy
+        .get()
+        .map(|policy| policy.hash_ignore(target.group, target.kind));
+    let context = HashContext {
+        api_version: &target.api_version(),
+        kind: target.kind,
+        subresource: target.subresource,
+        writer: None,
+        ignore: &ignore.unwrap_or_default(),
+        redaction: &snapshot.cluster.redaction,
+    };
+    let updates = binding.operation == Operation::Update;
+    let old_hash = updates
+        .then(|| state_hash(&object, pointers, &context))
+        .transpose()?;
+    Ok(Present::Object { uid, old_hash })
+}
+
+fn draft_review(text: &str, snapshot: &Snapshot) -> Result<(ApprovalReview, ReviewDraft), String> {
+    let mut object: ApprovalReview = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    // At admission of a create there is no creation time yet where the API server sets it afterwards.
+    object
+        .metadata
+        .creation_timestamp
+        .get_or_insert_with(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::now()));
+    let review = approval_review::parse(&object).map_err(|invalid| invalid.to_string())?;
+    let stamp = ReviewStamp {
+        cluster_id: &snapshot.cluster.id,
+        namespace: object.metadata.namespace.as_deref().unwrap_or_default(),
+        ticket_uid: &review.ticket_uid,
+        binding_hash: review.binding_hash,
+        reviewer: &review.reviewer,
+        decision: review.decision,
+    };
+    let draft = ReviewDraft {
+        ticket: None,
+        ticket_uid: review.ticket_uid.to_string(),
+        binding_hash: review.binding_hash,
+        decision: review.decision,
+        stamped: stamp.verify(
+            &snapshot.cluster.stamp,
+            object.spec.stamp.as_deref().unwrap_or_default(),
+        ),
+        reviewer: review.reviewer,
+    };
+    Ok((object, draft))
+}
+
+async fn complete_review(
+    (object, mut draft): (ApprovalReview, ReviewDraft),
+    target: &Target<'_>,
+    snapshot: &Snapshot,
+    client: &Client,
+) -> Result<Own, Denial> {
+    let Some(policy) = snapshot.policy.get() else {
+        return Ok(Own::Review(Box::new(draft)));
+    };
+    let tickets: Api<ApprovalTicket> = Api::namespaced(client.clone(), target.namespace.unwrap_or_default());
+    let ticket = tickets.get_opt(&object.spec.ticket_ref.name).await;
+    let ticket = ticket.map_err(|error| {
+        Denial::new(
+            Reason::Unreadable,
+            format!("the ticket of this review could not be read: {error}"),
+        )
+    })?;
+    let ticket = ticket
+        .map(|ticket| stamped_ticket(&ticket, &snapshot.cluster, policy))
+        .transpose();
+    match ticket {
+        Ok(ticket) => draft.ticket = ticket.map(Arc::new),
+        Err(invalid) => return Ok(Own::Invalid(format!("the ticket of this review: {invalid}"))),
+    }
+    Ok(Own::Review(Box::new(draft)))
+}

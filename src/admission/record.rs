@@ -1,0 +1,99 @@
+//! What the audit log is told of a decision.
+
+use countersign_core::{
+    audit::{Event, Record, record},
+    decision::{Cause, Findings, Reason},
+    digest::Digest,
+    relax::Relaxed,
+};
+use jiff::Timestamp;
+
+use super::review::AdmissionRequest;
+
+/// What is told beside the request itself.
+#[derive(Debug)]
+pub struct Told<'a> {
+    /// What the rules said.
+    pub verdict: record::Verdict,
+    /// Why.
+    pub reason: Reason,
+    /// What the caller reads.
+    pub message: &'a str,
+    /// The line of configuration that decided.
+    pub cause: Option<&'a Cause>,
+    /// What was relaxed.
+    pub relaxed: Option<&'a Relaxed>,
+    /// The ticket: namespace, name, uid.
+    pub ticket: Option<record::ObjectRef>,
+    /// Digest of the change, where it was hashed.
+    pub resource_hash: Option<Digest>,
+}
+
+/// The record of a decision.
+pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<'_>) -> Record {
+    let decided_by = |cause: &Cause| record::DecidedBy {
+        kind: cause.kind.into(),
+        name: cause.name.to_string(),
+        field: cause.field.into(),
+    };
+    let event = Event::Decision(Box::new(record::Decision {
+        verdict: told.verdict,
+        reason: told
+            .relaxed
+            .map_or(told.reason, |relaxed| relaxed.reason)
+            .as_str()
+            .into(),
+        message: told.message.to_owned(),
+        relaxation: told.relaxed.map(|_| "StrictModeOffOrWarn".into()),
+        decided_by: told.cause.map(decided_by),
+        caller: record::Caller {
+            subject: findings.subject.clone(),
+            owner: findings.answerable.clone(),
+            username: request.username().to_owned(),
+            credential_id: request.credential_id().map(str::to_owned),
+        },
+        request: asked(request, findings, told.resource_hash),
+        ticket: told.ticket,
+    }));
+    Record {
+        time: Timestamp::now(),
+        event,
+    }
+}
+
+fn asked(
+    request: &AdmissionRequest<'_>,
+    findings: &Findings,
+    resource_hash: Option<Digest>,
+) -> record::Request {
+    let target = request.target();
+    record::Request {
+        uid: request.uid.to_string(),
+        operation: request.operation().as_str().into(),
+        object: target.place(),
+        subresource: Some(target.subresource.to_owned()).filter(|name| !name.is_empty()),
+        env: findings.environment,
+        dry_run: request.is_dry_run(),
+        resource_hash,
+    }
+}
+
+/// The record of a ticket's step.
+pub fn transition(
+    ticket: record::ObjectRef,
+    from: Option<&'static str>,
+    to: &'static str,
+    by: String,
+) -> Record {
+    let event = Event::TicketTransition(record::TicketTransition {
+        ticket,
+        from: from.map(Into::into),
+        to: to.into(),
+        by: by.into(),
+        bind: None,
+    });
+    Record {
+        time: Timestamp::now(),
+        event,
+    }
+}

@@ -1,0 +1,192 @@
+//! The answer to a review: nothing is allowed without a receipt of the audit log.
+
+use countersign_core::decision::{Denial, Grant, Reason};
+use serde::Serialize;
+
+use crate::audit::Receipt;
+
+/// The most characters of a message: clients cut longer ones in the wrong place.
+const MAX_MESSAGE: usize = 512;
+
+/// The outer object of an answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmissionReview {
+    api_version: &'static str,
+    kind: &'static str,
+    response: AdmissionResponse,
+}
+
+/// One answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AdmissionResponse {
+    uid: String,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    code: u16,
+    reason: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+#[derive(Debug, Serialize)]
+struct Details {
+    causes: Vec<StatusCause>,
+}
+
+/// A cause for programs: a stable reason, what it is about, and where it was decided.
+#[derive(Debug, Serialize)]
+pub struct StatusCause {
+    reason: String,
+    message: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    field: String,
+}
+
+/// Proof that an allowed write is on record: a receipt, or one of the reasons that are only counted.
+#[derive(Debug)]
+pub enum Recorded {
+    /// The record is durable.
+    Durably(Receipt),
+    /// Such writes are counted, not recorded one by one.
+    Counted(Counted),
+}
+
+/// A write of the kinds that are counted: by the operator, delegated, not guarded, or without effect.
+#[derive(Debug)]
+pub struct Counted(());
+
+impl Counted {
+    /// The proof for a grant that is only counted; `None` for one that must be recorded.
+    pub fn of(grant: &Grant) -> Option<Self> {
+        let counted = matches!(
+            grant.reason(),
+            Reason::NotGuarded | Reason::Operator | Reason::Delegated | Reason::NoOp
+        );
+        counted.then_some(Self(()))
+    }
+}
+
+/// The answer that lets a write happen.
+pub fn allow(uid: &str, _grant: &Grant, _recorded: &Recorded, warnings: Vec<String>) -> AdmissionReview {
+    let response = AdmissionResponse {
+        uid: uid.to_owned(),
+        allowed: true,
+        status: None,
+        warnings,
+        patch: None,
+        patch_type: None,
+    };
+    wrap(response)
+}
+
+/// The answer that refuses a write: 403 Forbidden, which no client takes for a conflict or an immutable field.
+pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionReview {
+    let field = denial
+        .cause
+        .as_ref()
+        .map_or_else(String::new, ToString::to_string);
+    let decided = StatusCause {
+        reason: denial.reason.to_string(),
+        message: denial.message.clone(),
+        field,
+    };
+    let status = Status {
+        code: 403,
+        reason: "Forbidden",
+        message: shorten(&format!("{}: {}", denial.reason, denial.message)),
+        details: Some(Details {
+            causes: std::iter::once(decided).chain(more).collect(),
+        }),
+    };
+    let response = AdmissionResponse {
+        uid: uid.to_owned(),
+        allowed: false,
+        status: Some(status),
+        warnings: Vec::new(),
+        patch: None,
+        patch_type: None,
+    };
+    wrap(response)
+}
+
+/// The answer of the mutating webhook: the object as it is, or with this JSON patch.
+pub fn mutate(uid: &str, patch: Option<String>) -> AdmissionReview {
+    let patch_type = patch.is_some().then_some("JSONPatch");
+    let response = AdmissionResponse {
+        uid: uid.to_owned(),
+        allowed: true,
+        status: None,
+        warnings: Vec::new(),
+        patch,
+        patch_type,
+    };
+    wrap(response)
+}
+
+impl StatusCause {
+    /// The ticket that would open the way.
+    pub fn ticket(namespace: &str, name: &str) -> Self {
+        Self {
+            reason: "ApprovalTicket".to_owned(),
+            message: format!("{namespace}/{name}"),
+            field: "next: wait for its approval, then send the same request again".to_owned(),
+        }
+    }
+}
+
+const fn wrap(response: AdmissionResponse) -> AdmissionReview {
+    AdmissionReview {
+        api_version: "admission.k8s.io/v1",
+        kind: "AdmissionReview",
+        response,
+    }
+}
+
+/// At most [`MAX_MESSAGE`] characters, without control characters, which a terminal would obey.
+fn shorten(message: &str) -> String {
+    let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    if message.chars().count() <= MAX_MESSAGE {
+        return message.chars().map(harmless).collect();
+    }
+    message
+        .chars()
+        .take(MAX_MESSAGE - 3)
+        .map(harmless)
+        .chain("...".chars())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_is_forbidden_short_and_harmless() {
+        let denial = Denial::new(Reason::NotOfZone, "\u{1b}[31mx".repeat(200));
+        let json = serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap();
+        let status = &json["response"]["status"];
+        assert_eq!(json["response"]["uid"], "u1");
+        assert_eq!(
+            (status["code"].as_u64(), status["reason"].as_str()),
+            (Some(403), Some("Forbidden"))
+        );
+        let message = status["message"].as_str().unwrap();
+        assert_eq!(message.chars().count(), MAX_MESSAGE);
+        assert!(message.starts_with("NotOfZone: ") && !message.contains('\u{1b}'));
+        assert_eq!(status["details"]["causes"][0]["reason"], "NotOfZone");
+    }
+}

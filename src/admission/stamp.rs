@@ -1,0 +1,92 @@
+//! The mutating step: on a new ticket or review, what a person may not choose is written by the operator.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign_api::{ApprovalReview, ApprovalTicket};
+use countersign_core::{
+    authn,
+    identity::Identity,
+    snapshot::Snapshot,
+    stamp::{ReviewStamp, TicketStamp},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::review::AdmissionRequest;
+
+/// One step of a JSON patch (RFC 6902) that sets a field, there or not.
+#[derive(Debug, Serialize)]
+struct Add {
+    op: &'static str,
+    path: &'static str,
+    value: Value,
+}
+
+const fn add(path: &'static str, value: Value) -> Add {
+    Add {
+        op: "add",
+        path,
+        value,
+    }
+}
+
+/// The patch for the object of this request, in base64; `None` leaves the object as it is.
+///
+/// What cannot be read, and whoever is nobody, gets no stamp: the validating step refuses it and says why.
+pub fn patch(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Option<String> {
+    let judged = request.judged(None, None).ok()?;
+    let caller = judged.caller;
+    let is_operator =
+        *caller.username == *snapshot.cluster.operator && *caller.uid == *snapshot.cluster.operator_uid;
+    if is_operator {
+        return None;
+    }
+    let policy = snapshot.policy.get()?;
+    let who = authn::identify(&caller, snapshot, policy).ok()?.identity;
+    let text = request.object()?.get();
+    let namespace = judged.target.namespace?;
+    let steps = match judged.target.resource {
+        "approvaltickets" => ticket(serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
+        "approvalreviews" => review(serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
+        _ => return None,
+    };
+    Some(STANDARD.encode(serde_json::to_vec(&steps).ok()?))
+}
+
+fn ticket(ticket: ApprovalTicket, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
+    let nonce = nonce().ok()?;
+    let binding = ticket.spec.binding.parse().ok()?;
+    let stamp = TicketStamp {
+        binding: &binding,
+        namespace,
+        nonce: &nonce,
+        requester: who,
+    };
+    Some(vec![
+        add("/spec/requester", json!(who)),
+        add("/spec/bindingHash", json!(binding.hash(Some(&nonce)))),
+        add("/spec/stamp", json!(stamp.sign(&snapshot.cluster.stamp))),
+        add("/spec/binding/nonce", json!(nonce)),
+    ])
+}
+
+fn review(review: ApprovalReview, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
+    let stamp = ReviewStamp {
+        cluster_id: &snapshot.cluster.id,
+        namespace,
+        ticket_uid: &review.spec.ticket_ref.uid,
+        binding_hash: review.spec.binding_hash.parse().ok()?,
+        reviewer: who,
+        decision: review.spec.decision.into(),
+    };
+    Some(vec![
+        add("/spec/reviewer", json!(who)),
+        add("/spec/stamp", json!(stamp.sign(&snapshot.cluster.stamp))),
+    ])
+}
+
+/// 128 random bits in hex.
+pub fn nonce() -> Result<String, getrandom::Error> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+}

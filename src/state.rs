@@ -1,0 +1,91 @@
+//! What the operator knows at the moment: one published snapshot, and how fresh it is.
+
+use std::{sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use countersign_core::{
+    decision::{Decision, Denial, Reason},
+    identity::Identity,
+    snapshot::Snapshot,
+};
+use tokio::sync::mpsc;
+
+use crate::watch::Freshness;
+
+/// How old knowledge may be at most.
+const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// The published snapshot. One writer replaces it; a request loads it once.
+#[derive(Debug)]
+pub struct State {
+    snapshot: ArcSwap<Snapshot>,
+    /// The watches that the snapshot is made of, by kind.
+    watches: Vec<(&'static str, Freshness)>,
+    sightings: mpsc::Sender<Identity>,
+}
+
+impl State {
+    /// A state that begins with `snapshot` and depends on `watches`. People who are seen are sent to `sightings`.
+    pub fn new(
+        snapshot: Snapshot,
+        watches: Vec<(&'static str, Freshness)>,
+        sightings: mpsc::Sender<Identity>,
+    ) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            watches,
+            sightings,
+        }
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Replaces what is known.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// The first kind whose objects are not known, or not known to be fresh.
+    pub fn stale(&self) -> Option<(&'static str, Option<Duration>)> {
+        let ages = self
+            .watches
+            .iter()
+            .map(|(kind, freshness)| (*kind, freshness.age()));
+        ages.into_iter()
+            .find(|(_, age)| age.is_none_or(|age| age > MAX_AGE))
+    }
+
+    /// The decision, unless it rests on what may be outdated: then a denial. What passes by built-in rules alone
+    /// rests on nothing.
+    pub fn unless_stale(&self, decision: Decision) -> Decision {
+        if let Decision::Allow(grant) = &decision
+            && matches!(grant.reason(), Reason::NotGuarded | Reason::Operator)
+        {
+            return decision;
+        }
+        match self.stale() {
+            None => decision,
+            Some((kind, None)) => Decision::Deny(Denial::new(
+                Reason::Stale,
+                format!("the {kind} objects are not known yet: try again in a moment"),
+            )),
+            Some((kind, Some(_))) => Decision::Deny(Denial::new(
+                Reason::Stale,
+                format!(
+                    "what is known of {kind} objects may be outdated: try again when the API server is well"
+                ),
+            )),
+        }
+    }
+
+    /// Notes that a person made a request: an admin who was never seen is no live admin.
+    pub fn saw(&self, identity: &Identity) {
+        if identity.is_user() && self.snapshot.load().grants.contains_key(identity) {
+            // A full queue means that sightings wait to be written: the next request says the same.
+            let _ = self.sightings.try_send(identity.clone());
+        }
+    }
+}

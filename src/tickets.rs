@@ -1,0 +1,161 @@
+//! Tickets at the API server: made, read, and moved from state to state by compare-and-swap.
+
+use countersign_api::{
+    ApprovalTicket, ApprovalTicketSpec, STATUS_MANAGER,
+    approval_ticket::{Binding, ChangedPart, summary},
+    index::stamped_ticket,
+};
+use countersign_core::{
+    decision::Demand,
+    hash::canonical,
+    object::Change,
+    request::{Operation, Request},
+    snapshot::Snapshot,
+    stamp::TicketStamp,
+    ticket::{Ticket, TicketState},
+};
+use jiff::Timestamp;
+use kube::{
+    Api, Client, Resource,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde::Serialize;
+
+use crate::admission::stamp::nonce;
+
+/// The tickets of a cluster.
+#[derive(Clone)]
+pub struct Tickets(Client);
+
+/// The part of a ticket that a swap writes: a typed patch, so that an older replica erases no newer field, and one
+/// that only lands on the version it was made for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Swap<'a> {
+    metadata: Expected<'a>,
+    status: &'a countersign_api::ApprovalTicketStatus,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Expected<'a> {
+    uid: &'a str,
+    resource_version: &'a str,
+}
+
+impl Tickets {
+    /// Through this client.
+    pub const fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// Makes a ticket.
+    pub async fn create(&self, namespace: &str, ticket: &ApprovalTicket) -> Result<(), kube::Error> {
+        self.api(namespace)
+            .create(&PostParams::default(), ticket)
+            .await
+            .map(|_| ())
+    }
+
+    /// The ticket of this name, by a quorum read.
+    pub async fn get(&self, namespace: &str, name: &str) -> Result<Option<ApprovalTicket>, kube::Error> {
+        self.api(namespace).get_opt(name).await
+    }
+
+    /// Moves the ticket to `state`, if it is still the version that is known.
+    pub async fn set_state(&self, ticket: &Ticket, state: &TicketState) -> Result<(), kube::Error> {
+        let mut status = countersign_api::ApprovalTicketStatus::default();
+        status.set_state(state, Timestamp::now());
+        self.set_status(ticket, &status).await
+    }
+
+    /// Writes these fields of the status, if the ticket is still the version that is known.
+    pub async fn set_status(
+        &self,
+        ticket: &Ticket,
+        status: &countersign_api::ApprovalTicketStatus,
+    ) -> Result<(), kube::Error> {
+        let metadata = Expected {
+            uid: &ticket.uid,
+            resource_version: &ticket.resource_version,
+        };
+        let patch = Patch::Merge(Swap { metadata, status });
+        let parameters = PatchParams {
+            field_manager: Some(STATUS_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        self.api(&ticket.namespace)
+            .patch_status(&ticket.name, &parameters, &patch)
+            .await
+            .map(|_| ())
+    }
+
+    fn api(&self, namespace: &str) -> Api<ApprovalTicket> {
+        Api::namespaced(self.0.clone(), namespace)
+    }
+}
+
+/// The ticket that the operator makes for a denied write, with the operator's stamp.
+pub fn minted(
+    demand: &Demand,
+    request: &Request<'_>,
+    (namespace, name): (&str, &str),
+    snapshot: &Snapshot,
+) -> Result<ApprovalTicket, getrandom::Error> {
+    let nonce = nonce()?;
+    let binding = &demand.binding;
+    let requester = &binding.subject;
+    let change = ChangedPart::list(&demand.change);
+    let stamp = TicketStamp {
+        binding,
+        namespace,
+        nonce: &nonce,
+        requester,
+    };
+    let mut ticket = ApprovalTicket::new(
+        name,
+        ApprovalTicketSpec {
+            binding: Binding {
+                nonce: Some(nonce.clone()),
+                ..Binding::of(binding)
+            },
+            binding_hash: Some(binding.hash(Some(&nonce)).to_string()),
+            requester: Some(requester.to_string()),
+            policy_digest: policy_digest(snapshot),
+            change_summary: summary(&demand.change, &change),
+            change,
+            ignored: demand.change.ignored.clone(),
+            command: command(request),
+            reason: None,
+            authors: Vec::new(),
+            batch: None,
+            stamp: Some(stamp.sign(&snapshot.cluster.stamp)),
+        },
+    );
+    ticket.meta_mut().namespace = Some(namespace.to_owned());
+    Ok(ticket)
+}
+
+/// What the command hash is over, for a reader: a connection's options, a delete's.
+fn command(request: &Request<'_>) -> Option<String> {
+    let options = match &request.change {
+        Change::Connect(options) => options.as_ref(),
+        Change::Create(body) if request.target.subresource == "eviction" => Some(body),
+        _ if request.operation == Operation::Delete => request.options.as_ref(),
+        _ => None,
+    };
+    canonical(options?.text()).ok()
+}
+
+fn policy_digest(snapshot: &Snapshot) -> Option<String> {
+    snapshot
+        .policy
+        .get()
+        .map(|policy| policy.digest.to_string())
+        .filter(|digest| !digest.is_empty())
+}
+
+/// The ticket, if it bears the operator's stamp and the policy can be read.
+pub fn compiled(object: &ApprovalTicket, snapshot: &Snapshot) -> Option<Ticket> {
+    stamped_ticket(object, &snapshot.cluster, snapshot.policy.get()?).ok()
+}
