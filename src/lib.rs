@@ -11,3 +11,4 @@ pub mod state;
 pub mod telemetry;
 pub mod tickets;
 pub mod watch;
+pub mod webhook_config;
