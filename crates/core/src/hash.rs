@@ -201,9 +201,18 @@ pub fn resource_hash(
     Digest::of(&[b"countersign.dev/resource-hash/v1\n", text.as_bytes()])
 }
 
-/// The digest of a call's options (of CONNECT, of a deletion, or an eviction's `deleteOptions`), without their
-/// spelling and preconditions; no options are empty options.
+/// The digest of a call's options (of CONNECT, of a deletion, or an eviction's `deleteOptions`).
 pub fn command_hash(options: Option<&Object<'_>>) -> Result<Digest, ObjectError> {
+    let text = command_text(options)?;
+    Ok(Digest::of(&[
+        b"countersign.dev/command-hash/v1\n",
+        text.as_bytes(),
+    ]))
+}
+
+/// What [`command_hash`] is over, for a ticket to show: the options as canonical JSON, without their spelling and
+/// preconditions; no options are empty options.
+pub fn command_text(options: Option<&Object<'_>>) -> Result<String, ObjectError> {
     let map = match options {
         Some(options) => options.map()?,
         None => Map(Vec::new()),
@@ -214,10 +223,7 @@ pub fn command_hash(options: Option<&Object<'_>>) -> Result<Digest, ObjectError>
             entries.push((key, Some(canonical_value(value)?)));
         }
     }
-    Ok(Digest::of(&[
-        b"countersign.dev/command-hash/v1\n",
-        canonical_map(entries).as_bytes(),
-    ]))
+    Ok(canonical_map(entries))
 }
 
 /// The value of a granule: its canonical text, or a keyed digest of it.
