@@ -4,6 +4,7 @@ mod approvals;
 mod defaults;
 mod directory;
 mod environments;
+mod parse;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -18,6 +19,7 @@ pub use self::{
         UsernameFrom,
     },
     environments::{Enforcement, EnvironmentRule, FailurePolicy, Selection},
+    parse::parse,
 };
 use crate::{condition, schema};
 

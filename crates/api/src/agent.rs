@@ -1,12 +1,18 @@
 //! Agent: an autonomous actor, the accounts it acts with, and the human who answers for it.
 
-use countersign_core::role::Role;
+use base64::{Engine, prelude::BASE64_STANDARD};
+use countersign_core::{identity::Identity, role::Role, snapshot};
+use ed25519_dalek::{VerifyingKey, pkcs8::DecodePublicKey};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{condition, schema};
+use crate::{
+    condition,
+    invalid::{Invalid, Kinds, Problem, name, required},
+    schema,
+};
 
 /// `ed25519:` and the base64 of a SubjectPublicKeyInfo: 12 fixed bytes, then the 32 of the key.
 const PUBLIC_KEY: &str = "^ed25519:MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$";
@@ -167,4 +173,58 @@ pub struct PinnedServiceAccount {
     /// The uid of the one service account that is the agent.
     #[schemars(length(max = schema::MAX_UID))]
     pub uid: String,
+}
+
+/// A text that is no public key of an agent.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error("`{0}` is not a usable key: expected `ed25519:` and the base64 of an Ed25519 SubjectPublicKeyInfo")]
+pub struct InvalidKey(String);
+
+/// The key that the text means. A key of small order, which many signatures fit, is refused.
+pub fn public_key(text: &str) -> Result<VerifyingKey, InvalidKey> {
+    text.strip_prefix("ed25519:")
+        .and_then(|encoded| BASE64_STANDARD.decode(encoded).ok())
+        .and_then(|der| VerifyingKey::from_public_key_der(&der).ok())
+        .filter(|key| !key.is_weak())
+        .ok_or_else(|| InvalidKey(text.to_owned()))
+}
+
+/// The agent, compiled, with the service account uids that the operator pinned.
+pub fn parse(object: &Agent) -> Result<snapshot::Agent, Invalid> {
+    let spec = &object.spec;
+    let name = name(&object.metadata)?;
+    let identity = Identity::agent(&name).map_err(|error| Problem::from(error).at("metadata.name"))?;
+    if !matches!(spec.role, Role::Agent | Role::Contributor) {
+        return Err(
+            Problem::unexpected(spec.role.as_str(), "a role of an agent: use agent or contributor")
+                .at("spec.role"),
+        );
+    }
+    if spec.public_key.is_some() || spec.signing == Signing::Required {
+        let key = required("spec.publicKey", spec.public_key.as_ref())?;
+        public_key(key).map_err(|error| Problem::from(error).at("spec.publicKey"))?;
+    }
+    let pinned = object
+        .status
+        .iter()
+        .flat_map(|status| &status.service_accounts)
+        .collect::<Vec<_>>();
+    let account = |account: &ServiceAccountRef| snapshot::Account {
+        namespace: account.namespace.as_str().into(),
+        name: account.name.as_str().into(),
+        uid: pinned
+            .iter()
+            .find(|pin| pin.namespace == account.namespace && pin.name == account.name)
+            .map(|pin| pin.uid.as_str().into()),
+    };
+    Ok(snapshot::Agent {
+        identity,
+        role: spec.role,
+        owner: Kinds::USER
+            .parse(&spec.owner)
+            .map_err(|problem| problem.at("spec.owner"))?,
+        suspended: spec.suspend,
+        accounts: spec.service_accounts.iter().map(account).collect(),
+        degraded: None,
+    })
 }

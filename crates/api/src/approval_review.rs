@@ -1,12 +1,16 @@
 //! ApprovalReview: one person's word on one ticket.
 
-use countersign_core::review::ReviewDecision;
+use countersign_core::review::{Review, ReviewDecision};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{condition, schema};
+use crate::{
+    condition,
+    invalid::{Invalid, Kinds, Problem, name, required},
+    schema,
+};
 
 /// Which ticket, which content, which decision, and whose.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -100,7 +104,8 @@ pub struct TicketRef {
 ).message("signature and keyFingerprint belong to a proof of type SSH, which needs both"))]
 pub struct ReviewProof {
     /// `Kubernetes` (the default): by the API server's authentication, which whoever may impersonate can forge.
-    /// `SSH`: by a signature with a key that the directory lists for the reviewer.
+    /// `SSH`: by a signature with a key that the directory lists for the reviewer; not supported yet, such a
+    /// review is refused.
     #[serde(rename = "type", default)]
     pub type_: ProofType,
 
@@ -140,4 +145,34 @@ pub struct ApprovalReviewStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
+}
+
+/// The review, compiled; its stamp is still to be verified.
+pub fn parse(object: &ApprovalReview) -> Result<Review, Invalid> {
+    let (meta, spec) = (&object.metadata, &object.spec);
+    if spec.proof.type_ == ProofType::SSH {
+        let why = "the signature is not verified";
+        return Err(Problem::Unsupported {
+            value: "SSH".to_owned(),
+            why,
+        }
+        .at("spec.proof.type"));
+    }
+    let hash = spec.binding_hash.parse();
+    let binding_hash = hash.map_err(|error| Problem::Digest(error).at("spec.bindingHash"))?;
+    let reviewer = required("spec.reviewer", spec.reviewer.as_ref())?;
+    let created = meta.creation_timestamp.as_ref();
+    Ok(Review {
+        name: name(meta)?,
+        uid: required("metadata.uid", meta.uid.as_ref())?.into(),
+        ticket_uid: spec.ticket_ref.uid.as_str().into(),
+        binding_hash,
+        reviewer: Kinds::USER_OR_AGENT
+            .parse(reviewer)
+            .map_err(|problem| problem.at("spec.reviewer"))?,
+        decision: spec.decision,
+        created: created
+            .ok_or_else(|| Problem::Missing.at("metadata.creationTimestamp"))?
+            .0,
+    })
 }

@@ -1,13 +1,21 @@
 //! ApprovalTicket: one change, shown, hashed, reviewed and used once.
 
+mod change;
+mod parse;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use countersign_core::{environment::Environment, request::Operation};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::status::{ApprovalTicketStatus, Claim, ClaimStop, CountedReview, TicketState};
+pub use self::{
+    change::{ChangedPart, Side, digests, summary},
+    parse::parse,
+    status::{ApprovalTicketStatus, Claim, ClaimStop, CountedReview, TicketState},
+};
 use crate::schema;
 
 /// What is bound, what changes, and who asks.
@@ -84,11 +92,15 @@ pub struct ApprovalTicketSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["pointer".into()]))]
     pub change: Vec<ChangedPart>,
 
-    /// Parts that change but that `hashIgnore` of the AccessPolicy leaves out of the hash: shown, not bound.
+    /// The parts that change but that `hashIgnore` of the AccessPolicy leaves out of the hash, as JSON pointers: what
+    /// is written there is not bound.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 256))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["pointer".into()]))]
-    pub ignored_change: Vec<ChangedPart>,
+    #[schemars(
+        length(max = 256),
+        inner(length(max = schema::MAX_POINTER), regex(pattern = schema::POINTER))
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub ignored: Vec<String>,
 
     /// What changes in a sentence or two, when there is too much to show it all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -224,57 +236,4 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = schema::MAX_UID))]
     pub uid: Option<String>,
-}
-
-/// One part of an object that changes, with its old and its new value.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(
-    validation = Rule::new(
-        "self.disclosure == 'Omitted' ? !has(self.old) && !has(self.new) \
-         : has(self.old) == has(self.oldDigest) && has(self.new) == has(self.newDigest)"
-    ).message("a part that is shown has a value with each digest, and one that is Omitted has digests only"),
-)]
-pub struct ChangedPart {
-    /// Which part, as a JSON pointer: `/spec/replicas`, `/metadata/labels/app`, `/data/app.conf`. The empty
-    /// pointer is the whole object, of a delete.
-    #[schemars(length(max = schema::MAX_POINTER), regex(pattern = schema::POINTER))]
-    pub pointer: String,
-
-    /// The value before, as canonical JSON text; absent when there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 131_072))]
-    pub old: Option<String>,
-
-    /// The value after, as canonical JSON text; absent when the part is removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 131_072))]
-    pub new: Option<String>,
-
-    /// The digest of the value before; absent when there was none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = schema::MAX_VALUE_DIGEST), regex(pattern = schema::VALUE_DIGEST))]
-    pub old_digest: Option<String>,
-
-    /// The digest of the value after; absent when the part is removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = schema::MAX_VALUE_DIGEST), regex(pattern = schema::VALUE_DIGEST))]
-    pub new_digest: Option<String>,
-
-    /// What `old` and `new` show. `Full` (the default): the values. `Redacted`: a keyed digest in the place of
-    /// each, since the values are secret. `Omitted`: nothing, since they are too large.
-    #[serde(default)]
-    pub disclosure: Disclosure,
-}
-
-/// What a ticket shows of a value.
-#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Disclosure {
-    /// The value.
-    #[default]
-    Full,
-    /// A keyed digest of it.
-    Redacted,
-    /// Nothing of it.
-    Omitted,
 }

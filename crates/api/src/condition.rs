@@ -66,7 +66,7 @@ pub fn set_condition(
         .map_or(Time(now), |condition| condition.last_transition_time.clone());
     let condition = Condition {
         last_transition_time: since,
-        message: observed.message.chars().take(MAX_MESSAGE).collect(),
+        message: bounded(observed.message),
         observed_generation: generation,
         reason: observed.reason.to_owned(),
         status: observed.status.as_str().to_owned(),
@@ -76,6 +76,13 @@ pub fn set_condition(
         Some(slot) => *slot = condition,
         None => conditions.push(condition),
     }
+}
+
+fn bounded(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE) {
+        message.truncate(end);
+    }
+    message
 }
 
 /// Removes a condition that no longer holds, such as `Degraded`.

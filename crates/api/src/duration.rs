@@ -8,7 +8,7 @@ pub const DURATION_PATTERN: &str = "^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$
 pub const MAX_DURATION: usize = 22;
 
 /// A text that is no duration of whole hours, minutes and seconds above zero.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 #[error("`{0}` is not a duration above zero: write hours, minutes and seconds like 24h, 1h30m, 15m or 90s")]
 pub struct InvalidDuration(String);
 

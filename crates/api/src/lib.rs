@@ -3,6 +3,11 @@
 //! One file per kind. What is stored as text is parsed in one place, the `parse` function of the kind, which the
 //! webhook, the index, the controllers and the command line share: an object that one of them refuses, all refuse.
 
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "the columns of one kind share type and path in `kube(...)`"
+)]
+
 pub mod access_policy;
 pub mod agent;
 pub mod approval_review;
@@ -10,6 +15,8 @@ pub mod approval_ticket;
 pub mod condition;
 pub mod crd;
 pub mod duration;
+pub mod index;
+pub mod invalid;
 pub mod reference;
 pub mod role_grant;
 pub mod schema;
@@ -21,6 +28,7 @@ pub use access_policy::{AccessPolicy, AccessPolicySpec, AccessPolicyStatus};
 pub use agent::{Agent, AgentSpec, AgentStatus};
 pub use approval_review::{ApprovalReview, ApprovalReviewSpec, ApprovalReviewStatus};
 pub use approval_ticket::{ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus};
+pub use invalid::{Invalid, Problem};
 pub use role_grant::{RoleGrant, RoleGrantSpec, RoleGrantStatus};
 pub use team::{Team, TeamSpec, TeamStatus};
 pub use write_delegation::{WriteDelegation, WriteDelegationSpec, WriteDelegationStatus};

@@ -1,11 +1,15 @@
 //! RoleGrant: what one identity may do at most.
 
-use countersign_core::role::Role;
+use countersign_core::{identity::Identity, role::Role, snapshot::Grant};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::{condition, schema};
+use crate::{
+    condition,
+    invalid::{Invalid, Kinds, Problem, name},
+    schema,
+};
 
 /// Who gets which role.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -79,4 +83,29 @@ pub struct RoleGrantStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_MAC))]
     pub seal: Option<String>,
+}
+
+/// The identity that the grant names, and the grant, compiled.
+pub fn parse(object: &RoleGrant) -> Result<(Identity, Grant), Invalid> {
+    let spec = &object.spec;
+    let identity = Kinds::USER_OR_TEAM
+        .parse(&spec.identity)
+        .map_err(|problem| problem.at("spec.identity"))?;
+    if identity.is_user() && spec.role == Role::Agent {
+        let expected = format!("a role of {identity}: a human never holds it");
+        return Err(Problem::unexpected(spec.role.as_str(), expected).at("spec.role"));
+    }
+    let last_seen = object
+        .status
+        .as_ref()
+        .and_then(|status| status.last_seen.as_ref())
+        .map(|time| time.0);
+    Ok((
+        identity,
+        Grant {
+            name: name(&object.metadata)?,
+            role: spec.role,
+            last_seen,
+        },
+    ))
 }

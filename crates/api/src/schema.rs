@@ -35,10 +35,6 @@ pub const FUNCTION: &str = r"^fn:[^\s*?\[\]{}]+$";
 pub const DIGEST: &str = "^sha256:[0-9a-f]{64}$";
 /// The length of a digest.
 pub const MAX_DIGEST: usize = 71;
-/// A digest of a value, or a keyed digest of a secret one.
-pub const VALUE_DIGEST: &str = "^(hmac-)?sha256:[0-9a-f]{64}$";
-/// The length of a keyed digest.
-pub const MAX_VALUE_DIGEST: usize = 76;
 /// The longest stamp or seal.
 pub const MAX_MAC: usize = 256;
 

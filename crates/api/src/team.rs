@@ -1,10 +1,15 @@
 //! Team: a named set of users and agents.
 
+use countersign_core::{identity::Identity, snapshot};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-use crate::{condition, schema};
+use crate::{
+    condition,
+    invalid::{Invalid, Kinds, Problem, each, name},
+    schema,
+};
 
 /// Who belongs to the team.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -79,4 +84,20 @@ pub struct TeamStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_MAC))]
     pub seal: Option<String>,
+}
+
+/// The team's identity, and the team, compiled.
+pub fn parse(object: &Team) -> Result<(Identity, snapshot::Team), Invalid> {
+    let name = name(&object.metadata)?;
+    let identity = Identity::team(&name).map_err(|error| Problem::from(error).at("metadata.name"))?;
+    let members = each("spec.members", &object.spec.members, |text| {
+        Kinds::USER_OR_AGENT.parse(text)
+    })?;
+    let groups = object
+        .spec
+        .groups
+        .iter()
+        .map(|group| group.as_str().into())
+        .collect();
+    Ok((identity, snapshot::Team { members, groups }))
 }

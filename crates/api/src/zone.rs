@@ -1,12 +1,21 @@
 //! Zone: who owns a region of the cluster, of its repositories, or single functions.
 
-use countersign_core::role::Role;
+use countersign_core::{
+    glob::{Glob, GlobError},
+    identity::Identity,
+    role::Role,
+    zones,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{condition, schema};
+use crate::{
+    condition,
+    invalid::{Invalid, Kinds, each, functions, name, object_globs, path_globs},
+    schema,
+};
 
 /// What belongs to the zone, who owns it, who may write there and who reviews.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -164,4 +173,50 @@ pub struct Overlap {
     /// A place, path or function that both zones hold.
     #[schemars(length(max = schema::MAX_POINTER))]
     pub witness: String,
+}
+
+/// The zone, compiled.
+pub fn parse(object: &Zone) -> Result<zones::Zone, Invalid> {
+    let spec = &object.spec;
+    Ok(zones::Zone {
+        name: name(&object.metadata)?,
+        owner: Kinds::ANY
+            .parse(&spec.owner)
+            .map_err(|problem| problem.at("spec.owner"))?,
+        cooperators: each("spec.cooperators", &spec.cooperators, |text| {
+            Kinds::USER_OR_AGENT.parse(text)
+        })?,
+        reviewers: each("spec.reviewers", &spec.reviewers, |text| {
+            Kinds::USER_OR_TEAM.parse(text)
+        })?,
+        objects: object_globs("spec.objects", &spec.objects)?,
+        paths: path_globs("spec.paths", &spec.paths)?,
+        function_ids: functions("spec.functionIDs", &spec.function_ids)?,
+        require_review: spec.require_review,
+        min_reviewers: spec.min_reviewers.unwrap_or_default(),
+        reviewer_roles: spec.reviewer_roles.clone(),
+    })
+}
+
+/// What can be read of the places of a zone that cannot be parsed: nobody is to write there until it can.
+///
+/// Nothing when not even its name can be read.
+pub fn readable_places(object: &Zone) -> Option<zones::Zone> {
+    let spec = &object.spec;
+    let name = name(&object.metadata).ok()?;
+    let readable = |items: &[String], read: fn(&str) -> Result<Glob, GlobError>| -> Vec<Glob> {
+        items.iter().filter_map(|text| read(text).ok()).collect()
+    };
+    Some(zones::Zone {
+        owner: spec.owner.parse().or_else(|_| Identity::team(&name)).ok()?,
+        name,
+        cooperators: Vec::new(),
+        reviewers: Vec::new(),
+        objects: readable(&spec.objects, Glob::object),
+        paths: readable(&spec.paths, Glob::path),
+        function_ids: spec.function_ids.iter().map(|id| id.as_str().into()).collect(),
+        require_review: None,
+        min_reviewers: 0,
+        reviewer_roles: Vec::new(),
+    })
 }

@@ -40,7 +40,8 @@ pub struct Approvals {
     pub max_pending: u32,
 
     /// For how long after an approved change its subject may put the replaced values back without another
-    /// approval: a duration, 1 minute to 24 hours. Never when absent (the default).
+    /// approval: a duration, 1 minute to 24 hours. Never when absent (the default), and not supported yet: a
+    /// rollback needs an approval like any other change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = MAX_DURATION), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new(
@@ -60,10 +61,12 @@ pub struct Approvals {
     pub agent_owner_may_review: bool,
 
     /// The weakest proof of a reviewer's identity that counts in prod: `Kubernetes` (the default), the API
-    /// server's authentication, or `SSH`, a signature with a key that the directory lists.
+    /// server's authentication, or `SSH`, a signature with a key that the directory lists. `SSH` is not
+    /// supported yet: a policy that asks for it is refused.
     pub required_proof: ProofType,
 
-    /// How fresh and how strong the authentication of a reviewer must be. Anyhow when absent (the default).
+    /// How fresh and how strong the authentication of a reviewer must be. Anyhow when absent (the default). Not
+    /// supported yet: a policy that asks for it is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
 }

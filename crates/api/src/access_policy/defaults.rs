@@ -180,11 +180,11 @@ pub struct HashIgnore {
     /// The kind.
     #[schemars(length(max = schema::MAX_LABEL), regex(pattern = schema::KIND))]
     pub kind: String,
-    /// The parts, as JSON pointers of the form that a ticket's `change` shows
-    /// (`/metadata/annotations/example.com~1nonce`).
+    /// The parts, as JSON pointers (`/metadata/annotations/example.com~1nonce`); `*` between two slashes is any
+    /// key or element (`/spec/containers/*/env`).
     #[schemars(
         length(min = 1, max = 64),
-        inner(length(min = 1, max = schema::MAX_POINTER), regex(pattern = schema::POINTER))
+        inner(length(min = 2, max = schema::MAX_POINTER), regex(pattern = schema::POINTER))
     )]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub pointers: Vec<String>,

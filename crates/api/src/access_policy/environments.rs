@@ -39,7 +39,7 @@ pub struct EnvironmentRule {
     pub failure_policy: FailurePolicy,
 
     /// How fresh and how strong the authentication of a reviewer must be for changes there. Default: what
-    /// `approvals.stepUp` says.
+    /// `approvals.stepUp` says. Not supported yet: a policy that asks for it is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step_up: Option<StepUp>,
 }

@@ -1,0 +1,218 @@
+//! The policy, compiled.
+
+use std::{fmt::Display, sync::Arc};
+
+use countersign_core::{digest::Digest, environment::Environment, policy as core, role::Role};
+use jiff::SignedDuration;
+
+use super::{
+    AccessPolicy, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy, HashIgnore, ReviewRule,
+    StepUp, UsernameRule,
+};
+use crate::{
+    POLICY_NAME,
+    approval_review::ProofType,
+    duration,
+    invalid::{Invalid, Problem, each, functions, object_globs, path_globs},
+};
+
+/// The policy, compiled.
+pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
+    let spec = &object.spec;
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    if name != POLICY_NAME {
+        return Err(Problem::unexpected(name, "the name of the one policy: default").at("metadata.name"));
+    }
+    if spec.strict_mode_locked && spec.passcode_secret_ref.is_none() {
+        return Err(Problem::Missing.at("spec.passcodeSecretRef"));
+    }
+    duration("spec.breakGlass.maxDuration", &spec.break_glass.max_duration)?;
+    Ok(core::Policy {
+        digest: digest(object)?,
+        environments: indexed("spec.environments", &spec.environments, environment)?,
+        usernames: usernames(&spec.usernames)?,
+        defaults: defaults(&spec.defaults)?,
+        unzoned: core::Unzoned {
+            prod: writing_role("spec.unzoned.prod", spec.unzoned.prod)?,
+            elsewhere: writing_role("spec.unzoned.other", spec.unzoned.other)?,
+        },
+        review_rules: indexed("spec.reviewRules", &spec.review_rules, review_rule)?,
+        aliases: spec
+            .resource_types
+            .iter()
+            .map(|t| alias(&t.alias, &t.resource))
+            .collect(),
+        hash_ignore: indexed("spec.hashIgnore", &spec.hash_ignore, hash_ignore)?,
+        approvals: approvals(&spec.approvals)?,
+        strict_mode: spec.strict_mode,
+        strict_mode_locked: spec.strict_mode_locked,
+        group_roles: spec
+            .directory
+            .group_mapping
+            .iter()
+            .map(|g| (g.group.as_str().into(), g.role))
+            .collect(),
+        max_human_admins: size(spec.max_human_admins),
+        has_passcode: spec.passcode_secret_ref.is_some(),
+    })
+}
+
+/// The digest of the spec as JSON: the same for the same spec, whatever wrote it.
+fn digest(object: &AccessPolicy) -> Result<Arc<str>, Invalid> {
+    let text = serde_json::to_vec(&object.spec)
+        .map_err(|error| Problem::unexpected(error.to_string(), "representable as JSON").at("spec"))?;
+    Ok(Digest::of(&[b"countersign.dev/policy/v1\n", &text])
+        .to_string()
+        .into())
+}
+
+fn environment(field: &str, rule: &EnvironmentRule) -> Result<core::EnvironmentRule, Invalid> {
+    no_step_up(&format!("{field}.stepUp"), rule.step_up.as_ref())?;
+    if rule.name == Environment::Prod && rule.failure_policy == FailurePolicy::Ignore {
+        return Err(
+            Problem::unexpected("Ignore", "a failure policy of prod: use Fail")
+                .at(format!("{field}.failurePolicy")),
+        );
+    }
+    let selection = &rule.selection;
+    let labels = selection
+        .match_labels
+        .iter()
+        .map(|(key, value)| (key.as_str().into(), value.as_str().into()));
+    Ok(core::EnvironmentRule {
+        environment: Some(rule.name),
+        namespaces: selection
+            .namespaces
+            .iter()
+            .map(|name| name.as_str().into())
+            .collect(),
+        labels: labels.collect(),
+        cluster_scoped: selection.cluster_scoped,
+        enforcement: match rule.enforcement {
+            Some(Enforcement::Enforce) => core::Enforcement::Enforce,
+            Some(Enforcement::Warn) => core::Enforcement::Warn,
+            None => core::shipped_enforcement(rule.name),
+        },
+    })
+}
+
+fn usernames(rules: &[UsernameRule]) -> Result<Vec<core::UsernameRule>, Invalid> {
+    for (at, rule) in rules.iter().enumerate() {
+        if rules.iter().skip(at + 1).any(|other| other.realm == rule.realm) {
+            let problem = Problem::unexpected(&rule.realm, "a realm of its own: another entry has it, too");
+            return Err(problem.at(format!("spec.usernames[{at}].realm")));
+        }
+    }
+    let compile = |rule: &UsernameRule| core::UsernameRule {
+        prefix: rule.prefix.as_str().into(),
+        realm: rule.realm.as_str().into(),
+    };
+    Ok(rules.iter().map(compile).collect())
+}
+
+fn defaults(defaults: &Defaults) -> Result<core::Defaults, Invalid> {
+    if !matches!(defaults.role, Role::Reader | Role::Contributor) {
+        let problem = Problem::unexpected(
+            defaults.role.as_str(),
+            "a default role: use reader or contributor",
+        );
+        return Err(problem.at("spec.defaults.role"));
+    }
+    Ok(core::Defaults {
+        role: defaults.role,
+        environment: defaults.environment,
+        require_review: defaults.require_review,
+        min_reviewers: defaults.min_reviewers,
+        public_objects: object_globs("spec.defaults.publicObjects", &defaults.public_objects)?,
+        public_zones: path_globs("spec.defaults.publicZones", &defaults.public_zones)?,
+    })
+}
+
+fn writing_role(field: &str, role: Role) -> Result<Role, Invalid> {
+    match role {
+        Role::Admin | Role::Contributor => Ok(role),
+        Role::Reader | Role::Agent => {
+            Err(Problem::unexpected(role.as_str(), "a role that writes: use admin or contributor").at(field))
+        }
+    }
+}
+
+fn review_rule(field: &str, rule: &ReviewRule) -> Result<core::ReviewRule, Invalid> {
+    functions(&format!("{field}.functionIDs"), &rule.function_ids)?;
+    Ok(core::ReviewRule {
+        name: rule.name.as_str().into(),
+        objects: object_globs(&format!("{field}.objects"), &rule.objects)?,
+        paths: path_globs(&format!("{field}.paths"), &rule.paths)?,
+        min_reviewers: rule.min_reviewers,
+        reviewer_roles: rule.reviewer_roles.clone(),
+    })
+}
+
+fn alias(alias: &str, resource: &str) -> core::Alias {
+    core::Alias {
+        alias: alias.into(),
+        resource: resource.into(),
+    }
+}
+
+fn hash_ignore(field: &str, entry: &HashIgnore) -> Result<core::HashIgnore, Invalid> {
+    Ok(core::HashIgnore {
+        group: entry.group.as_str().into(),
+        kind: entry.kind.as_str().into(),
+        pointers: each(&format!("{field}.pointers"), &entry.pointers, |text| {
+            Ok(text.parse()?)
+        })?,
+    })
+}
+
+fn approvals(approvals: &Approvals) -> Result<core::Approvals, Invalid> {
+    no_step_up("spec.approvals.stepUp", approvals.step_up.as_ref())?;
+    if approvals.required_proof == ProofType::SSH {
+        let why = "signatures of reviews are not verified";
+        return Err(Problem::Unsupported {
+            value: "SSH".to_owned(),
+            why,
+        }
+        .at("spec.approvals.requiredProof"));
+    }
+    if let Some(window) = &approvals.rollback_window {
+        duration("spec.approvals.rollbackWindow", window)?;
+    }
+    Ok(core::Approvals {
+        pending_ttl: duration("spec.approvals.pendingTTL", &approvals.pending_ttl)?,
+        approved_ttl: duration("spec.approvals.approvedTTL", &approvals.approved_ttl)?,
+        mint_on_denial: approvals.mint_on_denial,
+        max_pending: size(approvals.max_pending),
+        retention: duration("spec.approvals.retention", &approvals.retention)?,
+        agent_owner_may_review: approvals.agent_owner_may_review,
+    })
+}
+
+/// A policy that asks for a stronger authentication than is checked would be a promise that is not kept.
+fn no_step_up(field: &str, step_up: Option<&StepUp>) -> Result<(), Invalid> {
+    step_up.map_or(Ok(()), |step_up| {
+        let value = step_up
+            .max_age
+            .clone()
+            .unwrap_or_else(|| step_up.acr_values.join(", "));
+        let why = "the age and strength of a reviewer's authentication are not checked";
+        Err(Problem::Unsupported { value, why }.at(field))
+    })
+}
+
+fn duration(field: &str, text: &str) -> Result<SignedDuration, Invalid> {
+    duration::parse(text).map_err(|error| Problem::from(error).at(field))
+}
+
+fn size(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn indexed<T, U>(
+    field: &(impl Display + ?Sized),
+    items: &[T],
+    compile: impl Fn(&str, &T) -> Result<U, Invalid>,
+) -> Result<Vec<U>, Invalid> {
+    let item = |(at, item)| compile(&format!("{field}[{at}]"), item);
+    items.iter().enumerate().map(item).collect()
+}

@@ -1,0 +1,307 @@
+//! The ticket, compiled, and what the operator writes of a compiled one.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    binding::{self as core, BoundTarget},
+    digest::Digest,
+    hash::resource_hash,
+    ticket::{self, End},
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
+
+use super::{
+    ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, Binding, Claim, ClaimStop, Side, Target,
+    TicketState, digests,
+};
+use crate::invalid::{Invalid, Kinds, Problem, each, name, required};
+
+/// The ticket, compiled; its stamp is still to be verified. A ticket that the operator has not seen yet waits for
+/// `pending_ttl` from its creation.
+pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<ticket::Ticket, Invalid> {
+    let (meta, spec) = (&object.metadata, &object.spec);
+    let created = meta
+        .creation_timestamp
+        .as_ref()
+        .ok_or_else(|| Problem::Missing.at("metadata.creationTimestamp"))?
+        .0;
+    let until = created.saturating_add(pending_ttl).unwrap_or(Timestamp::MAX);
+    let pending = ticket::TicketState::Pending { until };
+    let requester = required("spec.requester", spec.requester.as_ref())?;
+    let ticket = ticket::Ticket {
+        namespace: required("metadata.namespace", meta.namespace.as_ref())?.into(),
+        name: name(meta)?,
+        uid: required("metadata.uid", meta.uid.as_ref())?.into(),
+        resource_version: required("metadata.resourceVersion", meta.resource_version.as_ref())?.into(),
+        binding: spec.bound()?,
+        pointers: spec.change.iter().map(|part| part.pointer.clone()).collect(),
+        nonce: required("spec.binding.nonce", spec.binding.nonce.as_ref())?.into(),
+        requester: Kinds::USER_OR_AGENT
+            .parse(requester)
+            .map_err(|problem| problem.at("spec.requester"))?,
+        authors: each("spec.authors", &spec.authors, |text| {
+            Kinds::USER_OR_AGENT.parse(text)
+        })?,
+        created,
+        state: object
+            .status
+            .as_ref()
+            .map_or(Ok(pending), |status| status.state(until))?,
+    };
+    same(
+        "spec.bindingHash",
+        required("spec.bindingHash", spec.binding_hash.as_ref())?,
+        &ticket.binding_hash().to_string(),
+    )?;
+    Ok(ticket)
+}
+
+impl ApprovalTicketSpec {
+    /// The binding, compiled, without its nonce; the change that the ticket shows must be the one that it binds.
+    pub fn bound(&self) -> Result<core::Binding, Invalid> {
+        let binding = self.binding.parse()?;
+        let target = binding.target.target();
+        let root = |side| {
+            let digests = digests(&self.change, side)?;
+            Ok(resource_hash(
+                &target.api_version(),
+                target.kind,
+                target.subresource,
+                &digests,
+            ))
+        };
+        let shown = |side, field, hash: &Digest| match root(side) {
+            Ok(root) => same(field, &hash.to_string(), &root.to_string()),
+            Err(invalid) => Err(invalid),
+        };
+        shown(Side::New, "spec.binding.resourceHash", &binding.resource_hash)?;
+        if let Some(old_hash) = &binding.old_hash {
+            shown(Side::Old, "spec.binding.oldHash", old_hash)?;
+        }
+        Ok(binding)
+    }
+}
+
+impl Binding {
+    /// The binding, compiled, without its nonce.
+    pub fn parse(&self) -> Result<core::Binding, Invalid> {
+        let subject = Kinds::USER_OR_AGENT.parse(&self.subject_id);
+        let binding = core::Binding {
+            cluster_id: self.cluster_id.clone(),
+            subject: subject.map_err(|problem| problem.at("spec.binding.subjectID"))?,
+            environment: self.env,
+            target: self.target.parse(),
+            operation: self.operation,
+            resource_hash: digest("spec.binding.resourceHash", &self.resource_hash)?,
+            old_hash: optional_digest("spec.binding.oldHash", self.old_hash.as_ref())?,
+            command_hash: optional_digest("spec.binding.commandHash", self.command_hash.as_ref())?,
+        };
+        same("spec.binding.action", &self.action, &binding.action())?;
+        same("spec.binding.resource", &self.resource, &binding.resource())?;
+        Ok(binding)
+    }
+
+    /// The text of a binding, without a nonce: that is the operator's.
+    pub fn of(binding: &core::Binding) -> Self {
+        Self {
+            cluster_id: binding.cluster_id.clone(),
+            subject_id: binding.subject.to_string(),
+            env: binding.environment,
+            action: binding.action(),
+            resource: binding.resource(),
+            target: Target::of(&binding.target),
+            operation: binding.operation,
+            resource_hash: binding.resource_hash.to_string(),
+            old_hash: binding.old_hash.as_ref().map(Digest::to_string),
+            command_hash: binding.command_hash.as_ref().map(Digest::to_string),
+            nonce: None,
+        }
+    }
+}
+
+impl Target {
+    fn parse(&self) -> BoundTarget {
+        BoundTarget {
+            group: self.group.clone(),
+            version: self.version.clone(),
+            kind: self.kind.clone(),
+            resource: self.resource.clone(),
+            subresource: self.subresource.clone().unwrap_or_default(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+        }
+    }
+
+    fn of(target: &BoundTarget) -> Self {
+        Self {
+            group: target.group.clone(),
+            version: target.version.clone(),
+            kind: target.kind.clone(),
+            resource: target.resource.clone(),
+            subresource: Some(target.subresource.clone()).filter(|subresource| !subresource.is_empty()),
+            namespace: target.namespace.clone(),
+            name: target.name.clone(),
+            uid: target.uid.clone(),
+        }
+    }
+}
+
+impl ApprovalTicketStatus {
+    /// The state that the status shows; `until` is when a pending ticket that has no time expires.
+    pub fn state(&self, until: Timestamp) -> Result<ticket::TicketState, Invalid> {
+        let usable = || self.usable_until.as_ref().map(|time| time.0);
+        let usable = || usable().ok_or_else(|| Problem::Missing.at("status.usableUntil"));
+        let claim = || {
+            self.claim
+                .as_ref()
+                .ok_or_else(|| Problem::Missing.at("status.claim"))
+        };
+        let end = match self.state {
+            TicketState::Pending => {
+                let until = self.pending_until.as_ref().map_or(until, |time| time.0);
+                return Ok(ticket::TicketState::Pending { until });
+            }
+            TicketState::Approved => {
+                return Ok(ticket::TicketState::Approved {
+                    usable_until: usable()?,
+                });
+            }
+            TicketState::Claimed => {
+                let (claim, stop) = (claim()?.parse()?, claim()?.stop.map(ClaimStop::end));
+                return Ok(ticket::TicketState::Claimed {
+                    usable_until: usable()?,
+                    claim,
+                    stop,
+                });
+            }
+            TicketState::Consumed => {
+                return Ok(ticket::TicketState::Consumed {
+                    claim: claim()?.parse()?,
+                });
+            }
+            TicketState::Denied => End::Denied,
+            TicketState::Expired => End::Expired,
+            TicketState::Cancelled => End::Cancelled,
+            TicketState::Superseded => End::Superseded,
+            TicketState::Revoked => End::Revoked,
+            TicketState::Indeterminate => End::Indeterminate,
+        };
+        Ok(ticket::TicketState::Ended(end))
+    }
+
+    /// Shows a state. Times that a later state does not need stay, for whoever reads the ticket afterwards.
+    pub fn set_state(&mut self, state: &ticket::TicketState, now: Timestamp) {
+        match state {
+            ticket::TicketState::Pending { until } => {
+                self.state = TicketState::Pending;
+                self.pending_until = Some(Time(*until));
+            }
+            ticket::TicketState::Approved { usable_until } => {
+                self.state = TicketState::Approved;
+                self.usable_until = Some(Time(*usable_until));
+                self.approved_at.get_or_insert(Time(now));
+                self.claim = None;
+            }
+            ticket::TicketState::Claimed {
+                usable_until,
+                claim,
+                stop,
+            } => {
+                self.state = TicketState::Claimed;
+                self.usable_until = Some(Time(*usable_until));
+                self.show_claim(claim, *stop);
+            }
+            ticket::TicketState::Consumed { claim } => {
+                self.state = TicketState::Consumed;
+                self.consumed_at.get_or_insert(Time(now));
+                self.show_claim(claim, None);
+            }
+            ticket::TicketState::Ended(end) => self.state = TicketState::of(*end),
+        }
+    }
+
+    /// Shows a claim; what the core does not need to know of it (the replica) stays.
+    fn show_claim(&mut self, claim: &ticket::Claim, stop: Option<End>) {
+        let bind = claim.bind.to_string();
+        let replica = self
+            .claim
+            .take()
+            .filter(|present| present.bind == bind)
+            .and_then(|present| present.replica);
+        self.claim = Some(Claim {
+            bind,
+            claimed_at: MicroTime(claim.claimed_at),
+            deadline: MicroTime(claim.deadline()),
+            uid: Some(claim.by.to_string()).filter(|uid| !uid.is_empty()),
+            old_resource_version: claim.resource_version.as_deref().map(str::to_owned),
+            resent: claim.resent,
+            replica,
+            stop: stop.and_then(ClaimStop::of),
+        });
+    }
+}
+
+impl TicketState {
+    const fn of(end: End) -> Self {
+        match end {
+            End::Denied => Self::Denied,
+            End::Expired => Self::Expired,
+            End::Cancelled => Self::Cancelled,
+            End::Superseded => Self::Superseded,
+            End::Revoked => Self::Revoked,
+            End::Indeterminate => Self::Indeterminate,
+        }
+    }
+}
+
+impl Claim {
+    fn parse(&self) -> Result<ticket::Claim, Invalid> {
+        Ok(ticket::Claim {
+            bind: digest("status.claim.bind", &self.bind)?,
+            by: self.uid.as_deref().unwrap_or_default().into(),
+            claimed_at: self.claimed_at.0,
+            resource_version: self.old_resource_version.as_deref().map(Arc::from),
+            resent: self.resent,
+        })
+    }
+}
+
+impl ClaimStop {
+    const fn end(self) -> End {
+        match self {
+            Self::Denied => End::Denied,
+            Self::Revoked => End::Revoked,
+            Self::Cancelled => End::Cancelled,
+            Self::Expired => End::Expired,
+        }
+    }
+
+    /// Nothing for the two ends that never come over a claimed ticket.
+    const fn of(end: End) -> Option<Self> {
+        match end {
+            End::Denied => Some(Self::Denied),
+            End::Revoked => Some(Self::Revoked),
+            End::Cancelled => Some(Self::Cancelled),
+            End::Expired => Some(Self::Expired),
+            End::Superseded | End::Indeterminate => None,
+        }
+    }
+}
+
+fn digest(field: &str, text: &str) -> Result<Digest, Invalid> {
+    text.parse().map_err(|error| Problem::Digest(error).at(field))
+}
+
+fn optional_digest(field: &str, text: Option<&String>) -> Result<Option<Digest>, Invalid> {
+    text.map(|text| digest(field, text)).transpose()
+}
+
+fn same(field: &str, value: &str, expected: &str) -> Result<(), Invalid> {
+    if value == expected {
+        Ok(())
+    } else {
+        Err(Problem::unexpected(value, format!("`{expected}`")).at(field))
+    }
+}
