@@ -2,6 +2,7 @@
 
 mod change;
 mod parse;
+mod state;
 mod status;
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,14 @@
-//! The ticket, compiled, and what the operator writes of a compiled one.
-
-use std::sync::Arc;
+//! The ticket, compiled, and the text of a binding.
 
 use countersign_core::{
     binding::{self as core, BoundTarget},
     digest::Digest,
     hash::resource_hash,
-    ticket::{self, End},
+    ticket,
 };
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
-use super::{
-    ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, Binding, Claim, ClaimStop, Side, Target,
-    TicketState, digests,
-};
+use super::{ApprovalTicket, ApprovalTicketSpec, Binding, Side, Target, digests};
 use crate::invalid::{Invalid, Kinds, Problem, each, name, required};
 
 /// The ticket, compiled; its stamp is still to be verified. A ticket that the operator has not seen yet waits for
@@ -148,149 +142,7 @@ impl Target {
     }
 }
 
-impl ApprovalTicketStatus {
-    /// The state that the status shows; `until` is when a pending ticket that has no time expires.
-    pub fn state(&self, until: Timestamp) -> Result<ticket::TicketState, Invalid> {
-        let usable = || self.usable_until.as_ref().map(|time| time.0);
-        let usable = || usable().ok_or_else(|| Problem::Missing.at("status.usableUntil"));
-        let claim = || {
-            self.claim
-                .as_ref()
-                .ok_or_else(|| Problem::Missing.at("status.claim"))
-        };
-        let end = match self.state {
-            TicketState::Pending => {
-                let until = self.pending_until.as_ref().map_or(until, |time| time.0);
-                return Ok(ticket::TicketState::Pending { until });
-            }
-            TicketState::Approved => {
-                return Ok(ticket::TicketState::Approved {
-                    usable_until: usable()?,
-                });
-            }
-            TicketState::Claimed => {
-                let (claim, stop) = (claim()?.parse()?, claim()?.stop.map(ClaimStop::end));
-                return Ok(ticket::TicketState::Claimed {
-                    usable_until: usable()?,
-                    claim,
-                    stop,
-                });
-            }
-            TicketState::Consumed => {
-                return Ok(ticket::TicketState::Consumed {
-                    claim: claim()?.parse()?,
-                });
-            }
-            TicketState::Denied => End::Denied,
-            TicketState::Expired => End::Expired,
-            TicketState::Cancelled => End::Cancelled,
-            TicketState::Superseded => End::Superseded,
-            TicketState::Revoked => End::Revoked,
-            TicketState::Indeterminate => End::Indeterminate,
-        };
-        Ok(ticket::TicketState::Ended(end))
-    }
-
-    /// Shows a state. Times that a later state does not need stay, for whoever reads the ticket afterwards.
-    pub fn set_state(&mut self, state: &ticket::TicketState, now: Timestamp) {
-        match state {
-            ticket::TicketState::Pending { until } => {
-                self.state = TicketState::Pending;
-                self.pending_until = Some(Time(*until));
-            }
-            ticket::TicketState::Approved { usable_until } => {
-                self.state = TicketState::Approved;
-                self.usable_until = Some(Time(*usable_until));
-                self.approved_at.get_or_insert(Time(now));
-                self.claim = None;
-            }
-            ticket::TicketState::Claimed {
-                usable_until,
-                claim,
-                stop,
-            } => {
-                self.state = TicketState::Claimed;
-                self.usable_until = Some(Time(*usable_until));
-                self.show_claim(claim, *stop);
-            }
-            ticket::TicketState::Consumed { claim } => {
-                self.state = TicketState::Consumed;
-                self.consumed_at.get_or_insert(Time(now));
-                self.show_claim(claim, None);
-            }
-            ticket::TicketState::Ended(end) => self.state = TicketState::of(*end),
-        }
-    }
-
-    /// Shows a claim; what the core does not need to know of it (the replica) stays.
-    fn show_claim(&mut self, claim: &ticket::Claim, stop: Option<End>) {
-        let bind = claim.bind.to_string();
-        let replica = self
-            .claim
-            .take()
-            .filter(|present| present.bind == bind)
-            .and_then(|present| present.replica);
-        self.claim = Some(Claim {
-            bind,
-            claimed_at: MicroTime(claim.claimed_at),
-            deadline: MicroTime(claim.deadline()),
-            uid: Some(claim.by.to_string()).filter(|uid| !uid.is_empty()),
-            old_resource_version: claim.resource_version.as_deref().map(str::to_owned),
-            resent: claim.resent,
-            replica,
-            stop: stop.and_then(ClaimStop::of),
-        });
-    }
-}
-
-impl TicketState {
-    const fn of(end: End) -> Self {
-        match end {
-            End::Denied => Self::Denied,
-            End::Expired => Self::Expired,
-            End::Cancelled => Self::Cancelled,
-            End::Superseded => Self::Superseded,
-            End::Revoked => Self::Revoked,
-            End::Indeterminate => Self::Indeterminate,
-        }
-    }
-}
-
-impl Claim {
-    fn parse(&self) -> Result<ticket::Claim, Invalid> {
-        Ok(ticket::Claim {
-            bind: digest("status.claim.bind", &self.bind)?,
-            by: self.uid.as_deref().unwrap_or_default().into(),
-            claimed_at: self.claimed_at.0,
-            resource_version: self.old_resource_version.as_deref().map(Arc::from),
-            resent: self.resent,
-        })
-    }
-}
-
-impl ClaimStop {
-    const fn end(self) -> End {
-        match self {
-            Self::Denied => End::Denied,
-            Self::Revoked => End::Revoked,
-            Self::Cancelled => End::Cancelled,
-            Self::Expired => End::Expired,
-        }
-    }
-
-    /// Nothing for the two ends that never come over a claimed ticket.
-    const fn of(end: End) -> Option<Self> {
-        match end {
-            End::Denied => Some(Self::Denied),
-            End::Revoked => Some(Self::Revoked),
-            End::Cancelled => Some(Self::Cancelled),
-            End::Expired => Some(Self::Expired),
-            End::Superseded | End::Indeterminate => None,
-        }
-    }
-}
-
-fn digest(field: &str, text: &str) -> Result<Digest, Invalid> {
+pub(super) fn digest(field: &str, text: &str) -> Result<Digest, Invalid> {
     text.parse().map_err(|error| Problem::Digest(error).at(field))
 }
 
