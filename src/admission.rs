@@ -25,7 +25,10 @@ use countersign_core::{
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-pub use self::history::{Past, Trace};
+pub use self::{
+    history::{Past, Trace},
+    record::of_transition as transition,
+};
 use self::{
     claim::Claims,
     mint::{Minted, Minting},

@@ -3,6 +3,8 @@
 pub mod admission;
 pub mod audit;
 pub mod certs;
+pub mod controllers;
+pub mod feeds;
 pub mod keys;
 pub mod metrics;
 pub mod readiness;

@@ -5,6 +5,7 @@ use countersign_core::{
     decision::{Cause, Findings, Reason},
     digest::Digest,
     relax::Relaxed,
+    ticket::Ticket,
 };
 use jiff::Timestamp;
 
@@ -76,6 +77,16 @@ fn asked(
         dry_run: request.is_dry_run(),
         resource_hash,
     }
+}
+
+/// The record of a step of a known ticket.
+pub fn of_transition(ticket: &Ticket, to: &'static str, by: String) -> Record {
+    let reference = record::ObjectRef {
+        namespace: ticket.namespace.to_string(),
+        name: ticket.name.to_string(),
+        uid: Some(ticket.uid.to_string()),
+    };
+    transition(reference, Some(ticket.state.as_str()), to, by)
 }
 
 /// The record of a ticket's step.

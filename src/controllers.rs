@@ -1,0 +1,127 @@
+//! Controllers: each kind's status is a pure function of the object and the snapshot, written in one way.
+
+mod access_policy;
+mod agent;
+mod resolution;
+mod role_grant;
+mod status;
+mod team;
+mod ticket;
+mod write_delegation;
+mod zone;
+
+use std::{fmt::Debug, sync::Arc, time::Duration};
+
+use countersign_api::STATUS_MANAGER;
+use countersign_core::snapshot::Snapshot;
+use futures::{Stream, StreamExt, stream};
+use jiff::Timestamp;
+use kube::{
+    Client, Resource,
+    runtime::controller::{Action, Config, Controller},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
+
+pub use self::{agent::pin_accounts, ticket::keep_tickets};
+use crate::{audit::Log, feeds::Feed, state::State, webhook_config::Enforced};
+
+/// What a reconciler needs.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// What is known.
+    pub state: Arc<State>,
+    /// Changes with the snapshot.
+    pub changes: watch::Receiver<u64>,
+    /// What the webhook configurations say at the API server.
+    pub enforced: watch::Receiver<Enforced>,
+    /// The audit log.
+    pub log: Log,
+}
+
+/// What a status is made of, beside the object.
+#[derive(Debug)]
+pub struct Known {
+    /// What is known of the cluster.
+    pub snapshot: Arc<Snapshot>,
+    /// What the webhook configurations say at the API server.
+    pub enforced: Enforced,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl Context {
+    fn known(&self) -> Known {
+        Known { snapshot: self.state.snapshot(), enforced: *self.enforced.borrow(), now: Timestamp::now() }
+    }
+}
+
+/// A kind whose status says what the operator makes of its objects.
+pub trait Assessed: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+    /// Its status.
+    type Status: Clone + Debug + Default + PartialEq + Serialize + Send + Sync;
+
+    /// The status that the object has, without what others write.
+    fn shown(&self) -> Option<Self::Status>;
+
+    /// The status that it should have.
+    fn assess(&self, known: &Known) -> Self::Status;
+}
+
+/// Why a reconciliation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The API server refused or did not answer.
+    #[error(transparent)]
+    Client(#[from] kube::Error),
+    /// The object has no name.
+    #[error("the object has no name")]
+    Nameless,
+    /// A step of a ticket could not be recorded.
+    #[error("the step could not be recorded: {0}")]
+    Audit(#[from] crate::audit::AuditError),
+}
+
+/// How many reconciliations of a kind run at once.
+const CONCURRENCY: u16 = 8;
+
+/// How long changes are gathered before all objects of a kind are looked at again.
+const GATHER: Duration = Duration::from_millis(300);
+
+/// Assesses the objects of a kind, each when it changes, and all when what they depend on does.
+pub async fn assess<K: Assessed>(feed: Feed<K>, context: Arc<Context>) {
+    let store = feed.store.clone();
+    let changes = gathered(context.changes.clone());
+    Controller::for_stream(feed.touched(), store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_all_on(changes)
+        .run(reconcile::<K>, |_, error, _| retry(error), context)
+        .for_each(|_| async {})
+        .await;
+}
+
+/// The changes of the snapshot, a little while of them at a time.
+pub(crate) fn gathered(changes: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + 'static {
+    stream::unfold(changes, |mut changes| async move {
+        changes.changed().await.ok()?;
+        tokio::time::sleep(GATHER).await;
+        changes.mark_unchanged();
+        Some(((), changes))
+    })
+}
+
+async fn reconcile<K: Assessed>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+    let next = object.assess(&context.known());
+    if object.shown().as_ref() != Some(&next) {
+        status::apply(&*object, &next, STATUS_MANAGER, &context.client).await?;
+    }
+    Ok(Action::await_change())
+}
+
+/// What the API server does not take is tried again, after a while that differs from replica to replica.
+fn retry(error: &ReconcileError) -> Action {
+    tracing::warn!(%error, "reconciliation failed");
+    let millis = 2_000 + u64::from(Timestamp::now().subsec_nanosecond().unsigned_abs() % 2_000);
+    Action::requeue(Duration::from_millis(millis))
+}

@@ -1,0 +1,87 @@
+//! AccessPolicy: in force or not, and whether the API server enforces it.
+
+use countersign_api::{
+    AccessPolicy, AccessPolicyStatus,
+    access_policy::{self, Counts},
+    condition::{ConditionStatus, Observation, remove_condition, set_condition},
+};
+use countersign_core::{role::Role, snapshot::Snapshot};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    Assessed, Known,
+    status::{Problem, set_standing},
+};
+use crate::webhook_config::FailurePolicy;
+
+impl Assessed for AccessPolicy {
+    type Status = AccessPolicyStatus;
+
+    fn shown(&self) -> Option<AccessPolicyStatus> {
+        self.status.clone()
+    }
+
+    fn assess(&self, known: &Known) -> AccessPolicyStatus {
+        let mut status = self.status.clone().unwrap_or_default();
+        let (snapshot, generation) = (&known.snapshot, self.metadata.generation);
+        let problem = access_policy::parse(self).err().map(|why| Problem::new("Invalid", why.to_string()));
+        status.observed_generation = generation;
+        status.cluster_id = Some(snapshot.cluster.id.to_string());
+        status.operator_namespace = Some(snapshot.cluster.namespace.to_string());
+        status.strict_since = match (self.spec.strict_mode, status.strict_since.take()) {
+            (true, since) => since.or(Some(Time(known.now))),
+            (false, _) => None,
+        };
+        let counts = counts(snapshot);
+        status.counts = Some(counts);
+        set_standing(&mut status.conditions, problem, generation, known.now);
+        set_condition(&mut status.conditions, enforcing(self, known), generation, known.now);
+        match too_many_admins(self, counts) {
+            Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
+            None => remove_condition(&mut status.conditions, "TooManyAdmins"),
+        }
+        status
+    }
+}
+
+/// True once strict mode is on and the API server says that it refuses writes while the operator is away.
+fn enforcing(policy: &AccessPolicy, known: &Known) -> Observation<'static> {
+    let enforced = &known.enforced;
+    let (holds, reason, message) = if enforced.switched_off {
+        (false, "SwitchedOff", "an annotation of the webhook configuration switches enforcement off")
+    } else if !policy.spec.strict_mode {
+        (false, "Observing", "strict mode is off: violations are allowed with a warning and a record")
+    } else if enforced.failure_policy == Some(FailurePolicy::Fail) {
+        (true, "Strict", "strict mode is on: violations are blocked")
+    } else {
+        (false, "NotInForce", "the webhook configuration does not say Fail yet")
+    };
+    Observation { kind: "Enforcing", status: holds.into(), reason, message: message.to_owned() }
+}
+
+fn too_many_admins(policy: &AccessPolicy, counts: Counts) -> Option<Observation<'static>> {
+    let (admins, most) = (counts.human_admins, policy.spec.max_human_admins);
+    (admins > most).then(|| Observation {
+        kind: "TooManyAdmins",
+        status: ConditionStatus::True,
+        reason: "MaxHumanAdmins",
+        message: format!("{admins} human admins, and maxHumanAdmins is {most}: contributors with zones do"),
+    })
+}
+
+fn counts(snapshot: &Snapshot) -> Counts {
+    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let admins = snapshot.grants.iter().filter(|(who, grants)| {
+        who.is_user() && grants.iter().any(|grant| grant.role == Role::Admin)
+    });
+    Counts {
+        zones: count(snapshot.zones.len()),
+        role_grants: count(snapshot.grants.values().map(imbl::Vector::len).sum()),
+        teams: count(snapshot.teams.len()),
+        agents: count(snapshot.agents.len()),
+        write_delegations: count(snapshot.delegations.values().map(imbl::Vector::len).sum()),
+        human_admins: count(admins.count()),
+        live_admins: count(snapshot.live_admins().len()),
+        pending_tickets: count(snapshot.pending.values().map(imbl::Vector::len).sum()),
+    }
+}

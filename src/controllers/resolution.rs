@@ -1,0 +1,65 @@
+//! What became of a claimed write: it was stored, it was not and never will be, or nobody can tell.
+
+use std::time::Duration;
+
+use countersign_core::{
+    request::Operation,
+    snapshot::Snapshot,
+    ticket::{Event, Ticket, TicketState},
+};
+use jiff::Timestamp;
+
+use super::{Context, ReconcileError};
+use crate::admission::{Past, Trace};
+
+/// How soon to look again at first, and at most.
+const SOON: Duration = Duration::from_millis(500);
+const LATE: Duration = Duration::from_secs(5);
+
+/// What was found out of the write that holds `ticket`, if anything, and when to look again.
+pub async fn resolve(
+    ticket: &Ticket,
+    snapshot: &Snapshot,
+    context: &Context,
+) -> Result<(Option<Event>, Duration), ReconcileError> {
+    let TicketState::Claimed { claim, .. } = &ticket.state else { return Ok((None, LATE)) };
+    let target = ticket.binding.target.target();
+    let ignore = snapshot.policy.get().map(|policy| policy.hash_ignore(target.group, target.kind));
+    let trace = Trace::new(ticket, &snapshot.cluster.redaction, ignore.unwrap_or_default());
+    let now = Timestamp::now();
+    let past = match claim.resource_version.as_deref() {
+        Some(version) => trace.since(version, None, &context.client).await?,
+        None => Past::Lost,
+    };
+    let over = now >= claim.deadline();
+    let event = match past {
+        Past::Committed => Some(Event::Committed),
+        Past::Untouched if over => Some(Event::NotCommitted),
+        Past::Untouched => None,
+        Past::Lost if over || shows_itself(ticket) => present(&trace, ticket, over, context).await?,
+        Past::Lost => None,
+    };
+    let age = Duration::try_from(now.duration_since(claim.claimed_at)).unwrap_or_default();
+    Ok((event, age.clamp(SOON, LATE)))
+}
+
+/// Whether the present alone tells that the write was stored: a deletion mark does, an absence not.
+const fn shows_itself(ticket: &Ticket) -> bool {
+    matches!(ticket.binding.operation, Operation::Delete | Operation::Update)
+        || !ticket.binding.target.subresource.is_empty()
+}
+
+async fn present(
+    trace: &Trace<'_>,
+    ticket: &Ticket,
+    over: bool,
+    context: &Context,
+) -> Result<Option<Event>, ReconcileError> {
+    let TicketState::Claimed { claim, .. } = &ticket.state else { return Ok(None) };
+    Ok(match trace.of_present(claim.resource_version.as_deref(), &context.client).await? {
+        Past::Committed => Some(Event::Committed),
+        Past::Untouched if over => Some(Event::NotCommitted),
+        Past::Lost if over => Some(Event::Unknowable),
+        Past::Untouched | Past::Lost => None,
+    })
+}

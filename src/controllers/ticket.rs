@@ -1,0 +1,201 @@
+//! ApprovalTicket: its reviews added up, its time kept, its claim resolved. One step at a time, each recorded and
+//! written by compare-and-swap.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_api::{
+    ApprovalReview, ApprovalTicket, ApprovalTicketStatus,
+    approval_review::ProofType,
+    approval_ticket::CountedReview,
+    condition::{ConditionStatus, Observation, set_condition},
+    index::stamped_ticket,
+};
+use countersign_core::{
+    policy::Policy,
+    review::{Outcome, Tally, tally},
+    snapshot::Snapshot,
+    ticket::{End, Event, Step, Ticket, TicketState, step},
+};
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::{
+    controller::{Action, Config, Controller},
+    reflector::ObjectRef,
+    watcher,
+};
+
+use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry};
+use crate::{admission::transition, feeds::Feed, tickets::Tickets};
+
+/// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
+pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {
+    let store = feed.store.clone();
+    let changes = gathered(context.changes.clone());
+    Controller::for_stream(feed.touched(), store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(reviewed(reviews.touched()))
+        .reconcile_all_on(changes)
+        .run(reconcile, |_, error, _| retry(error), context)
+        .for_each(|_| async {})
+        .await;
+}
+
+/// The tickets that reviews are about.
+fn reviewed(
+    reviews: impl Stream<Item = Result<ApprovalReview, watcher::Error>> + Send + 'static,
+) -> impl Stream<Item = ObjectRef<ApprovalTicket>> + Send + 'static {
+    reviews.filter_map(|review| async {
+        let review = review.ok()?;
+        let namespace = review.metadata.namespace.as_deref()?;
+        Some(ObjectRef::new(&review.spec.ticket_ref.name).within(namespace))
+    })
+}
+
+async fn reconcile(object: Arc<ApprovalTicket>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+    let snapshot = context.state.snapshot();
+    let Some(policy) = snapshot.policy.get() else { return Ok(Action::await_change()) };
+    let ticket = match stamped_ticket(&object, &snapshot.cluster, policy) {
+        Ok(ticket) => ticket,
+        Err(why) => {
+            tracing::warn!(ticket = object.metadata.name, %why, "a ticket is ignored");
+            return Ok(Action::await_change());
+        }
+    };
+    let now = Timestamp::now();
+    let tally = tally(&ticket, &snapshot);
+    let (state, again) = next_state(&ticket, &tally, &snapshot, policy, &context).await?;
+    let status = shown(&object, &state, &tally, now);
+    if object.status.as_ref() != Some(&status) {
+        if state != ticket.state {
+            let by = cause(&tally, &state);
+            context.log.append(transition(&ticket, state.as_str(), by)).await?;
+        }
+        Tickets::new(context.client.clone()).set_status(&ticket, &status).await?;
+    }
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// The state that follows, and when to look again.
+async fn next_state(
+    ticket: &Ticket,
+    tally: &Tally,
+    snapshot: &Snapshot,
+    policy: &Policy,
+    context: &Context,
+) -> Result<(TicketState, Option<Duration>), ReconcileError> {
+    let now = Timestamp::now();
+    let event = event_of(ticket, tally, snapshot, policy);
+    let mut state = ticket.state.clone();
+    if let Ok(Step::To(next)) = step(&state, event, now) {
+        state = next;
+    }
+    if let TicketState::Claimed { .. } = state {
+        let (found, again) = resolve(&Ticket { state: state.clone(), ..ticket.clone() }, snapshot, context).await?;
+        let event = found.unwrap_or(Event::Tick);
+        if let Ok(Step::To(next)) = step(&state, event, Timestamp::now()) {
+            state = next;
+        }
+        return Ok((state, Some(again)));
+    }
+    let end = match &state {
+        TicketState::Pending { until } => Some(*until),
+        TicketState::Approved { usable_until } => Some(*usable_until),
+        TicketState::Claimed { .. } | TicketState::Consumed { .. } | TicketState::Ended(_) => None,
+    };
+    Ok((state, end.map(|end| until(end, now))))
+}
+
+fn until(end: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(end.duration_since(now)).unwrap_or_default() + Duration::from_millis(50)
+}
+
+fn event_of(ticket: &Ticket, tally: &Tally, snapshot: &Snapshot, policy: &Policy) -> Event {
+    match tally.outcome {
+        Outcome::Denied => Event::Deny,
+        Outcome::Revoked => Event::Revoke,
+        Outcome::Cancelled => Event::Cancel,
+        Outcome::Approved if matches!(ticket.state, TicketState::Pending { .. }) => {
+            Event::Approve(policy.approvals.approved_ttl)
+        }
+        Outcome::Open if is_superseded(ticket, snapshot) => Event::Supersede,
+        Outcome::Approved | Outcome::Open => Event::Tick,
+    }
+}
+
+/// Whether the subject asked for a newer change by the same verb of the same object.
+fn is_superseded(ticket: &Ticket, snapshot: &Snapshot) -> bool {
+    let binding = &ticket.binding;
+    snapshot.open_tickets(&binding.subject, &ticket.namespace).any(|other| {
+        (other.created, &other.name) > (ticket.created, &ticket.name)
+            && other.binding.operation == binding.operation
+            && other.binding.target == binding.target
+    })
+}
+
+/// Who or what made the state what it is, for the record.
+fn cause(tally: &Tally, state: &TicketState) -> String {
+    match state {
+        TicketState::Approved { .. } | TicketState::Ended(End::Denied | End::Revoked | End::Cancelled) => {
+            let people: Vec<_> = tally.counted.iter().map(|review| review.reviewer.as_str()).collect();
+            people.join(" ")
+        }
+        TicketState::Ended(End::Expired) => "expiry".to_owned(),
+        TicketState::Ended(End::Superseded) => "supersession".to_owned(),
+        _ => "resolution".to_owned(),
+    }
+}
+
+fn shown(object: &ApprovalTicket, state: &TicketState, tally: &Tally, now: Timestamp) -> ApprovalTicketStatus {
+    let mut status = object.status.clone().unwrap_or_default();
+    status.set_state(state, now);
+    status.observed_generation = object.metadata.generation;
+    if !state.is_final() || status.required_reviews.is_none() {
+        status.required_reviews = Some(tally.required).filter(|required| *required < u32::MAX);
+        status.reviews = tally.counted.iter().map(|review| counted(review)).collect();
+    }
+    status.resolution = Some(resolution(state).to_owned());
+    let conditions = [
+        ("Ready", matches!(state, TicketState::Approved { .. })),
+        ("Approved", status.approved_at.is_some()),
+        ("Denied", *state == TicketState::Ended(End::Denied)),
+        ("Consumed", matches!(state, TicketState::Consumed { .. })),
+    ];
+    for (kind, holds) in conditions {
+        let observed = Observation {
+            kind,
+            status: ConditionStatus::from(holds),
+            reason: state.as_str(),
+            message: String::new(),
+        };
+        set_condition(&mut status.conditions, observed, object.metadata.generation, now);
+    }
+    status
+}
+
+fn counted(review: &countersign_core::review::Review) -> CountedReview {
+    CountedReview {
+        reviewer: review.reviewer.to_string(),
+        decision: review.decision,
+        name: review.name.to_string(),
+        uid: review.uid.to_string(),
+        time: Time(review.created),
+        proof: ProofType::Kubernetes,
+    }
+}
+
+const fn resolution(state: &TicketState) -> &'static str {
+    match state {
+        TicketState::Pending { .. } => "waits for reviews",
+        TicketState::Approved { .. } => "the change may be made, once",
+        TicketState::Claimed { stop: None, .. } => "a write holds it, and whether it was stored is being found out",
+        TicketState::Claimed { stop: Some(_), .. } => "ended while a write held it, whose outcome is being found out",
+        TicketState::Consumed { .. } => "the change was made",
+        TicketState::Ended(End::Denied) => "a reviewer denied it",
+        TicketState::Ended(End::Expired) => "its time ran out",
+        TicketState::Ended(End::Cancelled) => "who asked for it took it back",
+        TicketState::Ended(End::Superseded) => "the subject asked for a newer change of the same object",
+        TicketState::Ended(End::Revoked) => "a reviewer took the approval back",
+        TicketState::Ended(End::Indeterminate) => "whether the change was made cannot be known: ask anew",
+    }
+}
