@@ -25,16 +25,16 @@ use countersign_core::{
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-pub use self::{
-    history::{Past, Trace},
-    record::of_transition as transition,
-};
 use self::{
     claim::Claims,
     mint::{Minted, Minting},
     record::Told,
     response::{AdmissionReview, Counted, Recorded, StatusCause},
     review::AdmissionRequest,
+};
+pub use self::{
+    history::{Past, Trace},
+    record::of_transition as transition,
 };
 use crate::{audit::Log, metrics::AdmissionMetrics, state::State};
 

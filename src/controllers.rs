@@ -17,13 +17,13 @@ use countersign_core::snapshot::Snapshot;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::{
-    Client, Resource,
+    Client, Resource, ResourceExt,
     runtime::controller::{Action, Config, Controller},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
-pub use self::{agent::pin_accounts, ticket::keep_tickets};
+pub use self::{agent::pin_accounts, status::apply as apply_status, ticket::keep_tickets};
 use crate::{audit::Log, feeds::Feed, state::State, webhook_config::Enforced};
 
 /// What a reconciler needs.
@@ -53,12 +53,18 @@ pub struct Known {
 
 impl Context {
     fn known(&self) -> Known {
-        Known { snapshot: self.state.snapshot(), enforced: *self.enforced.borrow(), now: Timestamp::now() }
+        Known {
+            snapshot: self.state.snapshot(),
+            enforced: *self.enforced.borrow(),
+            now: Timestamp::now(),
+        }
     }
 }
 
 /// A kind whose status says what the operator makes of its objects.
-pub trait Assessed: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {
+pub trait Assessed:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
     /// Its status.
     type Status: Clone + Debug + Default + PartialEq + Serialize + Send + Sync;
 
@@ -75,9 +81,6 @@ pub enum ReconcileError {
     /// The API server refused or did not answer.
     #[error(transparent)]
     Client(#[from] kube::Error),
-    /// The object has no name.
-    #[error("the object has no name")]
-    Nameless,
     /// A step of a ticket could not be recorded.
     #[error("the step could not be recorded: {0}")]
     Audit(#[from] crate::audit::AuditError),
@@ -114,7 +117,7 @@ pub(crate) fn gathered(changes: watch::Receiver<u64>) -> impl Stream<Item = ()> 
 async fn reconcile<K: Assessed>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let next = object.assess(&context.known());
     if object.shown().as_ref() != Some(&next) {
-        status::apply(&*object, &next, STATUS_MANAGER, &context.client).await?;
+        status::apply::<K, _>(&object.name_any(), &next, STATUS_MANAGER, &context.client).await?;
     }
     Ok(Action::await_change())
 }

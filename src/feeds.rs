@@ -50,7 +50,11 @@ impl Feeds {
     /// Feeds `index` and publishes what it says in `state`.
     pub fn new(index: Index, state: Arc<State>) -> Arc<Self> {
         let generation = watch::Sender::new(0);
-        Arc::new(Self { index: Mutex::new(index), state, generation })
+        Arc::new(Self {
+            index: Mutex::new(index),
+            state,
+            generation,
+        })
     }
 
     /// Changes whenever the snapshot does.
@@ -76,7 +80,9 @@ impl Feeds {
         let (touch, touched) = mpsc::unbounded_channel();
         let feeds = self.clone();
         let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
-        tokio::spawn(follow(api, freshness, move |change| feeds.take(change, &mut writer, &touch)));
+        tokio::spawn(follow(api, freshness, move |change| {
+            feeds.take(change, &mut writer, &touch)
+        }));
         Feed { store, touched }
     }
 
@@ -123,7 +129,9 @@ impl Feeds {
     }
 }
 
-
 fn readable<K: Resource<DynamicType = ()>>(object: &DeserializeGuard<K>) -> Result<&K, (Key, String)> {
-    object.0.as_ref().map_err(|invalid| (Key::of(object), invalid.error.clone()))
+    object
+        .0
+        .as_ref()
+        .map_err(|invalid| (Key::of(object), invalid.error.clone()))
 }

@@ -90,6 +90,7 @@ impl Endpoint {
 pub struct WebhookUrl {
     base: String,
     host: String,
+    port: u16,
 }
 
 /// A text that is no address of a webhook.
@@ -114,7 +115,20 @@ impl FromStr for WebhookUrl {
         Ok(Self {
             base: text.trim_end_matches('/').to_owned(),
             host: host.to_owned(),
+            port: uri.port_u16().unwrap_or(443),
         })
+    }
+}
+
+impl WebhookUrl {
+    /// `<host>:<port>`, what listens there.
+    pub fn authority(&self) -> String {
+        let (host, port) = (&self.host, self.port);
+        if host.contains(':') {
+            format!("[{host}]:{port}")
+        } else {
+            format!("{host}:{port}")
+        }
     }
 }
 

@@ -296,3 +296,13 @@ impl<'a> AdmissionRequest<'a> {
         }
     }
 }
+
+/// The uid in the beginning of a review that was not read whole: the API server writes it first in the request.
+#[must_use]
+pub fn uid_at_head(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    let (_, request) = text.split_once("\"request\":")?;
+    let (_, uid) = request.split_once("\"uid\":\"")?;
+    let (uid, _) = uid.split_once('"')?;
+    Some(uid.to_owned())
+}

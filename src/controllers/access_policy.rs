@@ -24,7 +24,9 @@ impl Assessed for AccessPolicy {
     fn assess(&self, known: &Known) -> AccessPolicyStatus {
         let mut status = self.status.clone().unwrap_or_default();
         let (snapshot, generation) = (&known.snapshot, self.metadata.generation);
-        let problem = access_policy::parse(self).err().map(|why| Problem::new("Invalid", why.to_string()));
+        let problem = access_policy::parse(self)
+            .err()
+            .map(|why| Problem::new("Invalid", why.to_string()));
         status.observed_generation = generation;
         status.cluster_id = Some(snapshot.cluster.id.to_string());
         status.operator_namespace = Some(snapshot.cluster.namespace.to_string());
@@ -35,7 +37,12 @@ impl Assessed for AccessPolicy {
         let counts = counts(snapshot);
         status.counts = Some(counts);
         set_standing(&mut status.conditions, problem, generation, known.now);
-        set_condition(&mut status.conditions, enforcing(self, known), generation, known.now);
+        set_condition(
+            &mut status.conditions,
+            enforcing(self, known),
+            generation,
+            known.now,
+        );
         match too_many_admins(self, counts) {
             Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
             None => remove_condition(&mut status.conditions, "TooManyAdmins"),
@@ -48,15 +55,32 @@ impl Assessed for AccessPolicy {
 fn enforcing(policy: &AccessPolicy, known: &Known) -> Observation<'static> {
     let enforced = &known.enforced;
     let (holds, reason, message) = if enforced.switched_off {
-        (false, "SwitchedOff", "an annotation of the webhook configuration switches enforcement off")
+        (
+            false,
+            "SwitchedOff",
+            "an annotation of the webhook configuration switches enforcement off",
+        )
     } else if !policy.spec.strict_mode {
-        (false, "Observing", "strict mode is off: violations are allowed with a warning and a record")
+        (
+            false,
+            "Observing",
+            "strict mode is off: violations are allowed with a warning and a record",
+        )
     } else if enforced.failure_policy == Some(FailurePolicy::Fail) {
         (true, "Strict", "strict mode is on: violations are blocked")
     } else {
-        (false, "NotInForce", "the webhook configuration does not say Fail yet")
+        (
+            false,
+            "NotInForce",
+            "the webhook configuration does not say Fail yet",
+        )
     };
-    Observation { kind: "Enforcing", status: holds.into(), reason, message: message.to_owned() }
+    Observation {
+        kind: "Enforcing",
+        status: holds.into(),
+        reason,
+        message: message.to_owned(),
+    }
 }
 
 fn too_many_admins(policy: &AccessPolicy, counts: Counts) -> Option<Observation<'static>> {
@@ -71,9 +95,10 @@ fn too_many_admins(policy: &AccessPolicy, counts: Counts) -> Option<Observation<
 
 fn counts(snapshot: &Snapshot) -> Counts {
     let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    let admins = snapshot.grants.iter().filter(|(who, grants)| {
-        who.is_user() && grants.iter().any(|grant| grant.role == Role::Admin)
-    });
+    let admins = snapshot
+        .grants
+        .iter()
+        .filter(|(who, grants)| who.is_user() && grants.iter().any(|grant| grant.role == Role::Admin));
     Counts {
         zones: count(snapshot.zones.len()),
         role_grants: count(snapshot.grants.values().map(imbl::Vector::len).sum()),

@@ -11,7 +11,7 @@ use countersign_core::snapshot::Snapshot;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt,
     runtime::controller::{Action, Config, Controller},
 };
 
@@ -46,26 +46,33 @@ async fn reconcile(object: Arc<Agent>, context: Arc<Context>) -> Result<Action, 
     }
     let next = assess(&object, &accounts, &context.known());
     if shown(&object).as_ref() != Some(&next) {
-        status::apply(&*object, &next, STATUS_MANAGER, &context.client).await?;
+        status::apply::<Agent, _>(&object.name_any(), &next, STATUS_MANAGER, &context.client).await?;
     }
     Ok(Action::requeue(LOOK_AGAIN))
 }
 
 async fn present(account: &ServiceAccountRef, client: &Client) -> Result<Present, kube::Error> {
     let api: Api<ServiceAccount> = Api::namespaced(client.clone(), &account.namespace);
-    Ok(api.get_metadata_opt(&account.name).await?.and_then(|found| found.metadata.uid))
+    Ok(api
+        .get_metadata_opt(&account.name)
+        .await?
+        .and_then(|found| found.metadata.uid))
 }
 
 /// The status without `lastUsed`, which the sightings write.
 fn shown(object: &Agent) -> Option<AgentStatus> {
-    object.status.clone().map(|status| AgentStatus { last_used: None, ..status })
+    object.status.clone().map(|status| AgentStatus {
+        last_used: None,
+        ..status
+    })
 }
 
 fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Known) -> AgentStatus {
     let mut status = shown(object).unwrap_or_default();
     let pins = std::mem::take(&mut status.service_accounts);
     let pinned = |account: &ServiceAccountRef| {
-        pins.iter().find(|pin| pin.namespace == account.namespace && pin.name == account.name)
+        pins.iter()
+            .find(|pin| pin.namespace == account.namespace && pin.name == account.name)
     };
     // A new generation of the Agent was admitted by an admin, and pins anew; otherwise the first uid stays.
     let repinned = status.observed_generation != object.metadata.generation;
@@ -74,16 +81,29 @@ fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Kn
         .filter_map(|(account, present)| {
             let kept = pinned(account).filter(|_| !repinned).map(|pin| pin.uid.clone());
             let uid = kept.or_else(|| present.clone())?;
-            Some(PinnedServiceAccount { namespace: account.namespace.clone(), name: account.name.clone(), uid })
+            Some(PinnedServiceAccount {
+                namespace: account.namespace.clone(),
+                name: account.name.clone(),
+                uid,
+            })
         })
         .collect();
     status.observed_generation = object.metadata.generation;
     let problem = problem(object, accounts, &status, &known.snapshot);
     status.pending = agent::parse(object).ok().map(|agent| {
-        let waiting = known.snapshot.pending.iter().filter(|((subject, _), _)| *subject == agent.identity);
+        let waiting = known
+            .snapshot
+            .pending
+            .iter()
+            .filter(|((subject, _), _)| *subject == agent.identity);
         u32::try_from(waiting.map(|(_, tickets)| tickets.len()).sum::<usize>()).unwrap_or(u32::MAX)
     });
-    set_standing(&mut status.conditions, problem, object.metadata.generation, known.now);
+    set_standing(
+        &mut status.conditions,
+        problem,
+        object.metadata.generation,
+        known.now,
+    );
     status
 }
 
@@ -95,13 +115,21 @@ fn problem(
 ) -> Option<Problem> {
     let agent = match agent::parse(object) {
         Ok(agent) => agent,
-        Err(why @ invalid::Invalid { problem: invalid::Problem::Key(_), .. }) => {
+        Err(
+            why @ invalid::Invalid {
+                problem: invalid::Problem::Key(_),
+                ..
+            },
+        ) => {
             return Some(Problem::new("BadKey", why.to_string()));
         }
         Err(why) => return Some(Problem::new("Invalid", why.to_string())),
     };
     if !snapshot.knows(&agent.owner) {
-        return Some(Problem::new("UnknownOwner", format!("spec.owner: {} is not known", agent.owner)));
+        return Some(Problem::new(
+            "UnknownOwner",
+            format!("spec.owner: {} is not known", agent.owner),
+        ));
     }
     for (account, present) in accounts {
         let place = format!("{}:{}", account.namespace, account.name);
@@ -110,14 +138,25 @@ fn problem(
             .iter()
             .find(|pin| pin.namespace == account.namespace && pin.name == account.name);
         let Some(present) = present else {
-            return Some(Problem::new("AccountMissing", format!("service account `{place}` does not exist")));
+            return Some(Problem::new(
+                "AccountMissing",
+                format!("service account `{place}` does not exist"),
+            ));
         };
         if pinned.is_some_and(|pin| pin.uid != *present) {
-            let message = format!("service account `{place}` was deleted and made anew: edit the Agent to accept it");
+            let message =
+                format!("service account `{place}` was deleted and made anew: edit the Agent to accept it");
             return Some(Problem::new("AccountReplaced", message));
         }
-        if snapshot.service_accounts.get(place.as_str()).is_some_and(|agents| agents.len() > 1) {
-            return Some(Problem::new("AccountShared", format!("another Agent lists service account `{place}`")));
+        if snapshot
+            .service_accounts
+            .get(place.as_str())
+            .is_some_and(|agents| agents.len() > 1)
+        {
+            return Some(Problem::new(
+                "AccountShared",
+                format!("another Agent lists service account `{place}`"),
+            ));
         }
     }
     None

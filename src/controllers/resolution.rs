@@ -22,9 +22,14 @@ pub async fn resolve(
     snapshot: &Snapshot,
     context: &Context,
 ) -> Result<(Option<Event>, Duration), ReconcileError> {
-    let TicketState::Claimed { claim, .. } = &ticket.state else { return Ok((None, LATE)) };
+    let TicketState::Claimed { claim, .. } = &ticket.state else {
+        return Ok((None, LATE));
+    };
     let target = ticket.binding.target.target();
-    let ignore = snapshot.policy.get().map(|policy| policy.hash_ignore(target.group, target.kind));
+    let ignore = snapshot
+        .policy
+        .get()
+        .map(|policy| policy.hash_ignore(target.group, target.kind));
     let trace = Trace::new(ticket, &snapshot.cluster.redaction, ignore.unwrap_or_default());
     let now = Timestamp::now();
     let past = match claim.resource_version.as_deref() {
@@ -55,11 +60,18 @@ async fn present(
     over: bool,
     context: &Context,
 ) -> Result<Option<Event>, ReconcileError> {
-    let TicketState::Claimed { claim, .. } = &ticket.state else { return Ok(None) };
-    Ok(match trace.of_present(claim.resource_version.as_deref(), &context.client).await? {
-        Past::Committed => Some(Event::Committed),
-        Past::Untouched if over => Some(Event::NotCommitted),
-        Past::Lost if over => Some(Event::Unknowable),
-        Past::Untouched | Past::Lost => None,
-    })
+    let TicketState::Claimed { claim, .. } = &ticket.state else {
+        return Ok(None);
+    };
+    Ok(
+        match trace
+            .of_present(claim.resource_version.as_deref(), &context.client)
+            .await?
+        {
+            Past::Committed => Some(Event::Committed),
+            Past::Untouched if over => Some(Event::NotCommitted),
+            Past::Lost if over => Some(Event::Unknowable),
+            Past::Untouched | Past::Lost => None,
+        },
+    )
 }

@@ -13,13 +13,21 @@ impl Assessed for RoleGrant {
 
     /// `lastSeen` is written by the sightings.
     fn shown(&self) -> Option<RoleGrantStatus> {
-        self.status.clone().map(|status| RoleGrantStatus { last_seen: None, ..status })
+        self.status.clone().map(|status| RoleGrantStatus {
+            last_seen: None,
+            ..status
+        })
     }
 
     fn assess(&self, known: &Known) -> RoleGrantStatus {
         let mut status = self.shown().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
-        set_standing(&mut status.conditions, problem(self, &known.snapshot), self.metadata.generation, known.now);
+        set_standing(
+            &mut status.conditions,
+            problem(self, &known.snapshot),
+            self.metadata.generation,
+            known.now,
+        );
         status
     }
 }
@@ -30,9 +38,16 @@ fn problem(object: &RoleGrant, snapshot: &Snapshot) -> Option<Problem> {
         Err(invalid) => return Some(Problem::new("Invalid", invalid.to_string())),
     };
     if identity.kind() == IdentityKind::Team && !snapshot.teams.contains_key(&identity) {
-        return Some(Problem::new("UnknownTeam", format!("spec.identity: there is no {identity}")));
+        return Some(Problem::new(
+            "UnknownTeam",
+            format!("spec.identity: there is no {identity}"),
+        ));
     }
-    let other = snapshot.grants.get(&identity)?.iter().find(|other| other.role != grant.role)?;
+    let other = snapshot
+        .grants
+        .get(&identity)?
+        .iter()
+        .find(|other| other.role != grant.role)?;
     let message = format!(
         "spec.role: RoleGrant `{}` gives {identity} the role {}: the lesser counts until one of them is changed",
         other.name, other.role

@@ -1,12 +1,10 @@
 //! The one way in which a status is written, and the conditions that all kinds share.
 
-use countersign_api::{
-    condition::{ConditionStatus, Observation, remove_condition, set_condition},
-};
+use countersign_api::condition::{ConditionStatus, Observation, remove_condition, set_condition};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
-    Api, Client, Resource, ResourceExt,
+    Api, Client, Resource,
     api::{Patch, PatchParams},
     core::{ApiResource, DynamicObject, TypeMeta},
 };
@@ -26,7 +24,10 @@ pub struct Problem {
 impl Problem {
     /// This problem, in these words.
     pub fn new(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { reason, message: message.into() }
+        Self {
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -41,11 +42,26 @@ pub fn set_standing(
         None => (ConditionStatus::True, "InForce", String::new()),
         Some(problem) => (ConditionStatus::False, problem.reason, problem.message.clone()),
     };
-    set_condition(conditions, Observation { kind: "Ready", status: ready, reason, message }, generation, now);
+    set_condition(
+        conditions,
+        Observation {
+            kind: "Ready",
+            status: ready,
+            reason,
+            message,
+        },
+        generation,
+        now,
+    );
     match problem {
         None => remove_condition(conditions, "Degraded"),
         Some(Problem { reason, message }) => {
-            let observed = Observation { kind: "Degraded", status: ConditionStatus::True, reason, message };
+            let observed = Observation {
+                kind: "Degraded",
+                status: ConditionStatus::True,
+                reason,
+                message,
+            };
             set_condition(conditions, observed, generation, now);
         }
     }
@@ -66,18 +82,24 @@ struct Name<'a> {
 }
 
 /// Writes what `manager` says of a cluster-scoped object's status; what others say stays.
-pub async fn apply<K, S>(object: &K, status: &S, manager: &str, client: &Client) -> Result<(), ReconcileError>
+pub async fn apply<K, S>(name: &str, status: &S, manager: &str, client: &Client) -> Result<(), ReconcileError>
 where
     K: Resource<DynamicType = ()>,
     S: Serialize + std::fmt::Debug,
 {
-    let name = object.meta().name.as_deref().ok_or(ReconcileError::Nameless)?;
     let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<K>(&()));
-    let patch = Patch::Apply(Applied { types: TypeMeta::resource::<K>(), metadata: Name { name }, status });
-    match api.patch_status(name, &PatchParams::apply(manager).force(), &patch).await {
+    let patch = Patch::Apply(Applied {
+        types: TypeMeta::resource::<K>(),
+        metadata: Name { name },
+        status,
+    });
+    match api
+        .patch_status(name, &PatchParams::apply(manager).force(), &patch)
+        .await
+    {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(gone)) if gone.is_not_found() => {
-            tracing::debug!(object = object.name_any(), "the object is gone");
+            tracing::debug!(name, "the object is gone");
             Ok(())
         }
         Err(error) => Err(error.into()),

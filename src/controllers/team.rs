@@ -19,7 +19,12 @@ impl Assessed for Team {
         let mut status = self.status.clone().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
         status.member_count = u32::try_from(self.spec.members.len()).ok();
-        set_standing(&mut status.conditions, problem(self, &known.snapshot), self.metadata.generation, known.now);
+        set_standing(
+            &mut status.conditions,
+            problem(self, &known.snapshot),
+            self.metadata.generation,
+            known.now,
+        );
         status
     }
 }
@@ -29,6 +34,12 @@ fn problem(object: &Team, snapshot: &Snapshot) -> Option<Problem> {
         Ok(parsed) => parsed,
         Err(invalid) => return Some(Problem::new("Invalid", invalid.to_string())),
     };
-    let unknown = team.members.iter().find(|member| member.is_agent() && !snapshot.agents.contains_key(*member))?;
-    Some(Problem::new("UnknownIdentity", format!("spec.members: {unknown} is not registered")))
+    let unknown = team
+        .members
+        .iter()
+        .find(|member| member.is_agent() && !snapshot.agents.contains_key(*member))?;
+    Some(Problem::new(
+        "UnknownIdentity",
+        format!("spec.members: {unknown} is not registered"),
+    ))
 }

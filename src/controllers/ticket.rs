@@ -54,7 +54,9 @@ fn reviewed(
 
 async fn reconcile(object: Arc<ApprovalTicket>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let snapshot = context.state.snapshot();
-    let Some(policy) = snapshot.policy.get() else { return Ok(Action::await_change()) };
+    let Some(policy) = snapshot.policy.get() else {
+        return Ok(Action::await_change());
+    };
     let ticket = match stamped_ticket(&object, &snapshot.cluster, policy) {
         Ok(ticket) => ticket,
         Err(why) => {
@@ -69,9 +71,14 @@ async fn reconcile(object: Arc<ApprovalTicket>, context: Arc<Context>) -> Result
     if object.status.as_ref() != Some(&status) {
         if state != ticket.state {
             let by = cause(&tally, &state);
-            context.log.append(transition(&ticket, state.as_str(), by)).await?;
+            context
+                .log
+                .append(transition(&ticket, state.as_str(), by))
+                .await?;
         }
-        Tickets::new(context.client.clone()).set_status(&ticket, &status).await?;
+        Tickets::new(context.client.clone())
+            .set_status(&ticket, &status)
+            .await?;
     }
     Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
@@ -91,7 +98,15 @@ async fn next_state(
         state = next;
     }
     if let TicketState::Claimed { .. } = state {
-        let (found, again) = resolve(&Ticket { state: state.clone(), ..ticket.clone() }, snapshot, context).await?;
+        let (found, again) = resolve(
+            &Ticket {
+                state: state.clone(),
+                ..ticket.clone()
+            },
+            snapshot,
+            context,
+        )
+        .await?;
         let event = found.unwrap_or(Event::Tick);
         if let Ok(Step::To(next)) = step(&state, event, Timestamp::now()) {
             state = next;
@@ -126,18 +141,24 @@ fn event_of(ticket: &Ticket, tally: &Tally, snapshot: &Snapshot, policy: &Policy
 /// Whether the subject asked for a newer change by the same verb of the same object.
 fn is_superseded(ticket: &Ticket, snapshot: &Snapshot) -> bool {
     let binding = &ticket.binding;
-    snapshot.open_tickets(&binding.subject, &ticket.namespace).any(|other| {
-        (other.created, &other.name) > (ticket.created, &ticket.name)
-            && other.binding.operation == binding.operation
-            && other.binding.target == binding.target
-    })
+    snapshot
+        .open_tickets(&binding.subject, &ticket.namespace)
+        .any(|other| {
+            (other.created, &other.name) > (ticket.created, &ticket.name)
+                && other.binding.operation == binding.operation
+                && other.binding.target == binding.target
+        })
 }
 
 /// Who or what made the state what it is, for the record.
 fn cause(tally: &Tally, state: &TicketState) -> String {
     match state {
         TicketState::Approved { .. } | TicketState::Ended(End::Denied | End::Revoked | End::Cancelled) => {
-            let people: Vec<_> = tally.counted.iter().map(|review| review.reviewer.as_str()).collect();
+            let people: Vec<_> = tally
+                .counted
+                .iter()
+                .map(|review| review.reviewer.as_str())
+                .collect();
             people.join(" ")
         }
         TicketState::Ended(End::Expired) => "expiry".to_owned(),
@@ -146,7 +167,12 @@ fn cause(tally: &Tally, state: &TicketState) -> String {
     }
 }
 
-fn shown(object: &ApprovalTicket, state: &TicketState, tally: &Tally, now: Timestamp) -> ApprovalTicketStatus {
+fn shown(
+    object: &ApprovalTicket,
+    state: &TicketState,
+    tally: &Tally,
+    now: Timestamp,
+) -> ApprovalTicketStatus {
     let mut status = object.status.clone().unwrap_or_default();
     status.set_state(state, now);
     status.observed_generation = object.metadata.generation;
@@ -188,8 +214,12 @@ const fn resolution(state: &TicketState) -> &'static str {
     match state {
         TicketState::Pending { .. } => "waits for reviews",
         TicketState::Approved { .. } => "the change may be made, once",
-        TicketState::Claimed { stop: None, .. } => "a write holds it, and whether it was stored is being found out",
-        TicketState::Claimed { stop: Some(_), .. } => "ended while a write held it, whose outcome is being found out",
+        TicketState::Claimed { stop: None, .. } => {
+            "a write holds it, and whether it was stored is being found out"
+        }
+        TicketState::Claimed { stop: Some(_), .. } => {
+            "ended while a write held it, whose outcome is being found out"
+        }
         TicketState::Consumed { .. } => "the change was made",
         TicketState::Ended(End::Denied) => "a reviewer denied it",
         TicketState::Ended(End::Expired) => "its time ran out",

@@ -19,7 +19,12 @@ impl Assessed for WriteDelegation {
     fn assess(&self, known: &Known) -> WriteDelegationStatus {
         let mut status = self.status.clone().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
-        set_standing(&mut status.conditions, problem(self, &known.snapshot, known.now), self.metadata.generation, known.now);
+        set_standing(
+            &mut status.conditions,
+            problem(self, &known.snapshot, known.now),
+            self.metadata.generation,
+            known.now,
+        );
         status
     }
 }
@@ -37,8 +42,16 @@ fn problem(object: &WriteDelegation, snapshot: &Snapshot, now: Timestamp) -> Opt
     }
     let account = delegation.username.strip_prefix("system:serviceaccount:");
     if account.is_some_and(|account| snapshot.service_accounts.contains_key(account)) {
-        return Some(Problem::new("SubjectIsAgent", "spec.subject: an Agent lists this service account"));
+        return Some(Problem::new(
+            "SubjectIsAgent",
+            "spec.subject: an Agent lists this service account",
+        ));
     }
     let person = !delegation.username.starts_with("system:");
-    person.then(|| Problem::new("SubjectIsUser", "spec.subject: people get roles and zones, not delegations"))
+    person.then(|| {
+        Problem::new(
+            "SubjectIsUser",
+            "spec.subject: people get roles and zones, not delegations",
+        )
+    })
 }

@@ -20,7 +20,11 @@ impl Assessed for Zone {
 
     fn assess(&self, known: &Known) -> ZoneStatus {
         let mut status = ZoneStatus {
-            conditions: self.status.iter().flat_map(|status| status.conditions.clone()).collect(),
+            conditions: self
+                .status
+                .iter()
+                .flat_map(|status| status.conditions.clone())
+                .collect(),
             observed_generation: self.metadata.generation,
             ..ZoneStatus::default()
         };
@@ -32,14 +36,25 @@ impl Assessed for Zone {
                 overlap_problem(&status.overlaps).or_else(|| owner_problem(&zone, &known.snapshot))
             }
         };
-        set_standing(&mut status.conditions, problem, self.metadata.generation, known.now);
+        set_standing(
+            &mut status.conditions,
+            problem,
+            self.metadata.generation,
+            known.now,
+        );
         status
     }
 }
 
 fn overlaps(zone: &zones::Zone, snapshot: &Snapshot) -> Vec<Overlap> {
     let overlap = snapshot.zones.overlap(zone);
-    overlap.map(|overlap| Overlap { zone: overlap.other.to_string(), witness: overlap.witness }).into_iter().collect()
+    overlap
+        .map(|overlap| Overlap {
+            zone: overlap.other.to_string(),
+            witness: overlap.witness,
+        })
+        .into_iter()
+        .collect()
 }
 
 fn overlap_problem(overlaps: &[Overlap]) -> Option<Problem> {
@@ -54,12 +69,23 @@ fn overlap_problem(overlaps: &[Overlap]) -> Option<Problem> {
 fn owner_problem(zone: &zones::Zone, snapshot: &Snapshot) -> Option<Problem> {
     let owner = &zone.owner;
     if !snapshot.knows(owner) {
-        return Some(Problem::new("UnknownIdentity", format!("spec.owner: {owner} is not known")));
+        return Some(Problem::new(
+            "UnknownIdentity",
+            format!("spec.owner: {owner} is not known"),
+        ));
     }
-    if let Some(other) = zone.cooperators.iter().chain(&zone.reviewers).find(|other| !snapshot.knows(other)) {
+    if let Some(other) = zone
+        .cooperators
+        .iter()
+        .chain(&zone.reviewers)
+        .find(|other| !snapshot.knows(other))
+    {
         return Some(Problem::new("UnknownIdentity", format!("{other} is not known")));
     }
-    let empty = snapshot.teams.get(owner).is_some_and(|team| team.members.is_empty() && team.groups.is_empty());
+    let empty = snapshot
+        .teams
+        .get(owner)
+        .is_some_and(|team| team.members.is_empty() && team.groups.is_empty());
     let alone = owner.kind() == IdentityKind::Team && empty;
     alone.then(|| Problem::new("NoLiveOwner", format!("spec.owner: {owner} has no members")))
 }

@@ -1,0 +1,76 @@
+//! Enforcement: strict mode from the policy to the latch and to the webhook configurations.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_core::snapshot::PolicyState;
+use jiff::Timestamp;
+use tokio::{sync::watch, time::timeout};
+
+use crate::{
+    feeds::Feeds,
+    keys::{PathKey, StrictLatch},
+    state::State,
+    webhook_config::Plan,
+};
+
+/// How often the plan is made anew although nothing changed: the secret in the path has its periods.
+const RENEW: Duration = Duration::from_hours(1);
+
+/// How long to wait after the latch could not be written.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Follows the policy.
+pub struct Enforcement {
+    /// What is known.
+    pub state: Arc<State>,
+    /// Who publishes it.
+    pub feeds: Arc<Feeds>,
+    /// The latch.
+    pub latch: StrictLatch,
+    /// Makes the secret in the path.
+    pub path: PathKey,
+    /// What the webhook configurations shall say.
+    pub plan: watch::Sender<Plan>,
+}
+
+impl Enforcement {
+    /// Keeps latch and plan as the policy says. Never returns.
+    pub async fn follow_policy(self) {
+        let mut changes = self.feeds.changes();
+        loop {
+            let snapshot = self.state.snapshot();
+            let strict = match &snapshot.policy {
+                PolicyState::Loaded(policy) => policy.strict_mode,
+                PolicyState::Absent(_) | PolicyState::Unreadable(_) => snapshot.latched,
+            };
+            if strict != snapshot.latched && !self.turn(strict).await {
+                tokio::time::sleep(PAUSE).await;
+                continue;
+            }
+            let path_secret = self.path.current(Timestamp::now());
+            self.plan.send_if_modified(|plan| {
+                let next = Plan {
+                    strict,
+                    path_secret,
+                    ..plan.clone()
+                };
+                let modified = *plan != next;
+                *plan = next;
+                modified
+            });
+            // Waiting ends with a change, or after a while without one.
+            let _ = timeout(RENEW, changes.changed()).await;
+        }
+    }
+
+    /// Remembers first, enforces then.
+    async fn turn(&self, strict: bool) -> bool {
+        if let Err(error) = self.latch.set(strict).await {
+            tracing::warn!(%error, "the strict latch was not written");
+            return false;
+        }
+        self.feeds.update(|index| index.set_latched(strict));
+        tracing::info!(strict, "strict mode");
+        true
+    }
+}

@@ -1,0 +1,409 @@
+//! `countersign run`: the parts, put together, until the process is told to stop.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use countersign_api::index::Index;
+use countersign_core::snapshot::Cluster;
+use jiff::Timestamp;
+use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespace};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::PostParams,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use prometheus_client::registry::Registry;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    admission::Admission,
+    audit::Log,
+    certs::ServingTls,
+    controllers::{Context, assess, keep_tickets, pin_accounts},
+    enforcement::Enforcement,
+    feeds::Feeds,
+    keys::{Keys, StrictLatch},
+    metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, WebhookConfigMetrics, registry},
+    readiness::Readiness,
+    server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
+    sightings::write_sightings,
+    state::State,
+    telemetry::{self, LogFormat},
+    watch::Freshness,
+    webhook,
+    webhook_config::{Endpoint, Plan, WebhookConfigOwner, WebhookUrl},
+};
+
+/// The largest review that is read: object and old object of 3 MiB each, and what is around them.
+const MAX_BODY: u32 = 8 * 1024 * 1024;
+
+/// The bytes of all reviews under way.
+const MAX_BODIES: usize = 128 * 1024 * 1024;
+
+/// How the operator runs.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    /// Kubeconfig of the operator's identity; without it the pod's service account, or the usual places.
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Where the API server reaches the webhook, for an operator outside the cluster: https://HOST:PORT. It
+    /// listens there. Without it the Service `countersign` of its namespace is named.
+    #[arg(long, value_name = "URL")]
+    webhook_url: Option<WebhookUrl>,
+    /// Folder of the audit log; it must be the same after a restart.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign")]
+    data_dir: PathBuf,
+    /// The operator's namespace; made if missing.
+    #[arg(long, value_name = "NAME", default_value = "countersign-system")]
+    namespace: String,
+    /// Address that the webhook listens on; by default that of --webhook-url, or 0.0.0.0:8443.
+    #[arg(long, value_name = "ADDRESS")]
+    webhook_listen: Option<String>,
+    /// Address of /healthz, /readyz and /metrics.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    probe_listen: SocketAddr,
+    /// Form of the log.
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged, such as `info,countersign=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info,kube_runtime=warn")]
+    log: String,
+}
+
+/// Runs the operator until SIGTERM or SIGINT.
+pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
+    telemetry::init(arguments.log_format, &arguments.log)?;
+    // Another provider can only be there if a library put it there, and then it serves as well.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let client = client(&arguments).await?;
+    let cluster = Installation::find(&client, &arguments.namespace).await?;
+    let mut metrics = registry();
+    let log = Log::open(
+        &arguments.data_dir.join("audit"),
+        Timestamp::now(),
+        AuditMetrics::register(&mut metrics),
+    )
+    .with_context(|| format!("the audit log in `{}`", arguments.data_dir.display()))?;
+    let operator = Operator::start(&arguments, client, cluster, log, &mut metrics).await?;
+    operator.serve(&arguments, metrics).await
+}
+
+/// The client. It does not try again by itself: a call of the webhook has a deadline, and a swap is read back.
+async fn client(arguments: &RunArgs) -> anyhow::Result<Client> {
+    let mut config = match &arguments.kubeconfig {
+        Some(file) => {
+            let kubeconfig =
+                Kubeconfig::read_from(file).with_context(|| format!("--kubeconfig {}", file.display()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?
+        }
+        None => Config::infer()
+            .await
+            .context("no cluster: use --kubeconfig, or run in a pod")?,
+    };
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
+}
+
+/// The cluster, and what was made in it for the operator.
+struct Installation {
+    cluster: Cluster,
+    keys: Keys,
+    latch: StrictLatch,
+    latched: bool,
+}
+
+impl Installation {
+    async fn find(client: &Client, namespace: &str) -> anyhow::Result<Self> {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let system = namespaces
+            .get("kube-system")
+            .await
+            .context("the namespace kube-system")?;
+        if namespaces.get_opt(namespace).await?.is_none() {
+            let home = Namespace {
+                metadata: kube::api::ObjectMeta {
+                    name: Some(namespace.to_owned()),
+                    ..Default::default()
+                },
+                ..Default::default()
+            };
+            namespaces
+                .create(&PostParams::default(), &home)
+                .await
+                .with_context(|| format!("the namespace {namespace}"))?;
+        }
+        let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
+        let review = reviews
+            .create(&PostParams::default(), &SelfSubjectReview::default())
+            .await?;
+        let user = review
+            .status
+            .and_then(|status| status.user_info)
+            .context("the API server does not say who we are")?;
+        let keys = Keys::load_or_create(client, namespace, Timestamp::now()).await?;
+        let latch = StrictLatch::new(client, namespace);
+        let cluster = Cluster {
+            id: system.uid().context("kube-system has no uid")?.into(),
+            operator: user.username.unwrap_or_default().into(),
+            operator_uid: user.uid.unwrap_or_default().into(),
+            namespace: namespace.into(),
+            redaction: keys.redaction().clone(),
+            stamp: keys.stamp().clone(),
+        };
+        Ok(Self {
+            cluster,
+            latched: latch.is_set().await?,
+            latch,
+            keys,
+        })
+    }
+}
+
+/// The running parts.
+struct Operator {
+    admission: Arc<Admission>,
+    state: Arc<State>,
+    tls: Arc<ServingTls>,
+    keys: Keys,
+    log: Log,
+    readiness: Readiness,
+    listener_metrics: ListenerMetrics,
+}
+
+impl Operator {
+    async fn start(
+        arguments: &RunArgs,
+        client: Client,
+        installation: Installation,
+        log: Log,
+        metrics: &mut Registry,
+    ) -> anyhow::Result<Self> {
+        let Installation {
+            cluster,
+            keys,
+            latch,
+            latched,
+        } = installation;
+        let endpoint = endpoint(arguments);
+        let tls = Arc::new(ServingTls::new(
+            keys.authority()?,
+            endpoint.names(),
+            Timestamp::now(),
+        )?);
+        let plan = watch::Sender::new(Plan {
+            endpoint,
+            path_secret: keys.path().current(Timestamp::now()),
+            ca_bundle: tls.ca_bundle().to_owned(),
+            strict: latched,
+            operator_namespace: arguments.namespace.clone(),
+            startup: Vec::new(),
+        });
+        let mut index = Index::new(cluster);
+        index.set_latched(latched);
+        let watches = KINDS.map(|kind| (kind, Freshness::default()));
+        let (sightings, seen) = mpsc::channel(1024);
+        let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec(), sightings));
+        let feeds = Feeds::new(index, state.clone());
+        let owner = WebhookConfigOwner::new(
+            &client,
+            plan.subscribe(),
+            log.clone(),
+            WebhookConfigMetrics::register(metrics),
+        );
+        let context = Arc::new(Context {
+            client: client.clone(),
+            state: state.clone(),
+            changes: feeds.changes(),
+            enforced: owner.enforced(),
+            log: log.clone(),
+        });
+        reconcile(&feeds, &client, &watches, &context);
+        tokio::spawn(write_sightings(seen, state.clone(), client.clone()));
+        let enforcement = Enforcement {
+            state: state.clone(),
+            feeds,
+            latch,
+            path: keys.path().clone(),
+            plan,
+        };
+        tokio::spawn(enforcement.follow_policy());
+        tokio::spawn(own_configurations(owner, state.clone()));
+        let admission = Admission::new(
+            state.clone(),
+            client,
+            log.clone(),
+            AdmissionMetrics::register(metrics),
+        );
+        Ok(Self {
+            admission: Arc::new(admission),
+            state,
+            tls,
+            keys,
+            log,
+            readiness: Readiness::default(),
+            listener_metrics: ListenerMetrics::register(metrics),
+        })
+    }
+
+    async fn serve(self, arguments: &RunArgs, metrics: Registry) -> anyhow::Result<()> {
+        let address = listen_address(arguments);
+        let webhook = TcpListener::bind(&address)
+            .await
+            .with_context(|| format!("--webhook-listen {address}"))?;
+        let probes = TcpListener::bind(arguments.probe_listen)
+            .await
+            .with_context(|| format!("--probe-listen {}", arguments.probe_listen))?;
+        tracing::info!(webhook = %webhook.local_addr()?, probes = %probes.local_addr()?, "listening");
+        let bodies = BodyBudget::new(MAX_BODY, MAX_BODIES, self.listener_metrics.clone());
+        let routes = behind_secret(webhook::router(self.admission, bodies), self.keys.path().clone());
+        let server = |transport, router| Server {
+            transport,
+            router,
+            limits: Limits::default(),
+            metrics: self.listener_metrics.clone(),
+        };
+        let rotation = self.tls.clone();
+        tokio::spawn(async move { rotation.keep_fresh().await });
+        tokio::spawn(tell_readiness(self.readiness.clone(), self.state, self.log));
+        let (stop, stopped) = watch::channel(false);
+        let stopped = move || {
+            let mut stopped = stopped.clone();
+            // A sender that is gone has stopped as well.
+            async move { drop(stopped.wait_for(|stop| *stop).await) }
+        };
+        let probe_router = probes::router(self.readiness, Arc::new(metrics));
+        let serving = tokio::spawn(server(Transport::Tls(self.tls), routes).serve(webhook, stopped()));
+        let probing = tokio::spawn(server(Transport::Plain, probe_router).serve(probes, stopped()));
+        terminated().await?;
+        stop.send_replace(true);
+        serving.await?;
+        probing.await?;
+        Ok(())
+    }
+}
+
+/// The kinds that decisions depend on, in the order of their watches.
+const KINDS: [&str; 9] = [
+    "AccessPolicy",
+    "Zone",
+    "RoleGrant",
+    "Team",
+    "Agent",
+    "WriteDelegation",
+    "ApprovalTicket",
+    "ApprovalReview",
+    "Namespace",
+];
+
+/// Starts the watches, and the controllers that they feed.
+fn reconcile(
+    feeds: &Arc<Feeds>,
+    client: &Client,
+    watches: &[(&'static str, Freshness); 9],
+    context: &Arc<Context>,
+) {
+    let [
+        policies,
+        zones,
+        grants,
+        teams,
+        agents,
+        delegations,
+        tickets,
+        reviews,
+        namespaces,
+    ] = watches;
+    tokio::spawn(assess::<countersign_api::AccessPolicy>(
+        feeds.watch(client, policies.1.clone()),
+        context.clone(),
+    ));
+    tokio::spawn(assess::<countersign_api::Zone>(
+        feeds.watch(client, zones.1.clone()),
+        context.clone(),
+    ));
+    tokio::spawn(assess::<countersign_api::RoleGrant>(
+        feeds.watch(client, grants.1.clone()),
+        context.clone(),
+    ));
+    tokio::spawn(assess::<countersign_api::Team>(
+        feeds.watch(client, teams.1.clone()),
+        context.clone(),
+    ));
+    tokio::spawn(pin_accounts(
+        feeds.watch(client, agents.1.clone()),
+        context.clone(),
+    ));
+    tokio::spawn(assess::<countersign_api::WriteDelegation>(
+        feeds.watch(client, delegations.1.clone()),
+        context.clone(),
+    ));
+    let reviews = feeds.watch(client, reviews.1.clone());
+    tokio::spawn(keep_tickets(
+        feeds.watch(client, tickets.1.clone()),
+        reviews,
+        context.clone(),
+    ));
+    drop(feeds.watch::<Namespace>(client, namespaces.1.clone()));
+}
+
+/// The configurations name us only once we can judge.
+async fn own_configurations(owner: WebhookConfigOwner, state: Arc<State>) {
+    while state.stale().is_some() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    owner.run().await;
+}
+
+/// Ready while everything is known and the audit log takes records.
+async fn tell_readiness(readiness: Readiness, state: Arc<State>, log: Log) {
+    let (knowledge, audit) = (readiness.register("knowledge"), readiness.register("audit log"));
+    loop {
+        match state.stale() {
+            None => knowledge.ready(),
+            Some((kind, None)) => knowledge.unready(format!("{kind} objects are not known yet")),
+            Some((kind, Some(age))) => {
+                knowledge.unready(format!("{kind} objects were last seen {} s ago", age.as_secs()))
+            }
+        }
+        if log.is_available() {
+            audit.ready()
+        } else {
+            audit.unready("it takes no more records")
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+fn endpoint(arguments: &RunArgs) -> Endpoint {
+    match &arguments.webhook_url {
+        Some(url) => Endpoint::Url(url.clone()),
+        None => Endpoint::Service {
+            namespace: arguments.namespace.clone(),
+            name: "countersign".to_owned(),
+            port: 443,
+        },
+    }
+}
+
+fn listen_address(arguments: &RunArgs) -> String {
+    let of_url = || arguments.webhook_url.as_ref().map(WebhookUrl::authority);
+    arguments
+        .webhook_listen
+        .clone()
+        .or_else(of_url)
+        .unwrap_or_else(|| "0.0.0.0:8443".to_owned())
+}
+
+async fn terminated() -> std::io::Result<()> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    Ok(())
+}

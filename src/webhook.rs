@@ -1,0 +1,87 @@
+//! The two routes of the webhook: bytes in, an answer out, whatever the bytes are.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::{FromRef, State},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use countersign_core::decision::{Denial, Reason};
+use http::StatusCode;
+
+use crate::{
+    admission::{Admission, response, review},
+    server::{BodyBudget, BodyRejection, BoundedBody},
+};
+
+/// What the routes share.
+#[derive(Clone)]
+struct Shared {
+    admission: Arc<Admission>,
+    bodies: BodyBudget,
+}
+
+impl FromRef<Shared> for BodyBudget {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.bodies.clone()
+    }
+}
+
+/// `/validate` and `/mutate`.
+pub fn router(admission: Arc<Admission>, bodies: BodyBudget) -> Router {
+    Router::new()
+        .route("/validate", post(validate))
+        .route("/mutate", post(mutate))
+        .with_state(Shared { admission, bodies })
+}
+
+async fn validate(State(shared): State<Shared>, body: Result<BoundedBody, BodyRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return refuse(rejection),
+    };
+    match review::parse(&body.bytes) {
+        Ok(review) => Json(shared.admission.validate(&review.request).await).into_response(),
+        Err(error) => malformed(&body.bytes, &error),
+    }
+}
+
+async fn mutate(State(shared): State<Shared>, body: Result<BoundedBody, BodyRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return refuse(rejection),
+    };
+    match review::parse(&body.bytes) {
+        Ok(review) => Json(shared.admission.mutate(&review.request)).into_response(),
+        Err(error) => malformed(&body.bytes, &error),
+    }
+}
+
+/// A denial with the uid echoed where there is one; without, it is no admission call at all.
+fn malformed(body: &[u8], error: &review::ReviewError) -> Response {
+    match review::uid_of(body) {
+        Some(uid) => deny(&uid, Reason::Malformed, &error.to_string()),
+        None => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+/// Too much at once is denied in so many words: in a namespace whose failure policy is Ignore an error would allow.
+fn refuse(rejection: BodyRejection) -> Response {
+    match &rejection {
+        BodyRejection::Overloaded { head } => match review::uid_at_head(head) {
+            Some(uid) => deny(
+                &uid,
+                Reason::Overloaded,
+                "too many requests at once: try again in a moment",
+            ),
+            None => rejection.into_response(),
+        },
+        _ => rejection.into_response(),
+    }
+}
+
+fn deny(uid: &str, reason: Reason, message: &str) -> Response {
+    Json(response::deny(uid, &Denial::new(reason, message), Vec::new())).into_response()
+}
