@@ -39,7 +39,7 @@ enum When {
     Named(&'static str),
     /// The object lies in this namespace.
     In(&'static str),
-    /// The object is this kubelet's own node, or a pod bound to it; of a pod, only `status` changes.
+    /// The object is named as this kubelet's node, or a pod bound to it; of a pod, only `status` changes.
     OwnNode,
     /// The pod is bound to this kubelet's node and is being deleted already.
     OwnDeletedPod,
@@ -132,18 +132,15 @@ static BUILTINS: &[Builtin] = &[
     row(Node, &[("", "serviceaccounts/token")], &[Create], Always),
     row(
         Node,
-        &[
-            ("storage.k8s.io", "csinodes"),
-            ("certificates.k8s.io", "certificatesigningrequests"),
-        ],
+        &[("storage.k8s.io", "csinodes"), ("coordination.k8s.io", "leases")],
         ALL,
-        Always,
+        OwnNode,
     ),
     row(
         Node,
-        &[("coordination.k8s.io", "leases")],
-        ALL,
-        In("kube-node-lease"),
+        &[("certificates.k8s.io", "certificatesigningrequests")],
+        &[Create],
+        Always,
     ),
     row(
         Controller("deployment-controller"),
@@ -580,8 +577,9 @@ impl When {
 
 fn own_node(request: &Request<'_>, changed: &Changed<'_>) -> Option<bool> {
     let node = request.caller.username.strip_prefix(NODE_PREFIX)?;
-    if request.target.resource == "nodes" {
-        return Some(request.target.name == node);
+    if request.target.resource != "pods" {
+        let at_home = matches!(request.target.namespace, None | Some("kube-node-lease"));
+        return Some(at_home && request.target.name == node);
     }
     match &request.change {
         // A mirror pod: the kubelet's picture of a static pod of its own node.

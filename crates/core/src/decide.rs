@@ -6,7 +6,11 @@ mod environment;
 mod guarded;
 mod operator;
 mod own;
+mod strict;
 mod subject;
+#[cfg(test)]
+mod tests;
+mod workflow;
 mod zone;
 
 use jiff::Timestamp;
@@ -14,7 +18,7 @@ use jiff::Timestamp;
 pub use approval::call_kind;
 pub use environment::environment_of;
 pub use operator::{GROUP, KEYS_SECRET};
-pub use own::ticket_namespace;
+pub use workflow::ticket_namespace;
 
 use crate::{
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
@@ -39,7 +43,10 @@ impl From<Denial> for End {
 ///
 /// The findings say who asked and where the write lands, as far as the chain got.
 pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> (Decision, Findings) {
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        workflow: operator::is_workflow(&request.target),
+        ..Findings::default()
+    };
     let decision = match chain(request, snapshot, now, &mut findings) {
         Ok(decision) => decision,
         Err(End::Allow(grant)) => Decision::Allow(grant),
@@ -57,12 +64,15 @@ fn chain(
     guarded::or_leave(request, snapshot)?;
     operator::or_others(request, snapshot)?;
     delegated::builtin(request, snapshot)?;
+    own::check(request, snapshot)?;
     let policy = policy_in_force(snapshot)?;
     let environment = environment_of(request, snapshot, policy);
     findings.environment = Some(environment);
-    delegated::standing(request, snapshot, now)?;
-    let actor = subject::identify(request, snapshot, policy, findings)?;
-    own::check(request, &actor, snapshot, policy)?;
+    delegated::standing(request, (snapshot, policy), now)?;
+    let actor = subject::identify(request, snapshot, policy, findings);
+    own::check_switch(request, actor.as_ref().ok(), policy)?;
+    let actor = actor?;
+    workflow::judge(request, &actor, snapshot, policy)?;
     subject::check_role(request, &actor)?;
     let standing = zone::standing(request, &actor, environment, (snapshot, policy))?;
     approval::judge(&approval::Case {

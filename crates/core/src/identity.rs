@@ -25,11 +25,16 @@ pub struct Identity(Arc<str>);
 impl Identity {
     /// The human `name` of `realm`; an empty realm is left out.
     pub fn user(realm: &str, name: &str) -> Result<Self, InvalidIdentity> {
-        if realm.is_empty() {
-            format!("user:{name}").parse()
+        let text = if realm.is_empty() {
+            format!("user:{name}")
         } else {
-            format!("user:{realm}:{name}").parse()
+            format!("user:{realm}:{name}")
+        };
+        // A name with a colon would be somebody of another realm.
+        if name.contains(':') {
+            return Err(InvalidIdentity(text));
         }
+        text.parse()
     }
 
     /// The agent that is registered under this object name.
@@ -189,5 +194,26 @@ mod tests {
     fn kind_and_local_part() {
         let id: Identity = "user:corp:alice".parse().unwrap();
         assert_eq!((id.kind(), id.local()), (IdentityKind::User, "corp:alice"));
+    }
+
+    #[test]
+    fn a_name_never_brings_its_own_realm() {
+        assert_eq!(
+            Identity::user("corp", "alice").unwrap().as_str(),
+            "user:corp:alice"
+        );
+        for (realm, name) in [
+            ("", "corp:alice"),
+            ("corp", "a:b"),
+            ("", ":alice"),
+            ("", "alice:"),
+        ] {
+            let text = if realm.is_empty() {
+                format!("user:{name}")
+            } else {
+                format!("user:{realm}:{name}")
+            };
+            assert_eq!(Identity::user(realm, name), Err(InvalidIdentity(text)));
+        }
     }
 }

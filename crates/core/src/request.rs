@@ -107,7 +107,18 @@ pub struct Target<'a> {
 /// The first segment of a cluster-scoped object's place.
 pub const CLUSTER: &str = "@cluster";
 
-impl Target<'_> {
+impl<'a> Target<'a> {
+    /// The name of the object: a proxy's name may carry a scheme and a port besides, `https:web:8443`.
+    pub fn parent_name(&self) -> &'a str {
+        let proxied = self.subresource == "proxy" && self.group.is_empty();
+        let mut parts = self.name.split(':');
+        match (proxied, parts.next(), parts.next(), parts.next()) {
+            (true, Some(_scheme), Some(name), Some(_port)) => name,
+            (true, Some(name), ..) => name,
+            _ => self.name,
+        }
+    }
+
     /// `<resource>.<group>`, or `<resource>` in the core group: the second segment of the object space.
     pub fn resource_type(&self) -> String {
         if self.group.is_empty() {

@@ -263,8 +263,10 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// Adds up the reviews of `ticket` that count now: of eligible people, for this very binding, one for each person
-/// and decision. A denial outweighs every approval, whatever the order.
+/// Adds up the reviews of `ticket` that count: for this very binding, one for each person and decision.
+///
+/// An approval counts while its reviewer is eligible. Whoever said no was eligible then, or the review would have
+/// been refused; it stays said, whatever becomes of the person. A denial outweighs every approval, whatever the order.
 pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
     let hash = ticket.binding_hash();
     let mut counted: Vec<Arc<Review>> = Vec::new();
@@ -273,10 +275,13 @@ pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
     for review in reviews {
         let again =
             |other: &Arc<Review>| other.reviewer == review.reviewer && other.decision == review.decision;
-        let subject = authn::absent(&review.reviewer, snapshot);
+        let still = || {
+            let subject = authn::absent(&review.reviewer, snapshot);
+            check_eligible(&subject, review.decision, ticket, snapshot).is_ok()
+        };
         if review.binding_hash == hash
             && !counted.iter().any(again)
-            && check_eligible(&subject, review.decision, ticket, snapshot).is_ok()
+            && (review.decision != ReviewDecision::Approve || still())
         {
             counted.push(review.clone());
         }

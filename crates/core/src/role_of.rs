@@ -18,7 +18,8 @@ pub struct RoleSource {
 }
 
 /// A user's role: the highest of its own and its teams' grants and its directory groups; the default when it has
-/// none. Of several grants for one identity that contradict each other, the least counts.
+/// none. Of several grants for one identity that contradict each other, the least counts. A user never holds the
+/// role `agent`: it gives a reader's nothing.
 pub fn user_role(subject: &Subject, snapshot: &Snapshot, policy: &Policy) -> Option<RoleSource> {
     if !subject.identity.is_user() {
         return None;
@@ -31,14 +32,14 @@ pub fn user_role(subject: &Subject, snapshot: &Snapshot, policy: &Policy) -> Opt
             .iter()
             .min_by_key(|grant| grant.role)?;
         Some(RoleSource {
-            role: least.role,
+            role: least.role.max(Role::Reader),
             kind: "RoleGrant",
             name: least.name.clone(),
             field: "spec.role",
         })
     });
-    let of_policy = |role, field| RoleSource {
-        role,
+    let of_policy = |role: Role, field| RoleSource {
+        role: role.max(Role::Reader),
         kind: "AccessPolicy",
         name: "default".into(),
         field,
@@ -50,11 +51,12 @@ pub fn user_role(subject: &Subject, snapshot: &Snapshot, policy: &Policy) -> Opt
     Some(highest.unwrap_or_else(|| of_policy(policy.defaults.role, "spec.defaults.role")))
 }
 
-/// The role of any subject; an agent's is the one its Agent names, and no team raises it.
+/// The role of any subject; an agent's is the one its Agent names, and no team raises it. An agent never holds
+/// `admin`: one that names it has no role.
 pub fn effective_role(subject: &Subject, snapshot: &Snapshot, policy: &Policy) -> Option<RoleSource> {
     if let Some(agent) = snapshot.agents.get(&subject.identity) {
         let name = subject.identity.local().into();
-        return Some(RoleSource {
+        return (agent.role != Role::Admin).then_some(RoleSource {
             role: agent.role,
             kind: "Agent",
             name,

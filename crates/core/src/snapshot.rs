@@ -196,18 +196,30 @@ impl Snapshot {
             .flatten()
     }
 
+    /// The same, with this ticket in the place of what is known of it.
+    #[must_use]
+    pub fn with_ticket(&self, ticket: Arc<Ticket>) -> Self {
+        let mut snapshot = self.clone();
+        let known = snapshot.tickets.entry(ticket.binding.digest()).or_default();
+        known.retain(|other| other.uid != ticket.uid);
+        known.push_back(ticket);
+        snapshot
+    }
+
     /// The live admins: known, human, of role admin, and seen by the webhook.
     pub fn live_admins(&self) -> Vec<&Identity> {
-        let lives = |grants: &Vector<Grant>| {
-            grants.iter().all(|grant| grant.role == Role::Admin)
-                && grants.iter().any(|grant| grant.last_seen.is_some())
-        };
         self.grants
             .iter()
-            .filter(|(who, grants)| who.is_user() && lives(grants))
+            .filter(|(who, grants)| who.is_user() && is_live_admin(*grants))
             .map(|(who, _)| who)
             .collect()
     }
+}
+
+/// Whether who holds these grants is a live admin: none contradicts, and the webhook has seen them.
+pub(crate) fn is_live_admin<'a>(grants: impl IntoIterator<Item = &'a Grant> + Copy) -> bool {
+    grants.into_iter().all(|grant| grant.role == Role::Admin)
+        && grants.into_iter().any(|grant| grant.last_seen.is_some())
 }
 
 /// The environment of a namespace with these labels: its own label, else the first match of the policy, else the

@@ -413,7 +413,11 @@ fn readmit(
     }
     match call {
         CallKind::Delete => Ok(Step::Stay),
-        CallKind::Update if claim.resource_version.as_deref() == resource_version => Ok(Step::Stay),
+        CallKind::Update
+            if resource_version.is_some() && claim.resource_version.as_deref() == resource_version =>
+        {
+            Ok(Step::Stay)
+        }
         CallKind::Update => Ok(Step::ProveUncommitted),
         CallKind::Once | CallKind::Evict | CallKind::Unseen | CallKind::Connect => {
             Err(Refusal::ClaimedElsewhere)

@@ -47,7 +47,7 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
             Some(case.standing.cause.clone()),
         )));
     };
-    if request.generates_name {
+    if request.generates_name || request.target.name.is_empty() {
         let message = "a change that needs approval must name its object: give it a metadata.name";
         return Err(Denial::new(Reason::GeneratedName, message).because(cause).into());
     }
@@ -111,9 +111,13 @@ impl Case<'_, '_> {
 
     fn binding(&self, change: &EffectiveChange) -> Result<Binding, Denial> {
         let request = self.request;
-        let uid = match request.change.before() {
-            Some(old) => old.uid()?,
-            None => request.parent_uid.map(Into::into),
+        let uid = match (&request.change, request.change.before()) {
+            (_, Some(old)) => old.uid()?,
+            (Change::Delete(_), None) => {
+                let message = "the review does not show what is deleted";
+                return Err(Denial::new(Reason::Unreadable, message));
+            }
+            (_, None) => request.parent_uid.map(Into::into),
         };
         Ok(Binding {
             cluster_id: self.snapshot.cluster.id.to_string(),
@@ -127,10 +131,10 @@ impl Case<'_, '_> {
         })
     }
 
+    /// The ticket that opens the way, else the one that waits, else why there is to be none for now.
     fn covering_ticket(&self, binding: &Binding) -> Result<Tickets, Denial> {
         let tickets = self.snapshot.tickets.get(&binding.digest()).into_iter().flatten();
-        let mut refusal = None;
-        let mut waiting = None;
+        let (mut waiting, mut refusal) = (None, None);
         for ticket in tickets {
             let event = Event::Claim {
                 bind: binding.bind(&ticket.uid),
@@ -142,12 +146,16 @@ impl Case<'_, '_> {
                 Ok(_) if tally(ticket, self.snapshot).outcome == Outcome::Approved => {
                     return Ok(Tickets::Covered(self.covered(ticket, binding)));
                 }
-                Ok(_) => refusal = Some(self.no_longer_approved(ticket)),
-                Err(_) if matches!(ticket.state, TicketState::Pending { .. }) => {
-                    waiting = Some(ticket.clone())
+                Ok(_) => {
+                    refusal.get_or_insert_with(|| self.no_longer_approved(ticket));
                 }
-                Err(_) if self.denied_lately(ticket) => return Err(denied(ticket)),
-                Err(why) if !ticket.state.is_final() => refusal = Some(spent(ticket, &why.to_string())),
+                Err(_) if matches!(ticket.state, TicketState::Pending { .. }) => {
+                    waiting = Some(ticket.clone());
+                }
+                Err(_) if self.denied_lately(ticket) => refusal = Some(denied(ticket)),
+                Err(why) if !ticket.state.is_final() => {
+                    refusal.get_or_insert_with(|| spent(ticket, &why.to_string()));
+                }
                 Err(_) => {}
             }
         }

@@ -2,38 +2,48 @@
 
 use jiff::Timestamp;
 
-use super::End;
+use super::{End, operator::GROUP};
 use crate::{
+    authn::{self, Unidentified},
     builtin,
     decision::{Cause, Denial, Grant, Reason},
     delegation::within,
     hash,
-    object::ObjectError,
+    object::{Change, ObjectError},
+    policy::Policy,
     request::Request,
     snapshot::Snapshot,
 };
 
-/// Ends the chain when a built-in delegation covers the request.
+/// Ends the chain when a built-in delegation covers the request. What permits is never delegated, not even to the
+/// garbage collector.
 pub(super) fn builtin(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), End> {
     let is_system = request.caller.username.starts_with("system:");
-    if is_system && builtin::covers(request, snapshot, &|| changed(request)) {
+    let permits = request.target.group == GROUP && request.target.namespace.is_none();
+    if is_system && !permits && builtin::covers(request, snapshot, &|| changed(request)) {
         let cause = Cause::new("BuiltinDelegation", request.caller.username, "username");
         return Err(End::Allow(Grant::new(Reason::Delegated, Some(cause))));
     }
     Ok(())
 }
 
-/// Ends the chain when a WriteDelegation covers the request. Countersign's own kinds are never delegated.
-pub(super) fn standing(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Result<(), End> {
-    if request.target.group == super::operator::GROUP {
+/// Ends the chain when a WriteDelegation covers the request. Countersign's own kinds are never delegated, and
+/// nothing is to people and agents.
+pub(super) fn standing(
+    request: &Request<'_>,
+    (snapshot, policy): (&Snapshot, &Policy),
+    now: Timestamp,
+) -> Result<(), End> {
+    let named = snapshot.delegations.get(request.caller.username);
+    let Some(named) = named.filter(|_| request.target.group != GROUP) else {
+        return Ok(());
+    };
+    if !is_nobody(request, snapshot, policy) {
         return Ok(());
     }
-    let named = snapshot
-        .delegations
-        .get(request.caller.username)
-        .into_iter()
-        .flatten();
-    let mut covering = named.filter(|delegation| delegation.covers(request, snapshot, now));
+    let mut covering = named
+        .iter()
+        .filter(|delegation| delegation.covers(request, snapshot, now));
     let fits = |fields: &[String]| {
         let status_only = request.target.subresource == "status";
         if fields.is_empty() && !status_only {
@@ -52,7 +62,23 @@ pub(super) fn standing(request: &Request<'_>, snapshot: &Snapshot, now: Timestam
     }
 }
 
+/// Whether the caller is neither a person nor an account that any Agent lists.
+fn is_nobody(request: &Request<'_>, snapshot: &Snapshot, policy: &Policy) -> bool {
+    match authn::identify(&request.caller, snapshot, policy) {
+        Ok(_) | Err(Unidentified::AmbiguousAccount { .. } | Unidentified::ForeignAccount { .. }) => false,
+        Err(
+            Unidentified::UnregisteredAccount(_)
+            | Unidentified::SystemUser(_)
+            | Unidentified::NotCanonical(_),
+        ) => true,
+    }
+}
+
+/// The granules that change; of a connection it cannot be told.
 fn changed(request: &Request<'_>) -> Option<Vec<String>> {
+    if matches!(request.change, Change::Connect(_)) {
+        return None;
+    }
     hash::changed_pointers(&request.change).ok()
 }
 

@@ -13,7 +13,7 @@ use crate::{
 /// Countersign's own kinds prod; of other cluster-scoped objects what the policy gives them, prod by default.
 pub fn environment_of(request: &Request<'_>, snapshot: &Snapshot, policy: &Policy) -> Environment {
     let target = &request.target;
-    if target.group == operator::GROUP && !operator::WORKFLOW_KINDS.contains(&target.resource) {
+    if target.group == operator::GROUP && !operator::is_workflow(target) {
         return Environment::Prod;
     }
     if let Some(namespace) = target.namespace {

@@ -3,7 +3,7 @@
 use super::End;
 use crate::{
     decision::{Denial, Grant, Reason},
-    request::{Operation, Request},
+    request::{Operation, Request, Target},
     snapshot::Snapshot,
 };
 
@@ -14,7 +14,12 @@ pub const GROUP: &str = "countersign.dev";
 pub const KEYS_SECRET: &str = "countersign-keys";
 
 /// The kinds whose objects are tickets and statements about them: their content never changes.
-pub(super) const WORKFLOW_KINDS: [&str; 2] = ["approvaltickets", "approvalreviews"];
+const WORKFLOW_KINDS: [&str; 2] = ["approvaltickets", "approvalreviews"];
+
+/// Whether the target is a ticket or a review.
+pub(super) fn is_workflow(target: &Target<'_>) -> bool {
+    target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource)
+}
 
 /// Goes on with what others may write at all.
 pub(super) fn or_others(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), End> {
@@ -40,7 +45,7 @@ fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let target = &request.target;
     let at_home = target.namespace == Some(&*snapshot.cluster.namespace);
     let own_status = target.group == GROUP && target.subresource == "status";
-    let workflow = target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource);
+    let workflow = is_workflow(target);
     let keys = at_home && target.is("", "secrets") && target.name == KEYS_SECRET;
     let lease = at_home && target.is("coordination.k8s.io", "leases");
     let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
@@ -54,7 +59,7 @@ fn is_operators_alone(request: &Request<'_>, snapshot: &Snapshot) -> bool {
         && target.is("", "secrets")
         && target.name == KEYS_SECRET;
     let status = target.group == GROUP && !target.subresource.is_empty();
-    let workflow = target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource);
+    let workflow = is_workflow(target);
     keys || status || (workflow && request.operation != Operation::Create)
 }
 

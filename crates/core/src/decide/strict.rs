@@ -1,0 +1,118 @@
+//! What keeps strict mode from being lost: its policy, its switch, and enough people who can turn it.
+
+use super::subject::Actor;
+use crate::{
+    decision::{Denial, Reason},
+    identity::Identity,
+    policy::Policy,
+    role::Role,
+    snapshot::{Grant, Snapshot, is_live_admin},
+};
+
+/// The least number of live human admins while strict mode is on; one where a passcode is set.
+const LIVE_ADMINS: usize = 2;
+
+const fn admins_needed(policy: &Policy) -> usize {
+    if policy.has_passcode { 1 } else { LIVE_ADMINS }
+}
+
+fn is_strict(snapshot: &Snapshot) -> bool {
+    snapshot.latched || snapshot.policy.get().is_some_and(|policy| policy.strict_mode)
+}
+
+/// The policy is not deleted while strict mode is on.
+pub(super) fn check_policy_stays(snapshot: &Snapshot) -> Result<(), Denial> {
+    if is_strict(snapshot) {
+        let message = "the AccessPolicy is not deleted while strict mode is on: turn strict mode off first";
+        return Err(Denial::new(Reason::StrictMode, message));
+    }
+    Ok(())
+}
+
+/// Strict mode is not turned on before there are enough live admins, nor made to need more than there are.
+pub(super) fn check_policy(next: &Policy, snapshot: &Snapshot) -> Result<(), Denial> {
+    let present = snapshot.policy.get().filter(|policy| policy.strict_mode);
+    let needed_now = present.map_or(0, |policy| admins_needed(policy));
+    let (needed, live) = (admins_needed(next), snapshot.live_admins().len());
+    if next.strict_mode && needed > needed_now && live < needed {
+        let message = format!(
+            "spec.strictMode: {live} live human admins, and {needed} are needed: grant the role admin to people \
+             with RoleGrants, and let each make any change, so that it is seen that they can"
+        );
+        return Err(Denial::new(Reason::TooFewAdmins, message));
+    }
+    if !next.strict_mode && present.is_some_and(|policy| policy.strict_mode_locked) {
+        let message = "spec.strictMode: it is locked, and only a break-glass window opens it";
+        return Err(Denial::new(Reason::StrictMode, message));
+    }
+    Ok(())
+}
+
+/// Only a human admin turns strict mode off; an agent that is no trusted automation never touches it.
+pub(super) fn check_switch(next: &Policy, actor: Option<&Actor>, policy: &Policy) -> Result<(), Denial> {
+    if next.strict_mode == policy.strict_mode {
+        return Ok(());
+    }
+    let may = if next.strict_mode {
+        actor.is_none_or(|actor| actor.role.role != Role::Agent)
+    } else {
+        actor.is_some_and(|actor| actor.subject.identity.is_user() && actor.is_admin())
+    };
+    if may {
+        return Ok(());
+    }
+    let who = actor.map_or("whoever asks", |actor| actor.subject.identity.as_str());
+    let message = if next.strict_mode {
+        format!("spec.strictMode: {who} is an agent: only people and trusted automation turn strict mode on")
+    } else {
+        format!("spec.strictMode: {who} is no human admin: only they turn strict mode off")
+    };
+    Err(Denial::new(Reason::StrictMode, message))
+}
+
+/// Refuses a write of the grant `name` that would leave too few live admins: one that takes it away, or makes it
+/// contradict another. `after` is what the grant would say.
+pub(super) fn check_live_admins(
+    name: &str,
+    after: Option<(&Identity, Role)>,
+    snapshot: &Snapshot,
+) -> Result<(), Denial> {
+    if !is_strict(snapshot) {
+        return Ok(());
+    }
+    let live = snapshot.live_admins();
+    let remaining = live
+        .iter()
+        .filter(|who| {
+            let of_grant = after
+                .filter(|(identity, _)| identity == *who)
+                .map(|(_, role)| role);
+            stays_live(who, name, of_grant, snapshot)
+        })
+        .count();
+    let needed = snapshot
+        .policy
+        .get()
+        .map_or(LIVE_ADMINS, |policy| admins_needed(policy));
+    if remaining < live.len() && remaining < needed {
+        let message = format!("{remaining} live human admins would remain, and strict mode needs {needed}");
+        return Err(Denial::new(Reason::TooFewAdmins, message));
+    }
+    Ok(())
+}
+
+/// Whether a live admin is one still, once the grant `name` gives them `role`, or nothing.
+fn stays_live(who: &Identity, name: &str, role: Option<Role>, snapshot: &Snapshot) -> bool {
+    let present = snapshot.grants.get(who).into_iter().flatten();
+    let (mut changed, mut others): (Vec<_>, Vec<_>) =
+        present.cloned().partition(|grant| *grant.name == *name);
+    if let Some(role) = role {
+        let last_seen = changed.pop().and_then(|grant| grant.last_seen);
+        others.push(Grant {
+            name: name.into(),
+            role,
+            last_seen,
+        });
+    }
+    is_live_admin(&others)
+}

@@ -1,0 +1,1 @@
+//! Tables of the rules: what is asked, and what is said.

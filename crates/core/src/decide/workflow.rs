@@ -1,0 +1,193 @@
+//! Tickets and reviews: who may make them, and that they fit what they are about. They follow these rules alone.
+
+use super::{End, subject::Actor};
+use crate::{
+    decision::{Denial, Grant, Reason},
+    hash::resource_hash,
+    own::{Own, Present, ReviewDraft, TicketDraft},
+    policy::Policy,
+    request::Request,
+    review::{ReviewDecision, check_eligible},
+    role::Role,
+    snapshot::Snapshot,
+    ticket::TicketState,
+};
+
+/// Ends the chain for tickets and reviews.
+pub(super) fn judge(
+    request: &Request<'_>,
+    actor: &Actor,
+    snapshot: &Snapshot,
+    policy: &Policy,
+) -> Result<(), End> {
+    match request.own {
+        Some(Own::Ticket(draft)) => check_ticket(draft, request, actor, (snapshot, policy))?,
+        Some(Own::Review(draft)) => check_review(draft, actor, snapshot)?,
+        _ => return Ok(()),
+    }
+    Err(Grant::new(Reason::Workflow, None).into())
+}
+
+fn check_ticket(
+    draft: &TicketDraft,
+    request: &Request<'_>,
+    actor: &Actor,
+    (snapshot, policy): (&Snapshot, &Policy),
+) -> Result<(), Denial> {
+    let mismatch = |message: String| Err(Denial::new(Reason::BindingMismatch, message));
+    let who = &actor.subject.identity;
+    check_stamp(draft.stamped)?;
+    if actor.role.role == Role::Reader {
+        return Err(Denial::new(
+            Reason::ReaderWrites,
+            format!("{who} is a reader and requests no changes"),
+        ));
+    }
+    if draft.binding.subject != *who || draft.requester != *who {
+        let message = format!(
+            "spec.subjectID: a ticket for {} is not yours to request, {who}",
+            draft.binding.subject
+        );
+        return Err(Denial::new(Reason::ForeignSubject, message));
+    }
+    if draft.binding.cluster_id != *snapshot.cluster.id {
+        return mismatch(format!(
+            "spec.clusterID: `{}` is not this cluster",
+            draft.binding.cluster_id
+        ));
+    }
+    let binding_hash = draft.binding.hash(Some(&draft.nonce));
+    if binding_hash != draft.binding_hash {
+        return mismatch(format!("spec.bindingHash: spec.binding hashes to {binding_hash}"));
+    }
+    check_place(draft, request, snapshot, policy)?;
+    check_change(draft)?;
+    check_present(draft)
+}
+
+fn check_change(draft: &TicketDraft) -> Result<(), Denial> {
+    let target = &draft.binding.target;
+    let api_version = target.target().api_version();
+    let change = draft
+        .change
+        .iter()
+        .map(|(pointer, digest)| (pointer.as_str(), *digest))
+        .collect();
+    let hash = resource_hash(&api_version, &target.kind, &target.subresource, &change);
+    if hash != draft.binding.resource_hash {
+        let message = format!("spec.resourceHash: spec.change hashes to {hash}");
+        return Err(Denial::new(Reason::BindingMismatch, message));
+    }
+    Ok(())
+}
+
+fn check_stamp(stamped: bool) -> Result<(), Denial> {
+    if stamped {
+        return Ok(());
+    }
+    let message =
+        "spec.stamp: it is not the operator's over this object: make it anew while the operator runs";
+    Err(Denial::new(Reason::OperatorOnly, message))
+}
+
+fn check_place(
+    draft: &TicketDraft,
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    policy: &Policy,
+) -> Result<(), Denial> {
+    let target = draft.binding.target.target();
+    let home = ticket_namespace(target.namespace, snapshot);
+    if request.target.namespace != Some(home) {
+        let message = format!(
+            "metadata.namespace: a ticket for `{}` belongs in `{home}`",
+            target.place()
+        );
+        return Err(Denial::new(Reason::BindingMismatch, message));
+    }
+    let environment = match target.namespace {
+        Some(namespace) => snapshot.environment_of_namespace(namespace, policy),
+        None => draft.binding.environment,
+    };
+    if environment != draft.binding.environment {
+        let message = format!("spec.env: `{}` is {environment}", target.place());
+        return Err(Denial::new(Reason::BindingMismatch, message));
+    }
+    Ok(())
+}
+
+/// The namespace that a ticket for this target lives in: the target's, when it exists and stays, else the operator's.
+pub fn ticket_namespace<'a>(namespace: Option<&'a str>, snapshot: &'a Snapshot) -> &'a str {
+    let stays = |name: &&str| {
+        snapshot
+            .namespaces
+            .get(*name)
+            .is_some_and(|known| !known.terminating)
+    };
+    namespace.filter(stays).unwrap_or(&snapshot.cluster.namespace)
+}
+
+fn check_present(draft: &TicketDraft) -> Result<(), Denial> {
+    let mismatch = |message: String| Err(Denial::new(Reason::BindingMismatch, message));
+    let place = draft.binding.target.target().place();
+    match (&draft.present, &draft.binding.target.uid) {
+        (Present::Absent, Some(_)) => mismatch(format!("spec.target: `{place}` does not exist")),
+        (Present::Object { .. }, None) => mismatch(format!("spec.target: `{place}` exists already")),
+        (Present::Object { uid, .. }, Some(bound)) if uid != bound => {
+            mismatch(format!("spec.target.uid: `{place}` has uid {uid}"))
+        }
+        (Present::Object { old_hash, .. }, Some(_)) if *old_hash != draft.binding.old_hash => mismatch(
+            format!("spec.oldHash: `{place}` has changed since, request it again"),
+        ),
+        (Present::Absent, None) | (Present::Object { .. }, Some(_)) => Ok(()),
+    }
+}
+
+fn check_review(draft: &ReviewDraft, actor: &Actor, snapshot: &Snapshot) -> Result<(), Denial> {
+    let mismatch = |message: String| Err(Denial::new(Reason::BindingMismatch, message));
+    check_stamp(draft.stamped && draft.reviewer == actor.subject.identity)?;
+    let Some(ticket) = &draft.ticket else {
+        return mismatch("spec.ticketRef.name: there is no such ticket".to_owned());
+    };
+    if *ticket.uid != *draft.ticket_uid {
+        return mismatch(format!(
+            "spec.ticketRef.uid: ticket `{}` has uid {}, read it again",
+            ticket.name, ticket.uid
+        ));
+    }
+    if ticket.binding_hash() != draft.binding_hash {
+        return mismatch(format!(
+            "spec.bindingHash: ticket `{}` has another, read it again",
+            ticket.name
+        ));
+    }
+    if !is_open_to(draft.decision, &ticket.state) {
+        let state = ticket.state.as_str();
+        return mismatch(format!(
+            "spec.decision: ticket `{}` is {state} and not open to this",
+            ticket.name
+        ));
+    }
+    let of_ticket = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
+    let again = of_ticket
+        .into_iter()
+        .any(|r| r.reviewer == draft.reviewer && r.decision == draft.decision);
+    if again {
+        return mismatch(format!(
+            "{} has reviewed ticket `{}` so already",
+            draft.reviewer, ticket.name
+        ));
+    }
+    check_eligible(&actor.subject, draft.decision, ticket, snapshot)
+        .map_err(|why| Denial::new(Reason::IneligibleReviewer, why.to_string()))
+}
+
+const fn is_open_to(decision: ReviewDecision, state: &TicketState) -> bool {
+    match state {
+        TicketState::Pending { .. } => !matches!(decision, ReviewDecision::Revoke),
+        // One more approval, where the rules ask for more by now.
+        TicketState::Approved { .. } => true,
+        TicketState::Claimed { .. } => !matches!(decision, ReviewDecision::Approve),
+        TicketState::Consumed { .. } | TicketState::Ended(_) => false,
+    }
+}

@@ -1,0 +1,644 @@
+//! From plain data to the engine's types.
+
+use std::{borrow::Cow, sync::Arc};
+
+use countersign_core::{
+    binding::{Binding, BoundTarget},
+    decide::{KEYS_SECRET, ticket_namespace},
+    delegation::{DelegatedNamespaces, DelegatedResource, Delegation},
+    digest::{Digest, MacKey},
+    environment::Environment,
+    glob::Glob,
+    hash::{self, EffectiveChange, HashContext},
+    identity::Identity,
+    object::{Change, Object},
+    own::{Own, Present, ReviewDraft, TicketDraft},
+    policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
+    request::{Caller, Operation, Request, Target},
+    review::Review,
+    snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
+    ticket::{Claim, End, Ticket, TicketState},
+    zones::Zone,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    rules,
+    world::{
+        Asks, Case, ClaimIs, Content, Deed, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, StateIs,
+        TicketFlaw, ZoneIs,
+    },
+};
+
+pub fn now() -> Timestamp {
+    "2026-06-01T12:00:00Z".parse().unwrap()
+}
+
+fn in_seconds(seconds: i64) -> Timestamp {
+    now() + SignedDuration::from_secs(seconds)
+}
+
+fn id(text: &str) -> Identity {
+    text.parse().unwrap()
+}
+
+fn ids(texts: &[&str]) -> Vec<Identity> {
+    texts.iter().map(|text| id(text)).collect()
+}
+
+pub fn snapshot(case: &Case) -> Snapshot {
+    let mut snapshot = Snapshot::new(Cluster {
+        id: "cluster-1".into(),
+        operator: rules::OPERATOR.into(),
+        operator_uid: rules::OPERATOR_UID.into(),
+        namespace: "countersign-system".into(),
+        redaction: MacKey::new([1; 32]),
+        stamp: MacKey::new([2; 32]),
+    });
+    snapshot.latched = case.latched;
+    snapshot.policy = match case.policy {
+        PolicyIs::Loaded => PolicyState::Loaded(Arc::new(policy(&case.rules))),
+        PolicyIs::Absent => PolicyState::Absent(Arc::new(Policy::default())),
+        PolicyIs::Unreadable => PolicyState::Unreadable("spec.defaults".into()),
+    };
+    add_people(case, &mut snapshot);
+    add_places(case, &mut snapshot);
+    add_tickets(case, &mut snapshot);
+    snapshot
+}
+
+fn policy(rules: &Rules) -> Policy {
+    let environments = rules.environments.iter().map(|rule| EnvironmentRule {
+        environment: Some(rule.environment),
+        namespaces: rule.namespace.into_iter().map(Into::into).collect(),
+        labels: rule
+            .tier
+            .into_iter()
+            .map(|tier| ("tier".into(), tier.into()))
+            .collect(),
+        cluster_scoped: rule.cluster_scoped,
+        enforcement: if rule.warns {
+            Enforcement::Warn
+        } else {
+            Enforcement::Enforce
+        },
+    });
+    let globs = |globs: &[&str]| globs.iter().map(|glob| Glob::object(glob).unwrap()).collect();
+    let mut policy = Policy {
+        environments: environments.collect(),
+        strict_mode: rules.strict,
+        strict_mode_locked: rules.locked,
+        has_passcode: rules.passcode,
+        group_roles: rules
+            .group_roles
+            .iter()
+            .map(|(group, role)| ((*group).into(), *role))
+            .collect(),
+        ..Policy::default()
+    };
+    if rules.corp_prefix {
+        policy.usernames.push(UsernameRule {
+            prefix: "corp:".into(),
+            realm: "corp".into(),
+        });
+    }
+    policy.defaults.environment = rules.default_environment;
+    policy.defaults.role = rules.default_role;
+    policy.defaults.require_review = rules.default_review;
+    policy.defaults.min_reviewers = rules.min_reviewers;
+    policy.defaults.public_objects = globs(&rules.public);
+    policy.unzoned.prod = rules.unzoned_prod;
+    policy.unzoned.elsewhere = rules.unzoned_elsewhere;
+    policy.approvals.agent_owner_may_review = rules.agent_owner_may_review;
+    policy.review_rules = rules
+        .review_rules
+        .iter()
+        .map(|(glob, min_reviewers, roles)| ReviewRule {
+            name: "rule".into(),
+            objects: globs(&[glob]),
+            paths: Vec::new(),
+            min_reviewers: *min_reviewers,
+            reviewer_roles: roles.clone(),
+        })
+        .collect();
+    policy
+}
+
+fn add_people(case: &Case, snapshot: &mut Snapshot) {
+    for grant in &case.grants {
+        snapshot
+            .grants
+            .entry(id(grant.identity))
+            .or_default()
+            .push_back(Grant {
+                name: grant.name.into(),
+                role: grant.role,
+                last_seen: grant.seen.then(now),
+            });
+    }
+    for team in &case.teams {
+        let identity = id(team.identity);
+        for member in ids(&team.members) {
+            let teams = snapshot.memberships.entry(member).or_default();
+            teams.insert(identity.clone());
+        }
+        if let Some(group) = team.group {
+            let teams = snapshot.team_groups.entry(group.into()).or_default();
+            teams.insert(identity.clone());
+        }
+        let team = Team {
+            members: ids(&team.members),
+            groups: team.group.into_iter().map(Into::into).collect(),
+        };
+        snapshot.teams.insert(identity, Arc::new(team));
+    }
+    for agent in &case.agents {
+        let identity = id(agent.identity);
+        let accounts = agent.accounts.iter().map(|(account, uid)| {
+            let (namespace, name) = account.split_once(':').unwrap();
+            let listed = snapshot.service_accounts.entry((*account).into()).or_default();
+            listed.insert(identity.clone());
+            Account {
+                namespace: namespace.into(),
+                name: name.into(),
+                uid: uid.map(Into::into),
+            }
+        });
+        let accounts = accounts.collect();
+        let agent = Agent {
+            identity: identity.clone(),
+            role: agent.role,
+            owner: id(agent.owner),
+            suspended: agent.suspended,
+            accounts,
+            degraded: agent.degraded.then(|| "BadKey".into()),
+        };
+        snapshot.agents.insert(identity, Arc::new(agent));
+    }
+}
+
+fn zone(zone: &ZoneIs) -> Zone {
+    Zone {
+        name: zone.name.into(),
+        owner: id(zone.owner),
+        cooperators: ids(&zone.cooperators),
+        reviewers: ids(&zone.reviewers),
+        objects: vec![Glob::object(zone.glob).unwrap()],
+        paths: Vec::new(),
+        function_ids: Vec::new(),
+        require_review: zone.require_review,
+        min_reviewers: zone.min_reviewers,
+        reviewer_roles: zone.roles.clone(),
+    }
+}
+
+fn add_places(case: &Case, snapshot: &mut Snapshot) {
+    for spec in &case.zones {
+        snapshot.zones.insert(Arc::new(zone(spec)));
+        if spec.unreadable {
+            snapshot
+                .unreadable_zones
+                .insert(spec.name.into(), "spec.objects".into());
+        }
+    }
+    for spec in &case.delegations {
+        let delegation = Delegation {
+            name: "delegation".into(),
+            username: spec.username.into(),
+            resources: vec![DelegatedResource {
+                group: spec.resource.0.into(),
+                resource: spec.resource.1.into(),
+                subresource: spec.subresource.into(),
+            }],
+            operations: vec![spec.operation],
+            namespaces: spec
+                .namespaces
+                .as_ref()
+                .map_or(DelegatedNamespaces::ClusterScoped, |names| {
+                    DelegatedNamespaces::Names(names.iter().map(|name| (*name).into()).collect())
+                }),
+            fields: spec.field.into_iter().map(str::to_owned).collect(),
+            expires_at: spec.expired.then(now),
+            degraded: spec.degraded.then(|| "Invalid".into()),
+        };
+        let of_user = snapshot.delegations.entry(spec.username.into()).or_default();
+        of_user.push_back(Arc::new(delegation));
+    }
+    for spec in &case.namespaces {
+        let environment = spec.environment.map(|name| ("countersign.dev/environment", name));
+        let tier = spec.tier.map(|tier| ("tier", tier));
+        let labels = environment.into_iter().chain(tier);
+        let namespace = Namespace {
+            uid: "namespace-uid".into(),
+            labels: labels.map(|(key, value)| (key.into(), value.into())).collect(),
+            terminating: spec.terminating,
+        };
+        snapshot.namespaces.insert(spec.name.into(), Arc::new(namespace));
+    }
+    let home = Namespace {
+        uid: "home-uid".into(),
+        labels: [("countersign.dev/environment".into(), "prod".into())].into(),
+        terminating: false,
+    };
+    snapshot
+        .namespaces
+        .insert("countersign-system".into(), Arc::new(home));
+}
+
+/// The texts that a request borrows from.
+pub struct Asked {
+    username: &'static str,
+    uid: &'static str,
+    groups: Vec<Cow<'static, str>>,
+    operation: Operation,
+    group: &'static str,
+    resource: String,
+    subresource: &'static str,
+    namespace: Option<String>,
+    name: String,
+    old: String,
+    new: String,
+    own: Option<Own>,
+    generates_name: bool,
+}
+
+fn object(deed: &Deed, is_new: bool) -> String {
+    let label = if is_new { deed.labels.1 } else { deed.labels.0 };
+    let label = label.filter(|_| deed.resource.1 == "namespaces");
+    let labels = label.map_or_else(String::new, |value| {
+        format!(r#","labels":{{"countersign.dev/environment":"{value}"}}"#)
+    });
+    let content = |of: Content| i32::from(is_new && deed.content == of);
+    format!(
+        r#"{{"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7"{labels},"ownerReferences":[{}]}},"spec":{{"a":{}}},"status":{{"b":{}}}}}"#,
+        deed.name,
+        content(Content::OwnerReferences),
+        content(Content::Spec),
+        content(Content::Status),
+    )
+}
+
+impl Asked {
+    pub fn of(case: &Case) -> Self {
+        let deed = Self::deed(case);
+        let own_kind = |operation, resource: &str, namespace: Option<&str>, name: &str, own| Self {
+            operation,
+            group: "countersign.dev",
+            resource: resource.to_owned(),
+            subresource: "",
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+            old: r#"{"metadata":{"uid":"u"},"spec":1}"#.to_owned(),
+            new: r#"{"metadata":{"uid":"u"},"spec":2}"#.to_owned(),
+            own,
+            generates_name: false,
+            ..Self::deed(case)
+        };
+        match &case.asks {
+            Asks::Deed => deed,
+            Asks::Permit(permit) => {
+                let (resource, name) = rules::permission_target(permit);
+                let own = permission(permit, case);
+                let removed = matches!(own, Some(Own::Removed));
+                let operation = if removed {
+                    Operation::Delete
+                } else {
+                    Operation::Update
+                };
+                own_kind(operation, resource, None, name, own)
+            }
+            Asks::Ticket(flaw) => {
+                let snapshot = snapshot(case);
+                let home = ticket_namespace(case.deed.namespace, &snapshot).to_owned();
+                let away = if home == "lab" { "billing" } else { "lab" };
+                let home = if *flaw == TicketFlaw::WrongPlace {
+                    away
+                } else {
+                    &home
+                };
+                let own = Own::Ticket(Box::new(draft(*flaw, case)));
+                own_kind(Operation::Create, "approvaltickets", Some(home), "t", Some(own))
+            }
+            Asks::Review(index, decision, flaw) => {
+                let ticket = tickets(case).into_iter().nth(*index);
+                let who = rules::caller_identity(case).unwrap_or_else(|| "user:alice".to_owned());
+                let review = ReviewDraft {
+                    ticket_uid: match (&ticket, flaw) {
+                        (Some(ticket), ReviewFlaw::None | ReviewFlaw::OtherHash) => ticket.uid.to_string(),
+                        _ => "another".to_owned(),
+                    },
+                    binding_hash: match (&ticket, flaw) {
+                        (Some(ticket), ReviewFlaw::None) => ticket.binding_hash(),
+                        _ => Digest::of(&[b"another"]),
+                    },
+                    ticket: ticket.map(Arc::new),
+                    decision: *decision,
+                    reviewer: match flaw {
+                        ReviewFlaw::ForeignReviewer => id("user:mallory"),
+                        _ => id(&who),
+                    },
+                    stamped: *flaw != ReviewFlaw::Unstamped,
+                };
+                let own = Own::Review(Box::new(review));
+                own_kind(
+                    Operation::Create,
+                    "approvalreviews",
+                    Some("billing"),
+                    "r",
+                    Some(own),
+                )
+            }
+            Asks::OperatorsOwn(own) => {
+                let home = Some("countersign-system");
+                match own {
+                    OperatorsOwn::TicketStatus => Self {
+                        subresource: "status",
+                        ..own_kind(Operation::Update, "approvaltickets", Some("billing"), "t", None)
+                    },
+                    OperatorsOwn::ZoneStatus => Self {
+                        subresource: "status",
+                        ..own_kind(Operation::Update, "zones", None, "z0", None)
+                    },
+                    OperatorsOwn::TicketChange => {
+                        own_kind(Operation::Update, "approvaltickets", Some("billing"), "t", None)
+                    }
+                    OperatorsOwn::ReviewRemoval => {
+                        let own = Some(Own::Removed);
+                        own_kind(Operation::Delete, "approvalreviews", Some("billing"), "r", own)
+                    }
+                    OperatorsOwn::Keys => Self {
+                        group: "",
+                        ..own_kind(Operation::Delete, "secrets", home, KEYS_SECRET, None)
+                    },
+                    OperatorsOwn::Lease => Self {
+                        group: "coordination.k8s.io",
+                        ..own_kind(Operation::Update, "leases", home, "leader", None)
+                    },
+                }
+            }
+        }
+    }
+
+    fn deed(case: &Case) -> Self {
+        let deed = &case.deed;
+        Self {
+            username: case.caller.username,
+            uid: case.caller.uid,
+            groups: case.caller.group.into_iter().map(Cow::Borrowed).collect(),
+            operation: deed.operation,
+            group: deed.resource.0,
+            resource: deed.resource.1.to_owned(),
+            subresource: deed.subresource,
+            namespace: deed.namespace.map(str::to_owned),
+            name: deed.name.to_owned(),
+            old: object(deed, false),
+            new: object(deed, true),
+            own: None,
+            generates_name: deed.generates_name,
+        }
+    }
+
+    pub fn request(&self) -> Request<'_> {
+        let (old, new) = (
+            || Object::parse(&self.old).unwrap(),
+            || Object::parse(&self.new).unwrap(),
+        );
+        let change = match self.operation {
+            Operation::Create => Change::Create(new()),
+            Operation::Update => Change::Update {
+                old: old(),
+                new: new(),
+            },
+            Operation::Delete => Change::Delete(Some(old())),
+            Operation::Connect => Change::Connect(Some(new())),
+        };
+        let mut request = Request {
+            caller: Caller {
+                username: self.username,
+                uid: self.uid,
+                groups: &self.groups,
+            },
+            operation: self.operation,
+            target: Target {
+                group: self.group,
+                version: "v1",
+                kind: "Thing",
+                resource: &self.resource,
+                subresource: self.subresource,
+                namespace: self.namespace.as_deref(),
+                name: &self.name,
+            },
+            change,
+            options: None,
+            parent_uid: None,
+            own: self.own.as_ref(),
+            generates_name: self.generates_name,
+            dry_run: false,
+        };
+        request.parent_uid = request.hides_its_object().then_some("object-uid");
+        request
+    }
+}
+
+fn permission(permit: &Permit, case: &Case) -> Option<Own> {
+    Some(match permit {
+        Permit::Zone(spec) => Own::Zone(zone(spec)),
+        Permit::Grant(_, who, role) => Own::RoleGrant {
+            identity: id(who),
+            role: *role,
+        },
+        Permit::Agent(who, account) => {
+            let (namespace, name) = account.split_once(':').unwrap();
+            Own::Agent(Agent {
+                identity: id(who),
+                role: countersign_core::role::Role::Agent,
+                owner: id("user:bob"),
+                suspended: false,
+                accounts: vec![Account {
+                    namespace: namespace.into(),
+                    name: name.into(),
+                    uid: None,
+                }],
+                degraded: None,
+            })
+        }
+        Permit::Policy { strict, passcode } => Own::AccessPolicy(Box::new(Policy {
+            strict_mode: *strict,
+            has_passcode: *passcode,
+            ..policy(&case.rules)
+        })),
+        Permit::RemoveGrant(_) | Permit::RemovePolicy | Permit::RemoveZone => Own::Removed,
+        Permit::Invalid => Own::Invalid("spec.members[0]: `Alice` is not an identity".to_owned()),
+        Permit::Unknown => return None,
+    })
+}
+
+// Tickets.
+
+fn change_of(case: &Case) -> EffectiveChange {
+    let asked = Asked::deed(case);
+    let context = HashContext {
+        api_version: &asked.request().target.api_version(),
+        kind: "Thing",
+        subresource: asked.subresource,
+        writer: None,
+        ignore: &[],
+        redaction: &MacKey::new([1; 32]),
+    };
+    hash::effective_change(&asked.request().change, &context).unwrap()
+}
+
+/// The binding of the deed, for this subject in this environment.
+fn binding(case: &Case, subject: &str, environment: Environment) -> Binding {
+    let asked = Asked::deed(case);
+    let change = change_of(case);
+    let new = Object::parse(&asked.new).unwrap();
+    let command_hash = match (asked.operation, asked.subresource) {
+        (Operation::Connect, _) => Some(hash::command_hash(Some(&new)).unwrap()),
+        (Operation::Delete, _) | (Operation::Create, "eviction") => Some(hash::command_hash(None).unwrap()),
+        _ => None,
+    };
+    Binding {
+        cluster_id: "cluster-1".to_owned(),
+        subject: id(subject),
+        environment,
+        target: BoundTarget::of(
+            &asked.request().target,
+            rules::bound_uid(&case.deed).then_some("object-uid"),
+        ),
+        operation: asked.operation,
+        resource_hash: change.resource_hash,
+        old_hash: change.old_hash,
+        command_hash,
+    }
+}
+
+fn tickets(case: &Case) -> Vec<Ticket> {
+    let numbered = case.tickets.iter().enumerate();
+    numbered
+        .map(|(index, spec)| {
+            let subject = rules::subject_of(spec, case);
+            let environment = spec.environment.unwrap_or_else(|| rules::environment(case));
+            let mut binding = binding(case, &subject, environment);
+            if !spec.same_content {
+                binding.resource_hash = Digest::of(&[b"another"]);
+            }
+            let uid = format!("ticket-{index}");
+            let created = in_seconds(-3600 * spec.hours_old);
+            let claim = |claim: &ClaimIs| Claim {
+                bind: if claim.same_bind {
+                    binding.bind(&uid)
+                } else {
+                    Digest::of(&[b"another"])
+                },
+                by: "call".into(),
+                claimed_at: in_seconds(-claim.seconds_ago),
+                resource_version: Some("7".into()),
+                resent: claim.resent,
+            };
+            let state = match &spec.state {
+                StateIs::Pending(left) => TicketState::Pending {
+                    until: in_seconds(*left),
+                },
+                StateIs::Approved(left) => TicketState::Approved {
+                    usable_until: in_seconds(*left),
+                },
+                StateIs::Claimed {
+                    usable,
+                    claim: by,
+                    stopped,
+                } => TicketState::Claimed {
+                    usable_until: in_seconds(*usable),
+                    claim: claim(by),
+                    stop: stopped.then_some(End::Revoked),
+                },
+                StateIs::Consumed(by) => TicketState::Consumed { claim: claim(by) },
+                StateIs::Denied => TicketState::Ended(End::Denied),
+                StateIs::Revoked => TicketState::Ended(End::Revoked),
+                StateIs::Expired => TicketState::Ended(End::Expired),
+            };
+            Ticket {
+                namespace: "billing".into(),
+                name: uid.as_str().into(),
+                uid: uid.as_str().into(),
+                resource_version: "1".into(),
+                requester: id(spec.requester.unwrap_or(&subject)),
+                pointers: Vec::new(),
+                authors: ids(&spec.authors),
+                nonce: format!("nonce-{index}").into(),
+                created,
+                state,
+                binding,
+            }
+        })
+        .collect()
+}
+
+fn add_tickets(case: &Case, snapshot: &mut Snapshot) {
+    for (ticket, spec) in tickets(case).into_iter().zip(&case.tickets) {
+        for (number, review) in spec.reviews.iter().enumerate() {
+            let name = format!("{}-{number}", ticket.name);
+            let of_ticket = snapshot.reviews.entry(ticket.uid.clone()).or_default();
+            of_ticket.push_back(Arc::new(Review {
+                name: name.as_str().into(),
+                uid: name.as_str().into(),
+                ticket_uid: ticket.uid.clone(),
+                binding_hash: if review.right_hash {
+                    ticket.binding_hash()
+                } else {
+                    Digest::of(&[b"another"])
+                },
+                reviewer: id(review.reviewer),
+                decision: review.decision,
+                created: ticket.created,
+            }));
+        }
+        let of_binding = snapshot.tickets.entry(ticket.binding.digest()).or_default();
+        of_binding.push_back(Arc::new(ticket));
+    }
+}
+
+/// A ticket for the deed as its requester would make it, but for one flaw.
+fn draft(flaw: TicketFlaw, case: &Case) -> TicketDraft {
+    let who = rules::caller_identity(case).unwrap_or_else(|| "user:alice".to_owned());
+    let subject = match flaw {
+        TicketFlaw::ForeignSubject => "user:mallory",
+        _ => &who,
+    };
+    let environment = match (flaw, rules::environment(case)) {
+        (TicketFlaw::WrongEnvironment, Environment::Prod) => Environment::Dev,
+        (TicketFlaw::WrongEnvironment, _) => Environment::Prod,
+        (_, environment) => environment,
+    };
+    let mut binding = binding(case, subject, environment);
+    let change = change_of(case).granules.into_iter().map(|granule| {
+        let digest = granule.new.as_ref().map(hash::Value::digest);
+        (granule.pointer, digest)
+    });
+    let change = change.collect();
+    match flaw {
+        TicketFlaw::OtherCluster => binding.cluster_id = "cluster-2".to_owned(),
+        TicketFlaw::WrongChange => binding.resource_hash = Digest::of(&[b"another"]),
+        _ => {}
+    }
+    let there = binding.target.uid.is_some() && flaw != TicketFlaw::Vanished;
+    TicketDraft {
+        binding_hash: match flaw {
+            TicketFlaw::WrongHash => Digest::of(&[b"another"]),
+            _ => binding.hash(Some("nonce")),
+        },
+        present: if there {
+            Present::Object {
+                uid: "object-uid".to_owned(),
+                old_hash: binding.old_hash,
+            }
+        } else {
+            Present::Absent
+        },
+        binding,
+        nonce: "nonce".to_owned(),
+        requester: id(&who),
+        stamped: flaw != TicketFlaw::Unstamped,
+        change,
+    }
+}
