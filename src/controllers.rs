@@ -3,6 +3,7 @@
 mod access_policy;
 mod agent;
 mod resolution;
+mod review;
 mod role_grant;
 mod status;
 mod team;

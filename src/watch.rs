@@ -90,6 +90,16 @@ enum Interruption {
     NoVersion,
 }
 
+impl Interruption {
+    /// What a person needs to know of it.
+    fn brief(&self) -> String {
+        match self {
+            Self::Client(kube::Error::Api(status)) => format!("{} {}", status.code, status.message),
+            other => other.to_string(),
+        }
+    }
+}
+
 /// Follows the objects of `api` for ever and hands each change to `feed`.
 pub async fn follow<K>(api: Api<K>, freshness: Freshness, mut feed: impl FnMut(Change<K>) + Send)
 where
@@ -98,7 +108,11 @@ where
     let mut backoff = Duration::from_millis(100);
     loop {
         let interruption = list_and_watch(&api, &freshness, &mut feed, &mut backoff).await;
-        tracing::warn!(error = %interruption, resource = api.resource_url(), "watch starts over");
+        tracing::warn!(
+            why = interruption.brief(),
+            resource = api.resource_url(),
+            "watch starts over"
+        );
         sleep(backoff).await;
         backoff = (backoff * 2).min(MAX_BACKOFF);
     }

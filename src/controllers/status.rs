@@ -79,6 +79,8 @@ struct Applied<'a, S> {
 #[derive(Debug, Serialize)]
 struct Name<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace: Option<&'a str>,
 }
 
 /// Writes what `manager` says of a cluster-scoped object's status; what others say stays.
@@ -87,10 +89,28 @@ where
     K: Resource<DynamicType = ()>,
     S: Serialize + std::fmt::Debug,
 {
-    let api: Api<DynamicObject> = Api::all_with(client.clone(), &ApiResource::erase::<K>(&()));
+    apply_at::<K, S>((None, name), status, manager, client).await
+}
+
+/// The same of an object in a namespace.
+pub async fn apply_at<K, S>(
+    (namespace, name): (Option<&str>, &str),
+    status: &S,
+    manager: &str,
+    client: &Client,
+) -> Result<(), ReconcileError>
+where
+    K: Resource<DynamicType = ()>,
+    S: Serialize + std::fmt::Debug,
+{
+    let resource = ApiResource::erase::<K>(&());
+    let api: Api<DynamicObject> = match namespace {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    };
     let patch = Patch::Apply(Applied {
         types: TypeMeta::resource::<K>(),
-        metadata: Name { name },
+        metadata: Name { name, namespace },
         status,
     });
     match api

@@ -12,7 +12,7 @@ use countersign_api::{
 };
 use countersign_core::{
     policy::Policy,
-    review::{Outcome, Tally, tally},
+    review::{Outcome, ReviewDecision, Tally, tally},
     snapshot::Snapshot,
     ticket::{End, Event, Step, Ticket, TicketState, step},
 };
@@ -21,24 +21,34 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::{
     controller::{Action, Config, Controller},
-    reflector::ObjectRef,
+    reflector::{ObjectRef, Store},
     watcher,
 };
 
-use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry};
+use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry, review};
 use crate::{admission::transition, feeds::Feed, tickets::Tickets};
 
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
 pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {
     let store = feed.store.clone();
+    let keeper = Arc::new(Keeper {
+        context: context.clone(),
+        reviews: reviews.store.clone(),
+    });
     let changes = gathered(context.changes.clone());
     Controller::for_stream(feed.touched(), store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(reviewed(reviews.touched()))
         .reconcile_all_on(changes)
-        .run(reconcile, |_, error, _| retry(error), context)
+        .run(reconcile, |_, error, _| retry(error), keeper)
         .for_each(|_| async {})
         .await;
+}
+
+/// What keeps tickets.
+struct Keeper {
+    context: Arc<Context>,
+    reviews: Store<ApprovalReview>,
 }
 
 /// The tickets that reviews are about.
@@ -52,7 +62,8 @@ fn reviewed(
     })
 }
 
-async fn reconcile(object: Arc<ApprovalTicket>, context: Arc<Context>) -> Result<Action, ReconcileError> {
+async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<Action, ReconcileError> {
+    let context = &keeper.context;
     let snapshot = context.state.snapshot();
     let Some(policy) = snapshot.policy.get() else {
         return Ok(Action::await_change());
@@ -66,7 +77,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, context: Arc<Context>) -> Result
     };
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
-    let (state, again) = next_state(&ticket, &tally, &snapshot, policy, &context).await?;
+    let (state, again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
     let status = shown(&object, &state, &tally, now);
     if object.status.as_ref() != Some(&status) {
         if state != ticket.state {
@@ -80,6 +91,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, context: Arc<Context>) -> Result
             .set_status(&ticket, &status)
             .await?;
     }
+    review::tell(&keeper.reviews, (&ticket, &tally), &snapshot, &context.client).await?;
     Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
@@ -178,6 +190,7 @@ fn shown(
     status.observed_generation = object.metadata.generation;
     if !state.is_final() || status.required_reviews.is_none() {
         status.required_reviews = Some(tally.required).filter(|required| *required < u32::MAX);
+        status.approvals = Some(approvals(tally));
         status.reviews = tally.counted.iter().map(|review| counted(review)).collect();
     }
     status.resolution = Some(resolution(state).to_owned());
@@ -197,6 +210,14 @@ fn shown(
         set_condition(&mut status.conditions, observed, object.metadata.generation, now);
     }
     status
+}
+
+fn approvals(tally: &Tally) -> u32 {
+    let approving = tally
+        .counted
+        .iter()
+        .filter(|review| review.decision == ReviewDecision::Approve);
+    u32::try_from(approving.count()).unwrap_or(u32::MAX)
 }
 
 fn counted(review: &countersign_core::review::Review) -> CountedReview {
