@@ -86,7 +86,7 @@ impl Admission {
     pub async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionReview {
         let snapshot = self.state.snapshot();
         let judged = timeout(DEADLINE, self.judge(request, &snapshot)).await;
-        let outcome = judged.unwrap_or_else(|_| self.without_rules(late(), &snapshot));
+        let outcome = judged.unwrap_or_else(|_| without_rules(late(), &snapshot));
         if let Some(subject) = outcome
             .findings
             .subject
@@ -113,11 +113,11 @@ impl Admission {
         };
         let (own, uid) = match read.await {
             Ok(read) => read,
-            Err(denial) => return self.without_rules(denial, snapshot),
+            Err(denial) => return without_rules(denial, snapshot),
         };
         match request.judged(own.as_ref(), uid.as_deref()) {
             Ok(judged) => self.decide(request, &judged, snapshot).await,
-            Err(error) => self.without_rules(Denial::new(Reason::Malformed, error.to_string()), snapshot),
+            Err(error) => without_rules(Denial::new(Reason::Malformed, error.to_string()), snapshot),
         }
     }
 
@@ -260,34 +260,6 @@ impl Admission {
         }
     }
 
-    /// The outcome of a request that the rules could not judge.
-    fn without_rules(&self, denial: Denial, snapshot: &Snapshot) -> Outcome {
-        let findings = Findings::default();
-        let (decision, relaxed) = relax(Decision::Deny(denial), Mode::of(snapshot, &findings));
-        let answer = match decision {
-            Decision::Allow(grant) => Answer::Allow {
-                grant,
-                warnings: advise::relaxed(relaxed.as_ref()),
-            },
-            Decision::Deny(denial) => Answer::Deny {
-                denial,
-                more: Vec::new(),
-            },
-            Decision::NeedsTicket(demand) => Answer::Deny {
-                denial: advise::without_ticket(&demand, "try again"),
-                more: Vec::new(),
-            },
-        };
-        Outcome {
-            answer,
-            verdict: Verdict::Deny,
-            findings,
-            relaxed,
-            ticket: None,
-            resource_hash: None,
-        }
-    }
-
     /// Puts the outcome on record, or finds that it is only counted.
     async fn record(&self, request: &AdmissionRequest<'_>, outcome: &Outcome) -> Result<Recorded, Denial> {
         if let Answer::Allow { grant, .. } = &outcome.answer
@@ -306,6 +278,34 @@ impl Admission {
                     format!("the decision could not be recorded: {error}"),
                 )
             })
+    }
+}
+
+/// The outcome of a request that the rules could not judge.
+fn without_rules(denial: Denial, snapshot: &Snapshot) -> Outcome {
+    let findings = Findings::default();
+    let (decision, relaxed) = relax(Decision::Deny(denial), Mode::of(snapshot, &findings));
+    let answer = match decision {
+        Decision::Allow(grant) => Answer::Allow {
+            grant,
+            warnings: advise::relaxed(relaxed.as_ref()),
+        },
+        Decision::Deny(denial) => Answer::Deny {
+            denial,
+            more: Vec::new(),
+        },
+        Decision::NeedsTicket(demand) => Answer::Deny {
+            denial: advise::without_ticket(&demand, "try again"),
+            more: Vec::new(),
+        },
+    };
+    Outcome {
+        answer,
+        verdict: Verdict::Deny,
+        findings,
+        relaxed,
+        ticket: None,
+        resource_hash: None,
     }
 }
 

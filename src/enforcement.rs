@@ -50,8 +50,8 @@ impl Enforcement {
             let path_secret = self.path.current(Timestamp::now());
             self.plan.send_if_modified(|plan| {
                 let next = Plan {
-                    strict,
                     path_secret,
+                    strict,
                     ..plan.clone()
                 };
                 let modified = *plan != next;

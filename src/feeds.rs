@@ -81,7 +81,7 @@ impl Feeds {
         let feeds = self.clone();
         let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
         tokio::spawn(follow(api, freshness, move |change| {
-            feeds.take(change, &mut writer, &touch)
+            feeds.take(change, &mut writer, &touch);
         }));
         Feed { store, touched }
     }

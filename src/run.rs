@@ -88,7 +88,7 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
         AuditMetrics::register(&mut metrics),
     )
     .with_context(|| format!("the audit log in `{}`", arguments.data_dir.display()))?;
-    let operator = Operator::start(&arguments, client, cluster, log, &mut metrics).await?;
+    let operator = Operator::start(&arguments, client, cluster, log, &mut metrics)?;
     operator.serve(&arguments, metrics).await
 }
 
@@ -175,7 +175,7 @@ struct Operator {
 }
 
 impl Operator {
-    async fn start(
+    fn start(
         arguments: &RunArgs,
         client: Client,
         installation: Installation,
@@ -366,13 +366,13 @@ async fn tell_readiness(readiness: Readiness, state: Arc<State>, log: Log) {
             None => knowledge.ready(),
             Some((kind, None)) => knowledge.unready(format!("{kind} objects are not known yet")),
             Some((kind, Some(age))) => {
-                knowledge.unready(format!("{kind} objects were last seen {} s ago", age.as_secs()))
+                knowledge.unready(format!("{kind} objects were last seen {} s ago", age.as_secs()));
             }
         }
         if log.is_available() {
-            audit.ready()
+            audit.ready();
         } else {
-            audit.unready("it takes no more records")
+            audit.unready("it takes no more records");
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }

@@ -154,12 +154,11 @@ where
     loop {
         let list = api.list(&page).await?;
         objects.extend(list.items);
-        match list.metadata.continue_.filter(|token| !token.is_empty()) {
-            Some(token) => page = page.continue_token(&token),
-            None => {
-                let version = list.metadata.resource_version.ok_or(Interruption::NoVersion)?;
-                return Ok((objects, version));
-            }
+        if let Some(token) = list.metadata.continue_.filter(|token| !token.is_empty()) {
+            page = page.continue_token(&token)
+        } else {
+            let version = list.metadata.resource_version.ok_or(Interruption::NoVersion)?;
+            return Ok((objects, version));
         }
     }
 }

@@ -108,7 +108,7 @@ impl Claims {
             claim.by = write.review_uid.into();
         }
         match self.tickets.set_state(ticket, &state).await {
-            Ok(_) => {
+            Ok(()) => {
                 let by = write.request.caller.username.to_owned();
                 let record = record::transition(reference(ticket), Some(from), to, by);
                 self.log.append(record).await.map_err(|error| {

@@ -205,7 +205,7 @@ impl<'a> AdmissionRequest<'a> {
             caller: self.caller(),
             operation: self.operation(),
             target: self.target(),
-            options: self.read("options", self.options)?,
+            options: Self::read("options", self.options)?,
             change,
             parent_uid,
             own,
@@ -225,7 +225,7 @@ impl<'a> AdmissionRequest<'a> {
             WireOperation::Update | WireOperation::Delete => ("oldObject", self.old_object),
             WireOperation::Connect => return Ok(()),
         };
-        let Some(object) = self.read(field, raw)? else {
+        let Some(object) = Self::read(field, raw)? else {
             return Ok(());
         };
         let name = object
@@ -256,8 +256,8 @@ impl<'a> AdmissionRequest<'a> {
     }
 
     fn change(&self) -> Result<Change<'a>, ReviewError> {
-        let new = || self.read("object", self.object);
-        let old = || self.read("oldObject", self.old_object);
+        let new = || Self::read("object", self.object);
+        let old = || Self::read("oldObject", self.old_object);
         Ok(match self.operation {
             WireOperation::Create => Change::Create(new()?.ok_or(ReviewError::Missing("object"))?),
             WireOperation::Update => Change::Update {
@@ -269,11 +269,7 @@ impl<'a> AdmissionRequest<'a> {
         })
     }
 
-    fn read(
-        &self,
-        field: &'static str,
-        raw: Option<&'a RawValue>,
-    ) -> Result<Option<Object<'a>>, ReviewError> {
+    fn read(field: &'static str, raw: Option<&'a RawValue>) -> Result<Option<Object<'a>>, ReviewError> {
         let object = raw
             .filter(|raw| raw.get() != "null")
             .map(|raw| Object::parse(raw.get()));

@@ -45,14 +45,14 @@ pub fn patch(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Option<Stri
     let text = request.object()?.get();
     let namespace = judged.target.namespace?;
     let steps = match judged.target.resource {
-        "approvaltickets" => ticket(serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
-        "approvalreviews" => review(serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
+        "approvaltickets" => ticket(&serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
+        "approvalreviews" => review(&serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
         _ => return None,
     };
     Some(STANDARD.encode(serde_json::to_vec(&steps).ok()?))
 }
 
-fn ticket(ticket: ApprovalTicket, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
+fn ticket(ticket: &ApprovalTicket, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
     let nonce = nonce().ok()?;
     let binding = ticket.spec.binding.parse().ok()?;
     let stamp = TicketStamp {
@@ -69,14 +69,14 @@ fn ticket(ticket: ApprovalTicket, namespace: &str, who: &Identity, snapshot: &Sn
     ])
 }
 
-fn review(review: ApprovalReview, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
+fn review(review: &ApprovalReview, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
     let stamp = ReviewStamp {
         cluster_id: &snapshot.cluster.id,
         namespace,
         ticket_uid: &review.spec.ticket_ref.uid,
         binding_hash: review.spec.binding_hash.parse().ok()?,
         reviewer: who,
-        decision: review.spec.decision.into(),
+        decision: review.spec.decision,
     };
     Some(vec![
         add("/spec/reviewer", json!(who)),

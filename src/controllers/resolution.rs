@@ -40,9 +40,8 @@ pub async fn resolve(
     let event = match past {
         Past::Committed => Some(Event::Committed),
         Past::Untouched if over => Some(Event::NotCommitted),
-        Past::Untouched => None,
         Past::Lost if over || shows_itself(ticket) => present(&trace, ticket, over, context).await?,
-        Past::Lost => None,
+        Past::Untouched | Past::Lost => None,
     };
     let age = Duration::try_from(now.duration_since(claim.claimed_at)).unwrap_or_default();
     Ok((event, age.clamp(SOON, LATE)))
