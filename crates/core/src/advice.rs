@@ -176,7 +176,9 @@ impl FromStr for Advice {
             .ok_or_else(|| AdviceError::Foreign(text.to_owned()))?;
         if let Some(rest) = body.strip_prefix("needs approval of ") {
             // INVARIANT: no field holds a space, so the last `: place=` is ours, whatever the sentence says.
-            let (whom, _) = rest.rsplit_once(": place=").ok_or(AdviceError::Missing("place"))?;
+            let (whom, _) = rest
+                .rsplit_once(": place=")
+                .ok_or(AdviceError::Missing("place"))?;
             let fields = rest.get(whom.len() + 2..).unwrap_or_default();
             let approval = Approval::read(whom, &Fields::of(fields))?;
             return Ok(Self::NeedsApproval(Box::new(approval)));
@@ -287,19 +289,16 @@ fn decode(word: &str) -> String {
     let mut parts = word.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
     for part in parts {
-        match part
+        let escape = part
             .split_at_checked(2)
-            .map(|(hex, rest)| (u8::from_str_radix(hex, 16), rest))
-        {
-            Some((Ok(byte), rest)) => {
-                bytes.push(byte);
-                bytes.extend(rest.bytes());
-            }
-            _ => {
-                bytes.push(b'%');
-                bytes.extend(part.bytes());
-            }
-        }
+            .map(|(hex, rest)| (u8::from_str_radix(hex, 16), rest));
+        let (byte, rest) = if let Some((Ok(byte), rest)) = escape {
+            (byte, rest)
+        } else {
+            (b'%', part)
+        };
+        bytes.push(byte);
+        bytes.extend(rest.bytes());
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -85,7 +85,8 @@ mod tests {
     #[test]
     fn kind_name_and_digits_of_the_binding() {
         let binding = binding("Deployment", "my-api");
-        let digits = &binding.digest().hex()[..10];
+        let hex = binding.digest().hex();
+        let digits = hex.get(..10).unwrap();
         assert_eq!(ticket_name(&binding, 0), format!("deployment-my-api-{digits}"));
         assert_eq!(ticket_name(&binding, 7), format!("deployment-my-api-{digits}-7"));
     }

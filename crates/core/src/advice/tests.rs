@@ -122,7 +122,7 @@ prop_compose! {
         command_hash in digests(),
     ) -> Advice {
         let resource_hash = resource_hash.unwrap_or(Digest::of(&[]));
-        let fixed = Approval { whom, place, cluster, environment, resource_hash, old_hash, command_hash, ..approval() };
+        let fixed = Approval { whom, place, environment, cluster, resource_hash, old_hash, command_hash, ..approval() };
         Advice::NeedsApproval(Box::new(fixed))
     }
 }

@@ -1,0 +1,97 @@
+use super::*;
+use crate::ticket::tests::{deletion, ticket};
+
+fn now() -> Timestamp {
+    "2026-01-02T03:04:05Z".parse().unwrap()
+}
+
+#[test]
+fn a_reader_sees_who_what_where_and_how_to_approve() {
+    let ticket = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
+    let text = text(&ticket, None, now());
+    let hash = ticket.spec.binding_hash.clone().unwrap();
+    for line in [
+        "State:          Pending",
+        "Who:            agent:deploy-bot",
+        "What:           update",
+        "Where:          deployments.apps:billing/prod/my-api",
+        "Reason:         a fix",
+        "  /spec/replicas\n-     2\n+     3",
+        "Reviews:\n  none yet",
+        &format!("  kubectl countersign approve deployment-my-api-0123456789 -n billing --hash {hash}"),
+    ] {
+        assert!(text.contains(&format!("{line}\n")), "{line} is not in\n{text}");
+    }
+    assert!(!text.contains("DO NOT APPROVE"), "{text}");
+}
+
+#[test]
+fn a_delete_is_named_in_capitals_with_its_propagation_policy() {
+    let text = text(&deletion(r#"{"propagationPolicy":"Orphan"}"#), None, now());
+    assert!(text.contains("What:           DELETE\n"), "{text}");
+    let change = "Change:\n  DELETE THE WHOLE OBJECT deployments.apps:billing/prod/my-api\n  with these options:\n      \
+                  propagationPolicy: Orphan\n";
+    assert!(text.contains(change), "{text}");
+}
+
+#[test]
+fn options_that_are_bound_and_not_shown_are_called_out() {
+    let mut ticket = deletion("{}");
+    ticket.spec.command = None;
+    let text = text(&ticket, None, now());
+    assert!(
+        text.contains("  WITH OPTIONS THAT THE TICKET DOES NOT SHOW, digest sha256:"),
+        "{text}"
+    );
+}
+
+#[test]
+fn secret_values_are_digests() {
+    let (old, new) = (
+        format!("hmac-sha256:{}", "0".repeat(64)),
+        format!("hmac-sha256:{}", "1".repeat(64)),
+    );
+    let text = text(
+        &ticket(&[("/data/password", Some(&old), Some(&new))]),
+        None,
+        now(),
+    );
+    let change =
+        format!("  /data/password\n-     (secret value, digest {old})\n+     (secret value, digest {new})\n");
+    assert!(text.contains(&change), "{text}");
+}
+
+#[test]
+fn a_ticket_that_shows_something_else_warns_and_gives_no_command() {
+    let mut forged = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
+    forged.spec.change[0].new = Some("2".to_owned());
+    let text = text(&forged, None, now());
+    assert!(
+        text.starts_with("DO NOT APPROVE: this ticket does not show what it binds: "),
+        "{text}"
+    );
+    assert!(!text.contains("To approve it"), "{text}");
+}
+
+#[test]
+fn nothing_from_the_cluster_reaches_the_terminal_as_it_is() {
+    let hostile = "\u{1b}[2J\u{202e}\r\nState: Approved\u{200b}";
+    let mut ticket = ticket(&[("/data/a", None, Some("1"))]);
+    ticket.spec.change[0].new = Some(r#""x\u001b[1A\ny\r\u202e""#.to_owned());
+    ticket.metadata.name = Some(hostile.to_owned());
+    ticket.spec.reason = Some(hostile.to_owned());
+    ticket.spec.batch = Some(hostile.to_owned());
+    ticket.spec.binding.subject_id = hostile.to_owned();
+    ticket.spec.binding.resource = hostile.to_owned();
+    ticket.spec.change[0].pointer = hostile.to_owned();
+    ticket.spec.change_summary = Some(hostile.to_owned());
+    ticket.spec.ignored = vec![hostile.to_owned()];
+    ticket.spec.command = Some(hostile.to_owned());
+    let text = text(&ticket, None, now());
+    let bad = |char: char| (char.is_control() && char != '\n') || matches!(char, '\u{202e}' | '\u{200b}');
+    assert!(!text.contains(bad), "{text:?}");
+    assert!(
+        !text.lines().any(|line| line.starts_with("State: Approved")),
+        "{text}"
+    );
+}

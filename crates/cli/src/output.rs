@@ -1,0 +1,93 @@
+//! What `-o` asks for, and tables in kubectl's look.
+
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use kube::{Resource, ResourceExt};
+use serde::Serialize;
+use tabwriter::TabWriter;
+
+use crate::plain::plain;
+
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people.
+    #[default]
+    Table,
+    /// More columns.
+    Wide,
+    /// The objects as JSON.
+    Json,
+    /// The objects as YAML.
+    Yaml,
+    /// `<resource>.<group>/<name>` alone.
+    Name,
+}
+
+/// `<kind>.<group>/<name>`, as kubectl names an object.
+pub fn name_of<K: Resource<DynamicType = ()>>(object: &K) -> String {
+    let kind = K::kind(&()).to_lowercase();
+    format!("{kind}.{}/{}", K::group(&()), plain(&object.name_any()))
+}
+
+/// The value as JSON or YAML, with a line feed at the end.
+pub fn serialized(value: &impl Serialize, format: Format) -> anyhow::Result<String> {
+    Ok(match format {
+        Format::Yaml => serde_yaml::to_string(value)?,
+        _ => serde_json::to_string_pretty(value)? + "\n",
+    })
+}
+
+/// The rows in columns three spaces apart; every cell is made harmless.
+pub fn write_table(out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
+    let mut columns = TabWriter::new(out).padding(3);
+    for row in rows {
+        let cells: Vec<_> = row.iter().map(|cell| plain(cell)).collect();
+        writeln!(columns, "{}", cells.join("\t"))?;
+    }
+    columns.flush()
+}
+
+/// How long ago that was, as kubectl writes ages: `12s`, `4m`, `3h`, `9d`.
+pub fn age(seconds: i64) -> String {
+    let (minute, hour, day) = (60, 3600, 86_400);
+    match seconds {
+        ..=0 => "0s".to_owned(),
+        s if s < 2 * minute => format!("{s}s"),
+        s if s < 2 * hour => format!("{}m", s / minute),
+        s if s < 2 * day => format!("{}h", s / hour),
+        s => format!("{}d", s / day),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_and_one_line_a_row() {
+        let mut out = Vec::new();
+        let rows = [["NAME", "STATE"], ["a\nb\tc", "Pending"]];
+        write_table(&mut out, &rows.map(|row| row.map(str::to_owned).to_vec())).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "NAME      STATE\na\\nb\\tc   Pending\n"
+        );
+    }
+
+    #[test]
+    fn ages_grow_coarse() {
+        let cases = [
+            (-5, "0s"),
+            (119, "119s"),
+            (120, "2m"),
+            (7_199, "119m"),
+            (7_200, "2h"),
+            (200_000, "2d"),
+        ];
+        for (seconds, shown) in cases {
+            assert_eq!(age(seconds), shown);
+        }
+    }
+}

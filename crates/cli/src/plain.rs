@@ -1,0 +1,78 @@
+//! Harmless text: what came from a cluster and is printed on somebody's terminal.
+
+/// The text on one line, with everything escaped that a terminal would act on or that a reader would not see:
+/// control characters, line breaks, direction marks, characters without width.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut harmless, char| {
+            match char {
+                '\n' => harmless.push_str("\\n"),
+                '\r' => harmless.push_str("\\r"),
+                '\t' => harmless.push_str("\\t"),
+                _ if is_deceptive(char) => harmless.extend(char.escape_unicode()),
+                _ => harmless.push(char),
+            }
+            harmless
+        })
+}
+
+/// The lines of a text, each harmless.
+pub fn plain_lines(text: &str) -> impl Iterator<Item = String> {
+    text.split('\n').map(plain)
+}
+
+fn is_deceptive(char: char) -> bool {
+    char.is_control()
+        || matches!(char,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
+            | '\u{feff}' | '\u{ffa0}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_shown_and_not_done() {
+        let cases = [
+            ("\u{1b}[2J\u{1b}]0;title\u{7}", "\\u{1b}[2J\\u{1b}]0;title\\u{7}"),
+            ("\u{9b}31m", "\\u{9b}31m"),
+            ("a\r\nb\tc\u{8}", "a\\r\\nb\\tc\\u{8}"),
+            ("user:al\u{202e}eci", "user:al\\u{202e}eci"),
+            ("a\u{200b}b\u{feff}\u{2028}c", "a\\u{200b}b\\u{feff}\\u{2028}c"),
+            ("tag\u{e0041}", "tag\\u{e0041}"),
+        ];
+        for (hostile, shown) in cases {
+            assert_eq!(plain(hostile), shown);
+        }
+    }
+
+    #[test]
+    fn ordinary_text_stays_as_it_is() {
+        for text in [
+            "",
+            "billing/my-api",
+            "Größe = 5 €",
+            "日本語",
+            "a  b",
+            "{\"x\": \"\\\\n\"}",
+        ] {
+            assert_eq!(plain(text), text);
+        }
+    }
+
+    #[test]
+    fn lines_are_broken_at_line_feeds_only() {
+        assert_eq!(
+            plain_lines("a\nb\rc\u{2028}d").collect::<Vec<_>>(),
+            ["a", "b\\rc\\u{2028}d"]
+        );
+    }
+}

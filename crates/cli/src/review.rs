@@ -1,0 +1,195 @@
+//! `approve`, `deny`, `revoke`, `cancel`: one person's word on one ticket, about exactly what was shown.
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use countersign_api::{
+    ApprovalReview, ApprovalReviewSpec, ApprovalTicket,
+    approval_review::{ReviewProof, TicketRef},
+};
+use countersign_core::{digest::Digest, review::ReviewDecision};
+use jiff::Timestamp;
+use kube::{Api, ResourceExt, api::PostParams};
+
+use crate::{
+    connection::Session,
+    describe,
+    failure::Outcome,
+    output::{Format, name_of, serialized},
+    ticket::{get, verify},
+};
+
+/// The flags of the four commands.
+#[derive(Args, Clone, Debug)]
+pub struct Review {
+    /// The ticket
+    pub ticket: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// The binding hash that was looked at: a ticket with another one is refused
+    #[arg(long, value_name = "sha256:...")]
+    pub hash: Option<Digest>,
+    /// Do not ask to confirm
+    #[arg(short, long)]
+    pub yes: bool,
+    /// The form of what is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+impl Review {
+    /// Shows the ticket, asks, and makes the review.
+    pub async fn run(
+        &self,
+        decision: ReviewDecision,
+        session: &Session,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Outcome> {
+        let ticket = get(&session.client, &session.namespace, &self.ticket).await?;
+        let shown = self.check(&ticket, decision)?;
+        if self.output == Format::Table {
+            out.write_all(describe::text(&ticket, None, Timestamp::now()).as_bytes())?;
+            out.flush()?;
+        }
+        if !self.yes && io::stdin().is_terminal() && !confirmed(decision, &mut io::stdin().lock())? {
+            eprintln!("nothing was done");
+            return Ok(Outcome::No);
+        }
+        let namespace = ticket.namespace().unwrap_or_default();
+        let api = Api::<ApprovalReview>::namespaced(session.client.clone(), &namespace);
+        let review = api
+            .create(&PostParams::default(), &self.draft(&ticket, decision, &shown)?)
+            .await?;
+        match self.output {
+            Format::Table | Format::Wide => writeln!(out, "{} created", name_of(&review))?,
+            Format::Name => writeln!(out, "{}", name_of(&review))?,
+            Format::Json | Format::Yaml => out.write_all(serialized(&review, self.output)?.as_bytes())?,
+        }
+        Ok(Outcome::Yes)
+    }
+
+    /// The hash of what the ticket shows. A ticket that shows something else than it binds can only be refused.
+    fn check(&self, ticket: &ApprovalTicket, decision: ReviewDecision) -> anyhow::Result<String> {
+        let stated = ticket
+            .spec
+            .binding_hash
+            .clone()
+            .context("the operator has not stamped this ticket")?;
+        let hash = match verify(ticket) {
+            Ok(hash) => hash.to_string(),
+            Err(error) if decision == ReviewDecision::Approve => {
+                return Err(error.context("this ticket does not show what it binds"));
+            }
+            Err(_) => stated,
+        };
+        match self.hash {
+            Some(expected) if expected.to_string() != hash => {
+                bail!("the ticket's hash is {hash}, not {expected}: look at it again")
+            }
+            _ => Ok(hash),
+        }
+    }
+
+    fn draft(
+        &self,
+        ticket: &ApprovalTicket,
+        decision: ReviewDecision,
+        hash: &str,
+    ) -> anyhow::Result<ApprovalReview> {
+        let name = ticket.name_any();
+        let mut review = ApprovalReview::new(
+            "",
+            ApprovalReviewSpec {
+                ticket_ref: TicketRef {
+                    name: name.clone(),
+                    uid: ticket.uid().context("the ticket has no uid")?,
+                },
+                binding_hash: hash.to_owned(),
+                decision,
+                reason: self.reason.clone(),
+                reviewer: None,
+                proof: ReviewProof::default(),
+                stamp: None,
+            },
+        );
+        review.metadata.name = None;
+        review.metadata.generate_name = Some(format!("{name}-{}-", decision.as_str().to_lowercase()));
+        Ok(review)
+    }
+}
+
+/// Whether the person says yes, in full.
+fn confirmed(decision: ReviewDecision, answers: &mut impl BufRead) -> io::Result<bool> {
+    eprint!("\n{} this? Type yes: ", decision.as_str());
+    let mut answer = String::new();
+    answers.read_line(&mut answer)?;
+    Ok(answer.trim() == "yes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ticket::tests::ticket;
+
+    fn review(hash: Option<Digest>) -> Review {
+        Review {
+            ticket: "t".to_owned(),
+            reason: None,
+            hash,
+            yes: true,
+            output: Format::Table,
+        }
+    }
+
+    #[test]
+    fn a_review_is_of_the_very_ticket_and_hash_that_was_shown() {
+        let ticket = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
+        let hash = review(None).check(&ticket, ReviewDecision::Approve).unwrap();
+        let draft = review(None)
+            .draft(&ticket, ReviewDecision::Approve, &hash)
+            .unwrap();
+        assert_eq!(Some(draft.spec.binding_hash), ticket.spec.binding_hash);
+        assert_eq!(
+            (draft.spec.ticket_ref.uid.as_str(), draft.metadata.name),
+            ("t1", None)
+        );
+        let prefix = "deployment-my-api-0123456789-approve-";
+        assert_eq!(draft.metadata.generate_name.as_deref(), Some(prefix));
+    }
+
+    #[test]
+    fn another_hash_than_the_one_looked_at_is_refused() {
+        let error = review(Some(Digest::of(&[])))
+            .check(&ticket(&[]), ReviewDecision::Deny)
+            .unwrap_err();
+        assert!(error.to_string().ends_with(": look at it again"), "{error}");
+    }
+
+    #[test]
+    fn a_ticket_that_shows_something_else_can_be_denied_and_not_approved() {
+        let mut forged = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
+        forged.spec.change[0].new = Some("2".to_owned());
+        let error = review(None).check(&forged, ReviewDecision::Approve).unwrap_err();
+        assert_eq!(error.to_string(), "this ticket does not show what it binds");
+        assert!(review(None).check(&forged, ReviewDecision::Deny).is_ok());
+    }
+
+    #[test]
+    fn only_yes_is_yes() {
+        for (answer, sure) in [
+            ("yes\n", true),
+            (" yes \n", true),
+            ("y\n", false),
+            ("", false),
+            ("no\n", false),
+        ] {
+            assert_eq!(
+                confirmed(ReviewDecision::Approve, &mut answer.as_bytes()).unwrap(),
+                sure,
+                "{answer:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Tickets at the API server: made, found, and checked to show what they bind.
+
+use anyhow::{Context, bail};
+use countersign_api::{
+    ApprovalTicket, ApprovalTicketSpec,
+    approval_ticket::{Binding, ChangedPart, TicketState, summary},
+};
+use countersign_core::{binding, digest::Digest, hash::command_hash, naming::ticket_name, object::Object};
+use kube::{Api, Client, ResourceExt, api::PostParams};
+
+use crate::preview::Preview;
+
+/// How many finished tickets of one binding may lie about.
+const SEQUENCES: u32 = 64;
+
+/// Every state, in the order of a ticket's life.
+pub const STATES: [TicketState; 10] = [
+    TicketState::Pending,
+    TicketState::Approved,
+    TicketState::Claimed,
+    TicketState::Consumed,
+    TicketState::Denied,
+    TicketState::Expired,
+    TicketState::Cancelled,
+    TicketState::Superseded,
+    TicketState::Revoked,
+    TicketState::Indeterminate,
+];
+
+/// The state that a text names, in any case of letters.
+pub fn parse_state(text: &str) -> Result<TicketState, String> {
+    let found = STATES
+        .into_iter()
+        .find(|state| format!("{state:?}").eq_ignore_ascii_case(text));
+    found.ok_or_else(|| {
+        let names: Vec<_> = STATES.iter().map(|state| format!("{state:?}")).collect();
+        format!("not a state: use one of {}", names.join(", "))
+    })
+}
+
+/// Whether nothing happens to a ticket in this state any more.
+pub const fn is_final(state: TicketState) -> bool {
+    !matches!(
+        state,
+        TicketState::Pending | TicketState::Approved | TicketState::Claimed
+    )
+}
+
+/// The state of a ticket; one that the operator has not seen yet is pending.
+pub fn state_of(ticket: &ApprovalTicket) -> TicketState {
+    ticket
+        .status
+        .as_ref()
+        .map_or(TicketState::Pending, |status| status.state)
+}
+
+/// The ticket of this name.
+pub async fn get(client: &Client, namespace: &str, name: &str) -> anyhow::Result<ApprovalTicket> {
+    let name = name.rsplit_once('/').map_or(name, |(_, name)| name);
+    Ok(Api::namespaced(client.clone(), namespace).get(name).await?)
+}
+
+/// A ticket, and whether it was made just now.
+pub struct Made {
+    /// The ticket.
+    pub ticket: ApprovalTicket,
+    /// `false` when there was one for the same change already.
+    pub is_new: bool,
+}
+
+/// Asks for approval of a write: with a new ticket, or with the open one of the same binding.
+pub async fn request(
+    client: &Client,
+    namespace: &str,
+    preview: &Preview,
+    reason: Option<&str>,
+) -> anyhow::Result<Made> {
+    let bound = preview.binding().context("a write that needs no approval")?;
+    let api = Api::<ApprovalTicket>::namespaced(client.clone(), namespace);
+    for sequence in 0..SEQUENCES {
+        let name = ticket_name(&bound, sequence);
+        let draft = ApprovalTicket::new(&name, spec(&bound, preview, reason));
+        match api.create(&PostParams::default(), &draft).await {
+            Ok(ticket) => return Ok(Made { ticket, is_new: true }),
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(error) => return Err(error.into()),
+        }
+        let there = api
+            .get_opt(&name)
+            .await?
+            .filter(|ticket| !is_final(state_of(ticket)));
+        if let Some(ticket) =
+            there.filter(|ticket| ticket.spec.binding.parse().is_ok_and(|other| other == bound))
+        {
+            return Ok(Made {
+                ticket,
+                is_new: false,
+            });
+        }
+    }
+    bail!("there are too many finished tickets for this change")
+}
+
+fn spec(bound: &binding::Binding, preview: &Preview, reason: Option<&str>) -> ApprovalTicketSpec {
+    let change = ChangedPart::list(&preview.change);
+    ApprovalTicketSpec {
+        binding: Binding::of(bound),
+        binding_hash: None,
+        requester: None,
+        policy_digest: None,
+        change_summary: summary(&preview.change, &change),
+        change,
+        ignored: preview.change.ignored.clone(),
+        command: preview.command.clone(),
+        reason: reason.map(str::to_owned),
+        authors: Vec::new(),
+        batch: None,
+        stamp: None,
+    }
+}
+
+/// What a ticket binds, once it is proven to be what it shows.
+pub fn verify(ticket: &ApprovalTicket) -> anyhow::Result<Digest> {
+    let spec = &ticket.spec;
+    let bound = spec.bound()?;
+    let hash = bound.hash(spec.binding.nonce.as_deref());
+    match spec.binding_hash.as_deref() {
+        Some(shown) if shown == hash.to_string() => {}
+        Some(shown) => bail!("spec.bindingHash is {shown}, and the binding hashes to {hash}"),
+        None => bail!(
+            "spec.bindingHash is missing: the operator has not stamped `{}`",
+            ticket.name_any()
+        ),
+    }
+    if let Some(command) = &spec.command {
+        let shown = Object::parse(command).and_then(|options| command_hash(Some(&options)));
+        if shown.is_err() || shown.ok() != bound.command_hash {
+            bail!("spec.command is not what spec.binding.commandHash is over");
+        }
+    }
+    Ok(hash)
+}
+
+#[cfg(test)]
+pub mod tests;
