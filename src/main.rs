@@ -1,35 +1,59 @@
 //! `countersign`: the operator, its kinds, and everything that `kubectl countersign` does.
 
-use clap::{Parser, Subcommand};
-use countersign::run::{self, RunArgs};
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
-/// Nobody, human or AI agent, changes production alone.
+use clap::{Parser, Subcommand};
+use countersign::run::{RunArgs, run};
+use countersign_cli::{Command as ClientCommand, Connection};
+
+/// Nobody, human or AI agent, changes production alone
 #[derive(Debug, Parser)]
 #[command(version, about)]
 struct Arguments {
+    #[command(flatten)]
+    connection: Connection,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the operator.
+    /// Run the operator; --kubeconfig names its own identity, --namespace where it lives (countersign-system)
     Run(Box<RunArgs>),
-    /// Prints the definitions of Countersign's kinds, for `kubectl apply -f -`.
+    /// Print the definitions of Countersign's kinds, for `kubectl apply -f -`
     Crds,
+    #[command(flatten)]
+    Client(ClientCommand),
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Run(arguments) => run::run(*arguments).await,
+async fn main() -> ExitCode {
+    let Arguments { connection, command } = Arguments::parse();
+    let done = match command {
+        Command::Run(arguments) => run(*arguments, &connection).await,
         Command::Crds => crds(),
+        Command::Client(command) => return countersign_cli::run::<Arguments>(command, &connection).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 fn crds() -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
     for crd in countersign_api::crd::all() {
-        println!("---\n{}", countersign_api::crd::yaml(&crd)?);
+        match writeln!(out, "---\n{}", countersign_api::crd::yaml(&crd)?) {
+            // Whoever reads has enough.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            written => written?,
+        }
     }
     Ok(())
 }

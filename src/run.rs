@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use countersign_api::index::Index;
+use countersign_cli::Connection;
 use countersign_core::snapshot::Cluster;
 use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespace};
@@ -44,12 +45,12 @@ const MAX_BODY: u32 = 8 * 1024 * 1024;
 /// The bytes of all reviews under way.
 const MAX_BODIES: usize = 128 * 1024 * 1024;
 
+/// The operator's namespace, unless another is named.
+const NAMESPACE: &str = "countersign-system";
+
 /// How the operator runs.
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Kubeconfig of the operator's identity; without it the pod's service account, or the usual places.
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
     /// Where the API server reaches the webhook, for an operator outside the cluster: https://HOST:PORT. It
     /// listens there. Without it the Service `countersign` of its namespace is named.
     #[arg(long, value_name = "URL")]
@@ -57,9 +58,6 @@ pub struct RunArgs {
     /// Folder of the audit log; it must be the same after a restart.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign")]
     data_dir: PathBuf,
-    /// The operator's namespace; made if missing.
-    #[arg(long, value_name = "NAME", default_value = "countersign-system")]
-    namespace: String,
     /// Address that the webhook listens on; by default that of --webhook-url, or 0.0.0.0:8443.
     #[arg(long, value_name = "ADDRESS")]
     webhook_listen: Option<String>,
@@ -75,12 +73,13 @@ pub struct RunArgs {
 }
 
 /// Runs the operator until SIGTERM or SIGINT.
-pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
+pub async fn run(arguments: RunArgs, connection: &Connection) -> anyhow::Result<()> {
     telemetry::init(arguments.log_format, &arguments.log)?;
     // Another provider can only be there if a library put it there, and then it serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = client(&arguments).await?;
-    let cluster = Installation::find(&client, &arguments.namespace).await?;
+    let client = client(connection).await?;
+    let namespace = connection.namespace.as_deref().unwrap_or(NAMESPACE);
+    let cluster = Installation::find(&client, namespace).await?;
     let mut metrics = registry();
     let log = Log::open(
         &arguments.data_dir.join("audit"),
@@ -93,12 +92,16 @@ pub async fn run(arguments: RunArgs) -> anyhow::Result<()> {
 }
 
 /// The client. It does not try again by itself: a call of the webhook has a deadline, and a swap is read back.
-async fn client(arguments: &RunArgs) -> anyhow::Result<Client> {
-    let mut config = match &arguments.kubeconfig {
+async fn client(connection: &Connection) -> anyhow::Result<Client> {
+    let options = KubeConfigOptions {
+        context: connection.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let mut config = match &connection.kubeconfig {
         Some(file) => {
             let kubeconfig =
                 Kubeconfig::read_from(file).with_context(|| format!("--kubeconfig {}", file.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?
+            Config::from_custom_kubeconfig(kubeconfig, &options).await?
         }
         None => Config::infer()
             .await
@@ -188,7 +191,8 @@ impl Operator {
             latch,
             latched,
         } = installation;
-        let endpoint = endpoint(arguments);
+        let namespace = cluster.namespace.to_string();
+        let endpoint = endpoint(arguments, &namespace);
         let tls = Arc::new(ServingTls::new(
             keys.authority()?,
             endpoint.names(),
@@ -199,7 +203,7 @@ impl Operator {
             path_secret: keys.path().current(Timestamp::now()),
             ca_bundle: tls.ca_bundle().to_owned(),
             strict: latched,
-            operator_namespace: arguments.namespace.clone(),
+            operator_namespace: namespace,
             startup: Vec::new(),
         });
         let mut index = Index::new(cluster);
@@ -378,11 +382,11 @@ async fn tell_readiness(readiness: Readiness, state: Arc<State>, log: Log) {
     }
 }
 
-fn endpoint(arguments: &RunArgs) -> Endpoint {
+fn endpoint(arguments: &RunArgs, namespace: &str) -> Endpoint {
     match &arguments.webhook_url {
         Some(url) => Endpoint::Url(url.clone()),
         None => Endpoint::Service {
-            namespace: arguments.namespace.clone(),
+            namespace: namespace.to_owned(),
             name: "countersign".to_owned(),
             port: 443,
         },
