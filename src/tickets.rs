@@ -7,9 +7,9 @@ use countersign_api::{
 };
 use countersign_core::{
     decision::Demand,
-    hash::canonical,
-    object::Change,
-    request::{Operation, Request},
+    hash::command_text,
+    object::{Change, Object},
+    request::Request,
     snapshot::Snapshot,
     stamp::TicketStamp,
     ticket::{Ticket, TicketState},
@@ -125,7 +125,7 @@ pub fn minted(
             change_summary: summary(&demand.change, &change),
             change,
             ignored: demand.change.ignored.clone(),
-            command: command(request),
+            command: command(request, binding),
             reason: None,
             authors: Vec::new(),
             batch: None,
@@ -136,15 +136,26 @@ pub fn minted(
     Ok(ticket)
 }
 
-/// What the command hash is over, for a reader: a connection's options, a delete's.
-fn command(request: &Request<'_>) -> Option<String> {
-    let options = match &request.change {
-        Change::Connect(options) => options.as_ref(),
-        Change::Create(body) if request.target.subresource == "eviction" => Some(body),
-        _ if request.operation == Operation::Delete => request.options.as_ref(),
-        _ => None,
+/// What the command hash is over, for a reader: a connection's options, a delete's, those of the delete that an
+/// eviction makes.
+fn command(request: &Request<'_>, binding: &countersign_core::binding::Binding) -> Option<String> {
+    binding.command_hash?;
+    let evicts = |body: &Object<'_>| {
+        Some(
+            Object::new(body.field(&["deleteOptions"]).ok()??)
+                .text()
+                .to_owned(),
+        )
     };
-    canonical(options?.text()).ok()
+    let options = match &request.change {
+        Change::Connect(options) => options.as_ref().map(|options| options.text().to_owned()),
+        Change::Create(body) => evicts(body),
+        Change::Update { .. } | Change::Delete(_) => {
+            request.options.as_ref().map(|options| options.text().to_owned())
+        }
+    };
+    let options = options.as_deref().map(Object::parse).transpose().ok()?;
+    command_text(options.as_ref()).ok()
 }
 
 fn policy_digest(snapshot: &Snapshot) -> Option<String> {

@@ -83,11 +83,7 @@ struct SentTicket {
 
 fn draft_ticket(text: &str, target: &Target<'_>) -> Result<SentTicket, String> {
     let object: ApprovalTicket = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let binding = object
-        .spec
-        .binding
-        .parse()
-        .map_err(|invalid| invalid.to_string())?;
+    let binding = object.spec.bound().map_err(|invalid| invalid.to_string())?;
     Ok(SentTicket {
         object,
         binding,

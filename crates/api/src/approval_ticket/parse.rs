@@ -3,7 +3,8 @@
 use countersign_core::{
     binding::{self as core, BoundTarget},
     digest::Digest,
-    hash::resource_hash,
+    hash::{command_hash, resource_hash},
+    object::{Object, ObjectError},
     ticket,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -70,10 +71,34 @@ impl ApprovalTicketSpec {
             Err(invalid) => Err(invalid),
         };
         shown(Side::New, "spec.binding.resourceHash", &binding.resource_hash)?;
-        if let Some(old_hash) = &binding.old_hash {
-            shown(Side::Old, "spec.binding.oldHash", old_hash)?;
+        match &binding.old_hash {
+            Some(old_hash) => shown(Side::Old, "spec.binding.oldHash", old_hash)?,
+            None if self
+                .change
+                .iter()
+                .any(|part| part.old.is_some() || part.old_digest.is_some()) =>
+            {
+                return Err(Problem::Missing.at("spec.binding.oldHash"));
+            }
+            None => {}
         }
+        self.shows_its_command(&binding)?;
         Ok(binding)
+    }
+
+    /// What a reviewer reads as the options of a connection or a delete is what the binding holds.
+    fn shows_its_command(&self, binding: &core::Binding) -> Result<(), Invalid> {
+        let unreadable =
+            |error: ObjectError| Problem::unexpected(error.to_string(), "options").at("spec.command");
+        let read = |text: &String| command_hash(Some(&Object::parse(text)?));
+        let shown = self.command.as_ref().map(read).transpose().map_err(unreadable)?;
+        let shown = shown.as_ref().map(Digest::to_string).unwrap_or_default();
+        let bound = binding
+            .command_hash
+            .as_ref()
+            .map(Digest::to_string)
+            .unwrap_or_default();
+        same("spec.command", &shown, &bound)
     }
 }
 
