@@ -1,12 +1,13 @@
 //! `can-i`: the operator's own decision, made here over what the caller may read.
 
+mod answer;
+
 use std::{borrow::Cow, io::Write, str::FromStr};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use countersign_core::{
     decide::decide,
-    decision::{Cause, Decision, Reason},
     identity::{Identity, IdentityKind},
     object::{Change, Object},
     policy::Policy,
@@ -17,12 +18,12 @@ use countersign_core::{
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use self::answer::Answer;
 use crate::{
     cluster::{self, Kind, Kinds},
     connection::Session,
     failure::Outcome,
     known::{self, Known},
-    plain::plain,
     request::unaliased,
 };
 
@@ -262,167 +263,5 @@ fn named(identity: &Identity, snapshot: &Snapshot, policy: &Policy) -> anyhow::R
     })
 }
 
-/// The verdict, and what decides it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Answer {
-    verdict: &'static str,
-    reason: Reason,
-    message: Option<String>,
-    cause: Option<Cause>,
-    not_enforced: bool,
-}
-
-impl Answer {
-    fn of(decision: &Decision) -> Self {
-        let (verdict, reason, message, cause) = match decision {
-            Decision::Allow(grant) => ("yes", grant.reason(), None, grant.cause().cloned()),
-            Decision::NeedsTicket(demand) => {
-                let message = format!("ask {}", demand.needs.whom());
-                (
-                    "needs approval",
-                    Reason::ApprovalRequired,
-                    Some(message),
-                    Some(demand.cause.clone()),
-                )
-            }
-            Decision::Deny(denial) => (
-                "no",
-                denial.reason,
-                Some(denial.message.clone()),
-                denial.cause.clone(),
-            ),
-        };
-        Self {
-            verdict,
-            reason,
-            message,
-            cause,
-            not_enforced: false,
-        }
-    }
-
-    fn text(&self) -> String {
-        let lines = [
-            ("reason", Some(self.reason.to_string())),
-            ("message", self.message.clone()),
-            ("decided by", self.cause.as_ref().map(ToString::to_string)),
-            (
-                "enforced",
-                self.not_enforced
-                    .then(|| "no: a violation is allowed with a warning".to_owned()),
-            ),
-        ];
-        let lines = lines
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}: {}\n", plain(&value?))));
-        std::iter::once(format!("{}\n", self.verdict))
-            .chain(lines)
-            .collect()
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use countersign_core::{digest::MacKey, policy::UsernameRule, snapshot::Cluster};
-    use kube::core::{ApiResource, GroupVersionKind};
-
-    use super::*;
-
-    fn snapshot() -> Snapshot {
-        let key = || MacKey::new([0; 32]);
-        Snapshot::new(Cluster {
-            id: "c1".into(),
-            operator: "".into(),
-            operator_uid: "".into(),
-            namespace: "countersign-system".into(),
-            redaction: key(),
-            stamp: key(),
-        })
-    }
-
-    fn ask(verb: Verb, username: &str, latched: bool) -> Answer {
-        let object: ObjectName = "deployments.apps/my-api".parse().unwrap();
-        let can_i = CanI {
-            verb,
-            object,
-            as_identity: None,
-        };
-        let gvk = GroupVersionKind::gvk("apps", "v1", "Deployment");
-        let kind = Kind {
-            resource: ApiResource::from_gvk(&gvk),
-            namespaced: true,
-        };
-        let live = can_i.bare(&kind, "billing");
-        let who = Who {
-            username: username.to_owned(),
-            uid: String::new(),
-            groups: Vec::new(),
-        };
-        let snapshot = Snapshot {
-            latched,
-            ..snapshot()
-        };
-        can_i.judge(&who, &kind, ("billing", &live), &snapshot).unwrap()
-    }
-
-    #[test]
-    fn where_nothing_is_configured_the_rules_say_no_and_nothing_is_enforced() {
-        let answer = ask(Verb::Update, "alice", false);
-        assert_eq!(
-            (answer.verdict, answer.reason, answer.not_enforced),
-            ("yes", Reason::ReaderWrites, true)
-        );
-        assert!(
-            answer
-                .text()
-                .ends_with("enforced: no: a violation is allowed with a warning\n"),
-            "{}",
-            answer.text()
-        );
-    }
-
-    #[test]
-    fn a_missing_policy_under_strict_mode_is_named() {
-        for verb in [Verb::Create, Verb::Update, Verb::Delete] {
-            let answer = ask(verb, "alice", true);
-            assert_eq!((answer.verdict, answer.reason), ("no", Reason::PolicyMissing));
-            assert!(
-                answer.text().contains("decided by: AccessPolicy/default spec\n"),
-                "{}",
-                answer.text()
-            );
-        }
-    }
-
-    #[test]
-    fn identities_become_the_usernames_that_mean_them() {
-        let mut policy = Policy::default();
-        policy.usernames.push(UsernameRule {
-            prefix: "corp:".into(),
-            realm: "corp".into(),
-        });
-        let name =
-            |identity: &str| named(&identity.parse().unwrap(), &snapshot(), &policy).map(|who| who.username);
-        assert_eq!(name("user:corp:al").unwrap(), "corp:al");
-        let error = |identity: &str| name(identity).unwrap_err().to_string();
-        assert_eq!(
-            error("user:x:al"),
-            "the AccessPolicy knows no usernames of realm `x`"
-        );
-        assert_eq!(error("agent:bot"), "there is no Agent for agent:bot");
-        assert_eq!(
-            error("team:a"),
-            "a team does nothing by itself: name one of its members"
-        );
-    }
-
-    #[test]
-    fn objects_are_named_with_one_slash() {
-        for text in ["", "pods", "pods/", "/a", "pods/a/b"] {
-            assert_eq!(
-                text.parse::<ObjectName>(),
-                Err("use RESOURCE/NAME, such as deployments.apps/my-api".to_owned())
-            );
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,10 @@ use std::{fmt::Write as _, io::Write};
 
 use anyhow::bail;
 use clap::Args;
-use countersign_api::{ApprovalTicket, ApprovalTicketStatus, approval_ticket::TicketState};
+use countersign_api::{
+    ApprovalTicket, ApprovalTicketStatus,
+    approval_ticket::{Binding, TicketState},
+};
 use countersign_core::request::Operation;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -133,7 +136,7 @@ fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
         ("Who", Some(binding.subject_id.clone())),
         ("Requested by", requester),
         ("Authors", authors),
-        ("What", Some(what(binding.operation))),
+        ("What", Some(what(binding))),
         ("Action", Some(binding.action.clone())),
         ("Where", Some(binding.resource.clone())),
         ("Object uid", binding.target.uid.clone()),
@@ -146,14 +149,15 @@ fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
     ])
 }
 
-fn what(operation: Operation) -> String {
-    match operation {
-        Operation::Create => "create",
-        Operation::Update => "update",
-        Operation::Delete => "DELETE",
-        Operation::Connect => "connect to",
-    }
-    .to_owned()
+/// What is done; in capitals when an object goes away.
+fn what(binding: &Binding) -> String {
+    let done = match (binding.operation, binding.target.subresource.as_deref()) {
+        (Operation::Delete, _) => "DELETE",
+        (Operation::Create, Some("eviction")) => "EVICT",
+        (operation, None) => operation.verb(),
+        (operation, Some(subresource)) => return format!("{} {subresource}", operation.verb()),
+    };
+    done.to_owned()
 }
 
 /// When an open ticket ends by itself.
@@ -261,19 +265,22 @@ fn progress(ticket: &ApprovalTicket, now: Timestamp) -> String {
         );
     }
     if let Some(resolution) = &status.resolution {
-        let _ = writeln!(text, "\nOutcome: {}", plain(resolution));
+        let _ = writeln!(text, "\nNote: {}", plain(resolution));
     }
     if !status.conditions.is_empty() {
         text.push_str("\nConditions:\n");
     }
     for condition in &status.conditions {
-        let (kind, holds) = (plain(&condition.type_), plain(&condition.status));
-        let _ = writeln!(
-            text,
-            "  {kind}={holds} ({}) {}",
-            plain(&condition.reason),
-            plain(&condition.message)
-        );
+        let said = [
+            &condition.type_,
+            "=",
+            &condition.status,
+            " (",
+            &condition.reason,
+            ") ",
+            &condition.message,
+        ];
+        let _ = writeln!(text, "  {}", plain(said.concat().trim_end()));
     }
     text
 }

@@ -9,10 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::process::Command;
 
-use crate::{
-    connection::Connection,
-    plain::{plain, plain_lines},
-};
+use crate::{connection::Connection, plain::plain};
 
 /// What would be applied, and how; passed on to kubectl.
 #[derive(Args, Clone, Debug, Default)]
@@ -154,14 +151,19 @@ pub fn advice<'a>(warnings: impl IntoIterator<Item = &'a str>) -> anyhow::Result
     Ok(advice)
 }
 
-/// What kubectl says of its failure, on one line, without the API server's words around a denial.
+/// What kubectl says of its failure, on one line; of denials, what Countersign says and nothing around it.
 fn failure(said: &str) -> String {
-    let lines: Vec<_> = plain_lines(said.trim_end()).collect();
-    let text = lines.join("; ");
-    match text.split_once(" denied the request: ") {
-        Some((_, denial)) if !text.contains("; ") => denial.to_owned(),
-        _ => text,
-    }
+    let lines: Vec<_> = said
+        .lines()
+        .filter(|line| !line.starts_with("Warning: "))
+        .collect();
+    let mut denials: Vec<_> = lines
+        .iter()
+        .filter_map(|line| Some(line.split_once(" denied the request: ")?.1))
+        .collect();
+    denials.dedup();
+    let words = if denials.is_empty() { lines } else { denials };
+    words.into_iter().map(plain).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

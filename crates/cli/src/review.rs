@@ -49,11 +49,15 @@ impl Review {
     ) -> anyhow::Result<Outcome> {
         let ticket = get(&session.client, &session.namespace, &self.ticket).await?;
         let shown = self.check(&ticket, decision)?;
-        if self.output == Format::Table {
-            out.write_all(describe::text(&ticket, None, Timestamp::now()).as_bytes())?;
-            out.flush()?;
+        let asks = !self.yes && io::stdin().is_terminal();
+        let text = describe::text(&ticket, None, Timestamp::now());
+        match self.output {
+            Format::Table | Format::Wide => out.write_all(text.as_bytes())?,
+            _ if asks => eprint!("{text}"),
+            _ => {}
         }
-        if !self.yes && io::stdin().is_terminal() && !confirmed(decision, &mut io::stdin().lock())? {
+        out.flush()?;
+        if asks && !confirmed(decision, &mut io::stdin().lock())? {
             eprintln!("nothing was done");
             return Ok(Outcome::No);
         }

@@ -3,7 +3,8 @@
 use countersign_core::{
     binding::BoundTarget,
     environment::Environment,
-    hash::{EffectiveChange, Granule, Value, command_text, resource_hash},
+    hash::{EffectiveChange, Granule, Value, command_hash, command_text, resource_hash},
+    object::Object,
     request::Operation,
 };
 
@@ -150,15 +151,17 @@ fn a_ticket_with_another_hash_or_none_is_not() {
 
 #[test]
 fn options_that_are_not_those_that_are_bound_are_not() {
-    let expected = "spec.command is not what spec.binding.commandHash is over";
     let mut forged = deletion(r#"{"propagationPolicy":"Background"}"#);
+    let mut unbound = ticket(&[]);
+    unbound.spec.command = Some("{}".to_owned());
     for text in [r#"{"propagationPolicy":"Orphan"}"#, "nothing to see here"] {
         forged.spec.command = Some(text.to_owned());
-        assert_eq!(verify(&forged).unwrap_err().to_string(), expected);
+        let errors = [&forged, &unbound].map(|ticket| verify(ticket).unwrap_err().to_string());
+        assert!(
+            errors.iter().all(|error| error.starts_with("spec.command: ")),
+            "{errors:?}"
+        );
     }
-    let mut unbound = ticket(&[]);
-    unbound.spec.command = Some("runs ls".to_owned());
-    assert_eq!(verify(&unbound).unwrap_err().to_string(), expected);
 }
 
 #[test]
