@@ -2,6 +2,7 @@
 
 mod access_policy;
 mod agent;
+mod pending;
 mod resolution;
 mod review;
 mod role_grant;
@@ -19,12 +20,20 @@ use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::{
     Client, Resource, ResourceExt,
-    runtime::controller::{Action, Config, Controller},
+    runtime::{
+        controller::{Action, Config, Controller},
+        reflector::ObjectRef,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
-pub use self::{agent::pin_accounts, status::apply as apply_status, ticket::keep_tickets};
+pub use self::{
+    agent::pin_accounts,
+    pending::{Counts, Pending, moved_zones},
+    status::apply as apply_status,
+    ticket::keep_tickets,
+};
 use crate::{audit::Log, feeds::Feed, state::State, webhook_config::Enforced};
 
 /// What a reconciler needs.
@@ -33,8 +42,10 @@ pub struct Context {
     pub client: Client,
     /// What is known.
     pub state: Arc<State>,
-    /// Changes with the snapshot.
-    pub changes: watch::Receiver<u64>,
+    /// Changes with what somebody may do.
+    pub permissions: watch::Receiver<u64>,
+    /// How many tickets wait for places in each zone.
+    pub pending: Arc<Pending>,
     /// What the webhook configurations say at the API server.
     pub enforced: watch::Receiver<Enforced>,
     /// The audit log.
@@ -48,6 +59,8 @@ pub struct Known {
     pub snapshot: Arc<Snapshot>,
     /// What the webhook configurations say at the API server.
     pub enforced: Enforced,
+    /// How many tickets wait for places in each zone.
+    pub pending: Arc<Counts>,
     /// The time.
     pub now: Timestamp,
 }
@@ -57,6 +70,7 @@ impl Context {
         Known {
             snapshot: self.state.snapshot(),
             enforced: *self.enforced.borrow(),
+            pending: self.pending.counts(),
             now: Timestamp::now(),
         }
     }
@@ -93,20 +107,28 @@ const CONCURRENCY: u16 = 8;
 /// How long changes are gathered before all objects of a kind are looked at again.
 const GATHER: Duration = Duration::from_millis(300);
 
-/// Assesses the objects of a kind, each when it changes, and all when what they depend on does.
-pub async fn assess<K: Assessed>(feed: Feed<K>, context: Arc<Context>) {
+/// Assesses the objects of a kind: each when it changes or is among the `moved`, all when what somebody may do
+/// changes.
+pub async fn assess<K: Assessed>(
+    feed: Feed<K>,
+    moved: impl Stream<Item = ObjectRef<K>> + Send + 'static,
+    context: Arc<Context>,
+) {
     let store = feed.store.clone();
-    let changes = gathered(context.changes.clone());
+    let changes = gathered(context.permissions.clone());
     Controller::for_stream(feed.touched(), store)
         .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(moved)
         .reconcile_all_on(changes)
         .run(reconcile::<K>, |_, error, _| retry(error), context)
         .for_each(|_| async {})
         .await;
 }
 
-/// The changes of the snapshot, a little while of them at a time.
-pub(crate) fn gathered(changes: watch::Receiver<u64>) -> impl Stream<Item = ()> + Send + 'static {
+/// Changes, a little while of them at a time.
+pub fn gathered<T: Send + Sync + 'static>(
+    changes: watch::Receiver<T>,
+) -> impl Stream<Item = ()> + Send + 'static {
     stream::unfold(changes, |mut changes| async move {
         changes.changed().await.ok()?;
         tokio::time::sleep(GATHER).await;

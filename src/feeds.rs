@@ -29,6 +29,7 @@ pub struct Feeds {
     index: Mutex<Index>,
     state: Arc<State>,
     generation: watch::Sender<u64>,
+    permissions: watch::Sender<u64>,
 }
 
 /// The objects of a kind, for whoever reconciles them.
@@ -49,17 +50,22 @@ impl<K: Resource<DynamicType = ()> + Clone + 'static> Feed<K> {
 impl Feeds {
     /// Feeds `index` and publishes what it says in `state`.
     pub fn new(index: Index, state: Arc<State>) -> Arc<Self> {
-        let generation = watch::Sender::new(0);
         Arc::new(Self {
             index: Mutex::new(index),
             state,
-            generation,
+            generation: watch::Sender::default(),
+            permissions: watch::Sender::default(),
         })
     }
 
     /// Changes whenever the snapshot does.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.generation.subscribe()
+    }
+
+    /// Changes whenever what somebody may do does.
+    pub fn permission_changes(&self) -> watch::Receiver<u64> {
+        self.permissions.subscribe()
     }
 
     /// Changes the index and publishes what it says then.
@@ -100,17 +106,18 @@ impl Feeds {
         match change {
             Change::Replaced(objects) => {
                 self.update(|index| index.replace(objects.iter().map(readable)));
+                let objects: Vec<K> = objects.into_iter().filter_map(|object| object.0.ok()).collect();
                 store(watcher::Event::Init);
-                for object in objects.into_iter().filter_map(|object| object.0.ok()) {
-                    touch(&object);
-                    store(watcher::Event::InitApply(object));
-                }
+                objects
+                    .iter()
+                    .for_each(|object| store(watcher::Event::InitApply(object.clone())));
                 store(watcher::Event::InitDone);
+                objects.iter().for_each(touch);
             }
             Change::Applied(DeserializeGuard(Ok(object))) => {
                 self.update(|index| index.apply(&object));
+                store(watcher::Event::Apply(object.clone()));
                 touch(&object);
-                store(watcher::Event::Apply(object));
             }
             Change::Applied(unreadable) => {
                 self.update(|index| {
@@ -125,6 +132,9 @@ impl Feeds {
                     store(watcher::Event::Delete(object));
                 }
             }
+        }
+        if K::PERMITS {
+            self.permissions.send_modify(|generation| *generation += 1);
         }
     }
 }

@@ -3,15 +3,17 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use countersign_api::index::Index;
+use countersign_api::{AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index};
 use countersign_cli::Connection;
 use countersign_core::snapshot::Cluster;
+use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespace};
 use kube::{
     Api, Client, Config, ResourceExt,
     api::PostParams,
     config::{KubeConfigOptions, Kubeconfig},
+    runtime::reflector::ObjectRef,
 };
 use prometheus_client::registry::Registry;
 use tokio::{
@@ -24,7 +26,7 @@ use crate::{
     admission::Admission,
     audit::Log,
     certs::ServingTls,
-    controllers::{Context, assess, keep_tickets, pin_accounts},
+    controllers::{Context, assess, gathered, keep_tickets, moved_zones, pin_accounts},
     enforcement::Enforcement,
     feeds::Feeds,
     keys::{Keys, StrictLatch},
@@ -221,7 +223,8 @@ impl Operator {
         let context = Arc::new(Context {
             client: client.clone(),
             state: state.clone(),
-            changes: feeds.changes(),
+            permissions: feeds.permission_changes(),
+            pending: Arc::default(),
             enforced: owner.enforced(),
             log: log.clone(),
         });
@@ -321,35 +324,42 @@ fn reconcile(
         reviews,
         namespaces,
     ] = watches;
-    tokio::spawn(assess::<countersign_api::AccessPolicy>(
+    let policy = stream::select(gathered(feeds.changes()), gathered(context.enforced.clone()));
+    let policy = policy.map(|()| ObjectRef::new(POLICY_NAME));
+    let zones_moved = moved_zones(context.pending.clone(), context.state.clone(), feeds.changes());
+    let context = || context.clone();
+    tokio::spawn(assess::<AccessPolicy>(
         feeds.watch(client, policies.1.clone()),
-        context.clone(),
+        policy,
+        context(),
     ));
-    tokio::spawn(assess::<countersign_api::Zone>(
+    tokio::spawn(assess::<Zone>(
         feeds.watch(client, zones.1.clone()),
-        context.clone(),
+        zones_moved,
+        context(),
     ));
-    tokio::spawn(assess::<countersign_api::RoleGrant>(
+    tokio::spawn(assess::<RoleGrant>(
         feeds.watch(client, grants.1.clone()),
-        context.clone(),
+        stream::pending(),
+        context(),
     ));
-    tokio::spawn(assess::<countersign_api::Team>(
+    tokio::spawn(assess::<Team>(
         feeds.watch(client, teams.1.clone()),
-        context.clone(),
+        stream::pending(),
+        context(),
     ));
-    tokio::spawn(pin_accounts(
-        feeds.watch(client, agents.1.clone()),
-        context.clone(),
-    ));
-    tokio::spawn(assess::<countersign_api::WriteDelegation>(
-        feeds.watch(client, delegations.1.clone()),
-        context.clone(),
+    tokio::spawn(pin_accounts(feeds.watch(client, agents.1.clone()), context()));
+    let delegations = feeds.watch(client, delegations.1.clone());
+    tokio::spawn(assess::<WriteDelegation>(
+        delegations,
+        stream::pending(),
+        context(),
     ));
     let reviews = feeds.watch(client, reviews.1.clone());
     tokio::spawn(keep_tickets(
         feeds.watch(client, tickets.1.clone()),
         reviews,
-        context.clone(),
+        context(),
     ));
     drop(feeds.watch::<Namespace>(client, namespaces.1.clone()));
 }

@@ -30,7 +30,7 @@ type Present = Option<String>;
 /// Pins the accounts of each agent and writes its status.
 pub async fn pin_accounts(feed: Feed<Agent>, context: Arc<Context>) {
     let store = feed.store.clone();
-    let changes = gathered(context.changes.clone());
+    let changes = gathered(context.permissions.clone());
     Controller::for_stream(feed.touched(), store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_all_on(changes)

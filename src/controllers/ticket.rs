@@ -16,7 +16,7 @@ use countersign_core::{
     snapshot::Snapshot,
     ticket::{End, Event, Step, Ticket, TicketState, step},
 };
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream::poll_fn};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::{
@@ -26,6 +26,8 @@ use kube::runtime::{
 };
 
 use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry, review};
+use tokio::sync::mpsc;
+
 use crate::{admission::transition, feeds::Feed, tickets::Tickets};
 
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
@@ -35,10 +37,19 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
         context: context.clone(),
         reviews: reviews.store.clone(),
     });
-    let changes = gathered(context.changes.clone());
-    Controller::for_stream(feed.touched(), store)
+    let changes = gathered(context.permissions.clone());
+    let (older, superseded) = mpsc::unbounded_channel();
+    let state = context.state.clone();
+    let touched = feed.touched().inspect(move |ticket| {
+        for other in rivals(ticket, &state.snapshot()) {
+            // The receiver lives as long as the controller that polls this.
+            let _ = older.send(other);
+        }
+    });
+    Controller::for_stream(touched, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(reviewed(reviews.touched()))
+        .reconcile_on(received(superseded))
         .reconcile_all_on(changes)
         .run(reconcile, |_, error, _| retry(error), keeper)
         .for_each(|_| async {})
@@ -49,6 +60,28 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
 struct Keeper {
     context: Arc<Context>,
     reviews: Store<ApprovalReview>,
+}
+
+/// The other waiting tickets of the subject of a ticket: a newer one takes the place of an older.
+fn rivals(
+    ticket: &Result<ApprovalTicket, watcher::Error>,
+    snapshot: &Snapshot,
+) -> Vec<ObjectRef<ApprovalTicket>> {
+    let Ok(ticket) = ticket else { return Vec::new() };
+    let (Ok(subject), Some(namespace)) = (ticket.spec.binding.subject_id.parse(), &ticket.metadata.namespace)
+    else {
+        return Vec::new();
+    };
+    let waiting = snapshot.open_tickets(&subject, namespace);
+    waiting
+        .map(|other| ObjectRef::new(&other.name).within(&other.namespace))
+        .collect()
+}
+
+fn received<T: Send + 'static>(
+    mut receiver: mpsc::UnboundedReceiver<T>,
+) -> impl Stream<Item = T> + Send + 'static {
+    poll_fn(move |context| receiver.poll_recv(context))
 }
 
 /// The tickets that reviews are about.

@@ -4,7 +4,7 @@ use countersign_api::{
     Zone, ZoneStatus,
     zone::{self, Overlap},
 };
-use countersign_core::{identity::IdentityKind, place::Place, snapshot::Snapshot, zones};
+use countersign_core::{identity::IdentityKind, snapshot::Snapshot, zones};
 
 use super::{
     Assessed, Known,
@@ -32,7 +32,7 @@ impl Assessed for Zone {
             Err(invalid) => Some(Problem::new("Invalid", invalid.to_string())),
             Ok(zone) => {
                 status.overlaps = overlaps(&zone, &known.snapshot);
-                status.pending = Some(pending(&zone, &known.snapshot));
+                status.pending = Some(known.pending.get(&zone.name).copied().unwrap_or_default());
                 overlap_problem(&status.overlaps).or_else(|| owner_problem(&zone, &known.snapshot))
             }
         };
@@ -88,11 +88,4 @@ fn owner_problem(zone: &zones::Zone, snapshot: &Snapshot) -> Option<Problem> {
         .is_some_and(|team| team.members.is_empty() && team.groups.is_empty());
     let alone = owner.kind() == IdentityKind::Team && empty;
     alone.then(|| Problem::new("NoLiveOwner", format!("spec.owner: {owner} has no members")))
-}
-
-/// How many tickets wait for places in the zone.
-fn pending(zone: &zones::Zone, snapshot: &Snapshot) -> u32 {
-    let waiting = snapshot.pending.values().flatten();
-    let within = waiting.filter(|ticket| Place::of(&ticket.binding.target.target()).is_under(&zone.objects));
-    u32::try_from(within.count()).unwrap_or(u32::MAX)
 }

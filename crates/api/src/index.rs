@@ -66,6 +66,9 @@ impl Key {
 
 /// An object of a kind that decisions depend on.
 pub trait Indexed: Resource + Clone {
+    /// Whether the objects say what others may do: then the standing of other objects depends on them.
+    const PERMITS: bool = true;
+
     /// Files the object, in the place of what was filed under its key.
     fn file(&self, index: &mut Index) -> Result<(), Invalid>;
 

@@ -51,6 +51,8 @@ impl Indexed for Zone {
 }
 
 impl Indexed for Namespace {
+    const PERMITS: bool = false;
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let metadata = &self.metadata;
         let labels = metadata.labels.iter().flatten();

@@ -39,6 +39,8 @@ pub fn stamped_ticket(
 }
 
 impl Indexed for ApprovalTicket {
+    const PERMITS: bool = false;
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let shipped = Policy::default();
         let policy = index.snapshot.policy.get().map_or(&shipped, |policy| policy);
@@ -95,6 +97,8 @@ impl Indexed for ApprovalTicket {
 }
 
 impl Indexed for ApprovalReview {
+    const PERMITS: bool = false;
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let review = approval_review::parse(self)?;
         let cluster = &index.snapshot.cluster;
