@@ -1,0 +1,212 @@
+//! A cluster with the operator in it, and with the company that works there.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use kube::config::Kubeconfig;
+use serde_json::json;
+
+use super::{area::Area, control_plane::ControlPlane, operator::Operator, person::Person, wait::until};
+
+const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/");
+const COMPANY: &str = include_str!("../../data/e2e/company.yaml");
+const AREA: &str = include_str!("../../data/e2e/area.yaml");
+
+/// The people of the company, by certificate; Kubernetes lets them do anything, so that only Countersign refuses.
+const PEOPLE: [&str; 7] = ["ada", "ben", "olga", "otto", "rita", "mallory", "ron"];
+
+/// Its agents, by service accounts in the namespace `agents`.
+const AGENTS: [&str; 2] = ["deployer", "helper"];
+
+/// A control plane, the operator, and who works there.
+pub struct Cluster {
+    // Dropped in this order: the operator says nothing about an API server that is gone.
+    operator: Operator,
+    people: BTreeMap<&'static str, Person>,
+    admin: Person,
+    control_plane: ControlPlane,
+    areas: AtomicUsize,
+    pairs: AtomicUsize,
+}
+
+/// The cluster in strict mode that most tests share. Nobody changes its policy.
+pub fn shared() -> &'static Cluster {
+    static SHARED: OnceLock<Cluster> = OnceLock::new();
+    SHARED.get_or_init(|| Cluster::strict(40))
+}
+
+impl Cluster {
+    /// A cluster with the kinds and the operator, which observes.
+    pub fn observing() -> Self {
+        let control_plane = ControlPlane::start();
+        let admin = Person::new(
+            control_plane.admin_kubeconfig().to_owned(),
+            control_plane.kubectl(),
+        );
+        admin.kubectl(&format!("apply -f {CRDS}")).done();
+        admin
+            .kubectl(&format!(
+                "wait --for=condition=Established --timeout=60s -f {CRDS}"
+            ))
+            .done();
+        let identity = control_plane.issue("countersign", &["system:masters"]);
+        let operator = Operator::start(identity, control_plane.dir());
+        let people = PEOPLE.map(|name| {
+            let kubeconfig = control_plane.issue(name, &["people"]);
+            (name, Person::new(kubeconfig, control_plane.kubectl()))
+        });
+        let cluster = Self {
+            operator,
+            people: people.into(),
+            admin,
+            control_plane,
+            areas: AtomicUsize::new(0),
+            pairs: AtomicUsize::new(0),
+        };
+        cluster.wait_for_webhooks();
+        cluster
+    }
+
+    /// A cluster with the company and so many areas, still observing.
+    pub fn with_company(areas: usize) -> Self {
+        let mut cluster = Self::observing();
+        let mut objects = COMPANY.to_owned();
+        for number in 1..=areas {
+            objects.push_str(&area(&format!("area-{number}"), 1));
+        }
+        for number in 1..=areas.div_ceil(8) {
+            objects.push_str(&area(&format!("pair-{number}"), 2));
+        }
+        cluster
+            .admin
+            .kubectl_with("apply --server-side -f -", &objects)
+            .done();
+        for agent in AGENTS {
+            let person = cluster.agent(agent);
+            cluster.people.insert(agent, person);
+        }
+        let ready = "agents.countersign.dev,zones.countersign.dev,teams.countersign.dev";
+        let wait = format!("wait --for=condition=Ready --timeout=60s --all {ready}");
+        cluster.admin.kubectl(&wait).done();
+        cluster
+    }
+
+    /// A cluster with the company and so many areas, in strict mode.
+    pub fn strict(areas: usize) -> Self {
+        let cluster = Self::with_company(areas);
+        cluster.see_admins();
+        cluster.enforce();
+        cluster
+    }
+
+    /// Lets both admins be seen.
+    pub fn see_admins(&self) {
+        for admin in ["ada", "ben"] {
+            let seen = format!("create configmap seen-{admin} -n agents");
+            self.person(admin).kubectl(&seen).done();
+        }
+        until("two live admins", || {
+            (self.admin.get("accesspolicy default")["status"]["counts"]["liveAdmins"] == 2).then_some(())
+        });
+    }
+
+    /// Turns strict mode on and waits until the API server has it.
+    pub fn enforce(&self) {
+        let on = json!({ "spec": { "strictMode": true } }).to_string();
+        let patch = ["patch", "accesspolicy", "default", "--type=merge", "-p", &on];
+        self.person("ada").run(&patch, "").done();
+        let enforcing = "wait --for=condition=Enforcing --timeout=60s accesspolicy/default";
+        self.admin.kubectl(enforcing).done();
+    }
+
+    /// The next area that no test has had.
+    pub fn area(&self) -> Area<'_> {
+        self.take("area", &self.areas)
+    }
+
+    /// The next area that no test has had, of those where two people must approve.
+    pub fn area_of_two_reviews(&self) -> Area<'_> {
+        self.take("pair", &self.pairs)
+    }
+
+    fn take(&self, kind: &str, taken: &AtomicUsize) -> Area<'_> {
+        let namespace = format!("{kind}-{}", taken.fetch_add(1, Ordering::Relaxed) + 1);
+        Area {
+            cluster: self,
+            namespace,
+        }
+    }
+
+    /// Somebody of the company.
+    pub fn person(&self, name: &str) -> &Person {
+        &self.people[name]
+    }
+
+    /// Who set the cluster up: of group `system:masters`, and without any grant.
+    pub const fn admin(&self) -> &Person {
+        &self.admin
+    }
+
+    /// The control plane.
+    pub const fn control_plane(&self) -> &ControlPlane {
+        &self.control_plane
+    }
+
+    /// The operator.
+    pub const fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// The operator, to kill and to start.
+    pub const fn operator_mut(&mut self) -> &mut Operator {
+        &mut self.operator
+    }
+
+    /// Waits until the API server has both webhook configurations.
+    fn wait_for_webhooks(&self) {
+        for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+            let get = format!("get {kind} countersign");
+            until(kind, || self.admin.kubectl(&get).succeeded().then_some(()));
+        }
+    }
+
+    /// An agent with a token of its service account.
+    fn agent(&self, name: &'static str) -> Person {
+        let request = format!("create token {name} -n agents --duration=10h");
+        let token = self.admin.kubectl(&request).done();
+        let file = self.control_plane.dir().join(format!("{name}.kubeconfig"));
+        fs::write(
+            &file,
+            with_token(self.control_plane.admin_kubeconfig(), token.trim()),
+        )
+        .unwrap();
+        Person::new(file, self.control_plane.kubectl())
+    }
+}
+
+fn area(name: &str, reviews: u8) -> String {
+    AREA.replace("$NAME", name)
+        .replace("$REVIEWS", &reviews.to_string())
+}
+
+/// The kubeconfig for the same API server with another credential.
+fn with_token(kubeconfig: &Path, token: &str) -> String {
+    let known = Kubeconfig::read_from(kubeconfig).unwrap();
+    let cluster = known.clusters[0].cluster.as_ref().unwrap();
+    json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "here",
+        "contexts": [{ "name": "here", "context": { "cluster": "here", "user": "agent" } }],
+        "clusters": [{ "name": "here", "cluster": cluster }],
+        "users": [{ "name": "agent", "user": { "token": token } }],
+    })
+    .to_string()
+}

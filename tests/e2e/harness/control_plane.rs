@@ -1,0 +1,104 @@
+//! A real control plane that ends with this process.
+
+use std::{
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use serde::Deserialize;
+
+const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/controlplane/controlplane");
+
+/// etcd, kube-apiserver and kube-controller-manager.
+pub struct ControlPlane {
+    name: String,
+    found: Found,
+    supervisor: Child,
+}
+
+/// What the control plane says of itself.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Found {
+    dir: PathBuf,
+    admin_kubeconfig: PathBuf,
+    kubectl: PathBuf,
+}
+
+impl ControlPlane {
+    /// Starts one, and builds it the first time.
+    pub fn start() -> Self {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "e2e-{}-{}",
+            std::process::id(),
+            STARTED.fetch_add(1, Ordering::Relaxed)
+        );
+        let mut supervisor = Command::new(PROGRAM)
+            .args(["up", "--until-stdin-closes", "--name", &name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(supervisor.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let found = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("the control plane did not start: {error}: `{line}`"));
+        Self {
+            name,
+            found,
+            supervisor,
+        }
+    }
+
+    /// A folder that goes with the control plane.
+    pub fn dir(&self) -> &Path {
+        &self.found.dir
+    }
+
+    /// The kubectl of its version.
+    pub fn kubectl(&self) -> &Path {
+        &self.found.kubectl
+    }
+
+    /// The kubeconfig of `admin`, whom Kubernetes lets do anything.
+    pub fn admin_kubeconfig(&self) -> &Path {
+        &self.found.admin_kubeconfig
+    }
+
+    /// A client certificate, as a kubeconfig.
+    pub fn issue(&self, user: &str, groups: &[&str]) -> PathBuf {
+        let file = self.dir().join(format!("{}.kubeconfig", user.replace(':', "-")));
+        let groups = groups.iter().flat_map(|group| ["--group", group]);
+        let mut arguments = vec!["kubeconfig", "--user", user, "--out", file.to_str().unwrap()];
+        arguments.extend(groups);
+        self.run(&arguments);
+        file
+    }
+
+    /// `start`, `stop` or `restart` of one component.
+    pub fn component(&self, verb: &str, component: &str) {
+        self.run(&[verb, component]);
+    }
+
+    fn run(&self, arguments: &[&str]) {
+        let output = Command::new(PROGRAM)
+            .args(arguments)
+            .args(["--name", &self.name])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        drop(self.supervisor.stdin.take());
+        let _ = self.supervisor.wait();
+    }
+}

@@ -1,0 +1,122 @@
+//! The operator's binary, as a process that ends with this one.
+
+use std::{
+    fs::OpenOptions,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+};
+
+use super::wait::until;
+
+/// Runs the operator until its own input closes, which happens at the latest when the process of the tests ends, and
+/// then kills it.
+const KEEPER: &str = r#""$@" & read -r _; kill -9 $! 2>/dev/null; wait"#;
+
+/// One operator outside the cluster: it may be killed and started again, with the same address and data.
+pub struct Operator {
+    kubeconfig: PathBuf,
+    dir: PathBuf,
+    webhook: u16,
+    probes: u16,
+    keeper: Option<Child>,
+}
+
+impl Operator {
+    /// Starts an operator with this identity; its data and its log are kept in `dir`.
+    pub fn start(kubeconfig: PathBuf, dir: &Path) -> Self {
+        let mut operator = Self {
+            kubeconfig,
+            dir: dir.join("operator"),
+            webhook: free_port(),
+            probes: free_port(),
+            keeper: None,
+        };
+        std::fs::create_dir_all(&operator.dir).unwrap();
+        operator.restart();
+        operator
+    }
+
+    /// Kills it, if it runs, and starts it again.
+    pub fn restart(&mut self) {
+        self.start_again();
+        until("the operator to be ready", || self.is_ready().then_some(()));
+    }
+
+    /// Starts it without waiting for anything.
+    pub fn start_again(&mut self) {
+        self.kill();
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .unwrap();
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_countersign"), "run"])
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .arg("--webhook-url")
+            .arg(format!("https://localhost:{}", self.webhook))
+            .arg("--probe-listen")
+            .arg(format!("127.0.0.1:{}", self.probes))
+            .arg("--data-dir")
+            .arg(&self.dir)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.keeper = Some(keeper);
+    }
+
+    /// Kills it as the kernel does: nothing is finished, nothing is written.
+    pub fn kill(&mut self) {
+        if let Some(mut keeper) = self.keeper.take() {
+            drop(keeper.stdin.take());
+            let _ = keeper.wait();
+        }
+    }
+
+    /// The folder of its audit log.
+    pub fn audit_log(&self) -> PathBuf {
+        self.dir.join("audit")
+    }
+
+    /// Whether it says that it is ready.
+    pub fn is_ready(&self) -> bool {
+        let answer = || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect(("127.0.0.1", self.probes))?;
+            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.join("operator.log")
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+            eprintln!("--- the operator's log ---\n{log}");
+        }
+    }
+}
+
+/// A port below those that the kernel hands out by itself, so that it is still free when the operator binds it.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let seed = u16::try_from(std::process::id() % 10_000).unwrap();
+    let candidate = || 20_000 + (seed + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+    std::iter::repeat_with(candidate)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .unwrap()
+}

@@ -1,0 +1,143 @@
+//! Somebody who acts by kubectl: a person with a client certificate, or an agent with a token.
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::Value;
+
+/// A user of the API server.
+pub struct Person {
+    kubeconfig: PathBuf,
+    kubectl: PathBuf,
+}
+
+/// What a call of kubectl led to.
+#[derive(Debug)]
+pub struct Outcome {
+    arguments: String,
+    succeeded: bool,
+    /// What it wrote.
+    pub stdout: String,
+    /// Its warnings and errors.
+    pub stderr: String,
+}
+
+impl Person {
+    /// Who has this kubeconfig.
+    pub fn new(kubeconfig: PathBuf, kubectl: &Path) -> Self {
+        Self {
+            kubeconfig,
+            kubectl: kubectl.to_owned(),
+        }
+    }
+
+    /// Runs kubectl with these arguments, separated by spaces.
+    pub fn kubectl(&self, arguments: &str) -> Outcome {
+        self.kubectl_with(arguments, "")
+    }
+
+    /// The same, with this on its standard input.
+    pub fn kubectl_with(&self, arguments: &str, input: &str) -> Outcome {
+        self.run(&arguments.split_whitespace().collect::<Vec<_>>(), input)
+    }
+
+    /// Runs kubectl with these arguments and this on its standard input.
+    pub fn run(&self, arguments: &[&str], input: &str) -> Outcome {
+        let mut child = Command::new(&self.kubectl)
+            .arg("--kubeconfig")
+            .arg(&self.kubeconfig)
+            .args(arguments)
+            .env("KUBECACHEDIR", self.kubeconfig.with_extension("cache"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Who reads nothing may close its input early.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
+        Outcome {
+            arguments: arguments.join(" "),
+            succeeded: output.status.success(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// `kubectl apply` of one object.
+    pub fn apply(&self, object: &Value) -> Outcome {
+        self.kubectl_with("apply -f -", &object.to_string())
+    }
+
+    /// `kubectl create` of one object.
+    pub fn create(&self, object: &Value) -> Outcome {
+        self.kubectl_with("create -f -", &object.to_string())
+    }
+
+    /// `kubectl get` of what is there.
+    pub fn get(&self, what: &str) -> Value {
+        serde_json::from_str(&self.kubectl(&format!("get {what} -o json")).done()).unwrap()
+    }
+
+    /// A client for what kubectl cannot do. It belongs to the runtime that asks for it.
+    pub async fn client(&self) -> Client {
+        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+            .await
+            .unwrap();
+        config.default_retry = false;
+        Client::try_from(config).unwrap()
+    }
+
+    /// The kubeconfig.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+}
+
+impl Outcome {
+    /// What it wrote; the test fails if the call did.
+    #[track_caller]
+    pub fn done(self) -> String {
+        assert!(self.succeeded, "kubectl {}: {}", self.arguments, self.stderr);
+        self.stdout
+    }
+
+    /// The message of Countersign's denial; the test fails if it was not denied for this reason.
+    #[track_caller]
+    pub fn denied(self, reason: &str) -> String {
+        let call = &self.arguments;
+        assert!(!self.succeeded, "kubectl {call} was not denied: {}", self.stdout);
+        let said = format!("denied the request: {reason}: ");
+        assert!(
+            self.stderr.contains(&said),
+            "kubectl {call} was not denied for `{reason}`: {}",
+            self.stderr
+        );
+        self.stderr
+    }
+
+    /// What the API server itself says; the test fails unless the call failed so.
+    #[track_caller]
+    pub fn refused(self, message: &str) {
+        let call = &self.arguments;
+        assert!(!self.succeeded, "kubectl {call} was not refused: {}", self.stdout);
+        assert!(
+            self.stderr.contains(message),
+            "kubectl {call} was not refused with `{message}`: {}",
+            self.stderr
+        );
+    }
+
+    /// Whether the call did what it was asked.
+    pub const fn succeeded(&self) -> bool {
+        self.succeeded
+    }
+}

@@ -1,0 +1,100 @@
+//! A ticket as people see it.
+
+use serde_json::{Value, json};
+
+use super::{
+    cluster::Cluster,
+    person::{Outcome, Person},
+    wait::until,
+};
+
+/// One ApprovalTicket of a cluster.
+pub struct Ticket<'a> {
+    cluster: &'a Cluster,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl<'a> Ticket<'a> {
+    /// The ticket that a denial names.
+    #[track_caller]
+    pub fn named_in(denial: &str, cluster: &'a Cluster) -> Self {
+        let found = || {
+            let (_, after) = denial.split_once(": ticket ")?;
+            let (name, after) = after.split_once(" in ")?;
+            let (namespace, _) = after.split_once(',')?;
+            Some((namespace.to_owned(), name.to_owned()))
+        };
+        let (namespace, name) = found().unwrap_or_else(|| panic!("no ticket is named: {denial}"));
+        Self {
+            cluster,
+            namespace,
+            name,
+        }
+    }
+
+    /// The object.
+    pub fn object(&self) -> Value {
+        let what = format!("approvalticket {} -n {}", self.name, self.namespace);
+        self.cluster.admin().get(&what)
+    }
+
+    /// Its state.
+    pub fn state(&self) -> String {
+        self.object()["status"]["state"]
+            .as_str()
+            .unwrap_or("Pending")
+            .to_owned()
+    }
+
+    /// Waits for a state.
+    #[track_caller]
+    pub fn becomes(&self, state: &str) {
+        let mut last = String::new();
+        let message = format!("ticket {} to be {state}", self.name);
+        until(&message, || {
+            last = self.state();
+            (last == state).then_some(())
+        });
+    }
+
+    /// Someone's review of it.
+    pub fn review(&self, by: &Person, decision: &str) -> Outcome {
+        by.create(&self.reviewed(decision))
+    }
+
+    /// Someone's approval, which must be taken.
+    #[track_caller]
+    pub fn approve(&self, by: &Person) {
+        self.review(by, "Approve").done();
+    }
+
+    /// A review as a client writes it.
+    pub fn reviewed(&self, decision: &str) -> Value {
+        let ticket = self.object();
+        json!({
+            "apiVersion": "countersign.dev/v1alpha1",
+            "kind": "ApprovalReview",
+            "metadata": { "generateName": format!("{}-", self.name), "namespace": self.namespace },
+            "spec": {
+                "ticketRef": { "name": self.name, "uid": ticket["metadata"]["uid"] },
+                "bindingHash": ticket["spec"]["bindingHash"],
+                "decision": decision,
+            },
+        })
+    }
+
+    /// What it shows of one part of the change: the old and the new value.
+    #[track_caller]
+    pub fn change(&self, pointer: &str) -> (Value, Value) {
+        let ticket = self.object();
+        let parts = ticket["spec"]["change"].as_array().unwrap();
+        let part = parts
+            .iter()
+            .find(|part| part["pointer"] == pointer)
+            .unwrap_or_else(|| panic!("no part `{pointer}` in {parts:?}"));
+        (part["old"].clone(), part["new"].clone())
+    }
+}

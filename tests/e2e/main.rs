@@ -1,0 +1,14 @@
+//! End to end: a real control plane, the operator's binary, and people and agents who act by kubectl.
+//!
+//! Most tests share one cluster in strict mode, each in an area (a namespace and its zone) of its own. Those that
+//! turn switches or kill things have a cluster of their own.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod harness;
+mod story;
