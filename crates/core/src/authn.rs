@@ -134,3 +134,6 @@ fn teams(identity: &Identity, groups: &[Cow<'_, str>], snapshot: &Snapshot) -> V
     teams.dedup();
     teams
 }
+
+#[cfg(test)]
+mod tests;

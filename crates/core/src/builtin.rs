@@ -604,3 +604,6 @@ fn own_deleted_pod(request: &Request<'_>) -> Option<bool> {
 fn bound_to(pod: &Object<'_>, node: &str) -> Option<bool> {
     Some(pod.field(&["spec", "nodeName"]).ok()??.get() == format!("\"{node}\""))
 }
+
+#[cfg(test)]
+mod tests;

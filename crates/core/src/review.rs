@@ -324,3 +324,6 @@ fn outcome(counted: &[Arc<Review>], required: u32) -> Outcome {
         Outcome::Open
     }
 }
+
+#[cfg(test)]
+mod tests;

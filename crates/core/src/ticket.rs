@@ -452,3 +452,6 @@ fn consumed(claim: &Claim, event: &Event, now: Timestamp) -> Result<Step, Refusa
         _ => Err(Refusal::AlreadyConsumed),
     }
 }
+
+#[cfg(test)]
+mod tests;

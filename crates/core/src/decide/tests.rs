@@ -1,1 +1,6 @@
 //! Tables of the rules: what is asked, and what is said.
+
+mod environments;
+mod integrity;
+mod places;
+mod workflow;

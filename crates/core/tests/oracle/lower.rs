@@ -1,5 +1,10 @@
 //! From plain data to the engine's types.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be read is a failed test"
+)]
+
 use std::{borrow::Cow, sync::Arc};
 
 use countersign_core::{
@@ -617,7 +622,7 @@ fn draft(flaw: TicketFlaw, case: &Case) -> TicketDraft {
     });
     let change = change.collect();
     match flaw {
-        TicketFlaw::OtherCluster => binding.cluster_id = "cluster-2".to_owned(),
+        TicketFlaw::OtherCluster => binding.cluster_id.insert(0, 'x'),
         TicketFlaw::WrongChange => binding.resource_hash = Digest::of(&[b"another"]),
         _ => {}
     }

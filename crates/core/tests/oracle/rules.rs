@@ -122,9 +122,7 @@ fn warns(case: &Case) -> bool {
 fn environment_asked(case: &Case) -> Environment {
     match &case.asks {
         Asks::Deed => environment(case),
-        Asks::Permit(_) => Environment::Prod,
-        Asks::OperatorsOwn(_) => Environment::Prod,
-        Asks::Ticket(_) | Asks::Review(..) => Environment::Prod,
+        Asks::Permit(_) | Asks::OperatorsOwn(_) | Asks::Ticket(_) | Asks::Review(..) => Environment::Prod,
     }
 }
 
@@ -349,9 +347,7 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
 /// Known, human, admin by every grant of their own, and seen; with one grant written anew, or gone.
 type GrantChange<'a> = (&'a str, Option<(&'a str, Role)>);
 
-fn live_admins<'a>(case: &Case, change: Option<GrantChange<'a>>) -> Vec<&'a str>
-where
-{
+fn live_admins(case: &Case, change: Option<GrantChange<'_>>) -> Vec<&'static str> {
     let mut live = Vec::new();
     for who in crate::world::USERS {
         let mut grants: Vec<(Role, bool)> = Vec::new();
@@ -555,8 +551,7 @@ fn segments(glob: &str) -> Vec<&str> {
 
 fn under(glob: &[&str], path: &[&str]) -> bool {
     match (glob, path) {
-        ([], []) => true,
-        (["**"], _) => true,
+        ([], []) | (["**"], _) => true,
         (["*", glob @ ..], [_, path @ ..]) => under(glob, path),
         ([first, glob @ ..], [segment, path @ ..]) => first == segment && under(glob, path),
         _ => false,

@@ -35,6 +35,11 @@ pub enum PolicyIs {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    clippy::struct_field_names,
+    reason = "switches and lists as the policy names them"
+)]
 pub struct Rules {
     pub strict: bool,
     pub locked: bool,
@@ -571,8 +576,8 @@ fn deed() -> impl Strategy<Value = Deed> {
                 );
                 let subresource = match (operation, subresource) {
                     (Operation::Connect, _) => "exec",
-                    (Operation::Delete, _) => "",
-                    (Operation::Create, "status" | "scale")
+                    (Operation::Delete, _)
+                    | (Operation::Create, "status" | "scale")
                     | (Operation::Update, "eviction" | "token" | "binding") => "",
                     (_, subresource) => subresource,
                 };
@@ -721,6 +726,9 @@ fn delegation() -> impl Strategy<Value = DelegationIs> {
 }
 
 fn asks() -> impl Strategy<Value = Asks> {
+    use OperatorsOwn as O;
+    use ReviewFlaw as R;
+    use TicketFlaw as T;
     let grant_name = || select(vec!["g0", "g1", "g2", "new"]);
     let permit = prop_oneof![
         3 => zone("z0").prop_map(Permit::Zone),
@@ -733,7 +741,6 @@ fn asks() -> impl Strategy<Value = Asks> {
         1 => Just(Permit::Invalid),
         1 => Just(Permit::Unknown),
     ];
-    use TicketFlaw as T;
     let ticket_flaw = select(vec![
         T::None,
         T::None,
@@ -748,7 +755,6 @@ fn asks() -> impl Strategy<Value = Asks> {
         T::WrongHash,
         T::Vanished,
     ]);
-    use ReviewFlaw as R;
     let review_flaw = select(vec![
         R::None,
         R::None,
@@ -763,7 +769,6 @@ fn asks() -> impl Strategy<Value = Asks> {
         R::OtherUid,
         R::OtherHash,
     ]);
-    use OperatorsOwn as O;
     let own = select(vec![
         O::TicketStatus,
         O::ZoneStatus,

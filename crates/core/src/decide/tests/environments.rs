@@ -1,0 +1,127 @@
+//! The environment of a place.
+
+use crate::{
+    decide::environment_of,
+    environment::Environment::{self, Dev, Preview, Prod, Test},
+    fixtures::{Ask, World, creates, deletes, updates, world},
+    policy::{Enforcement, EnvironmentRule},
+};
+
+fn of(world: &World, ask: &Ask) -> Environment {
+    environment_of(
+        &ask.request(),
+        &world.snapshot,
+        world.snapshot.policy.get().unwrap(),
+    )
+}
+
+fn rule(environment: Environment, namespaces: &[&str], labels: &[(&str, &str)]) -> EnvironmentRule {
+    EnvironmentRule {
+        environment: Some(environment),
+        namespaces: namespaces.iter().map(|name| (*name).into()).collect(),
+        labels: labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
+        cluster_scoped: false,
+        enforcement: Enforcement::Enforce,
+    }
+}
+
+#[test]
+fn label_then_first_match_then_default() {
+    let world = world()
+        .namespace("shop-test", &[("tier", "test"), ("team", "shop")])
+        .namespace(
+            "labelled",
+            &[("countersign.dev/environment", "test"), ("tier", "test")],
+        )
+        .namespace("typo", &[("countersign.dev/environment", "Dev")])
+        .namespace("empty", &[("countersign.dev/environment", "")])
+        .namespace("plain", &[])
+        .policy(|policy| {
+            policy.environments = vec![
+                rule(Preview, &["named", "typo"], &[("tier", "test"), ("team", "shop")]),
+                rule(Dev, &["named", "unseen"], &[("tier", "test")]),
+                rule(Test, &[], &[]),
+            ];
+        });
+    for (namespace, expected) in [
+        ("billing", Prod),
+        ("lab", Dev),
+        ("shop-test", Preview),
+        ("labelled", Test),
+        // A value that names no environment lowers nothing.
+        ("typo", Prod),
+        ("empty", Prod),
+        ("named", Preview),
+        // A namespace that is not known (yet) has a name, and no labels.
+        ("unseen", Dev),
+        ("plain", Prod),
+        ("unknown", Prod),
+    ] {
+        let ask = updates("alice", &format!("{namespace}/configmaps/x"));
+        assert_eq!(of(&world, &ask), expected, "{namespace}");
+    }
+    let lenient = world.policy(|policy| policy.defaults.environment = Test);
+    assert_eq!(of(&lenient, &updates("alice", "plain/configmaps/x")), Test);
+    assert_eq!(of(&lenient, &updates("alice", "typo/configmaps/x")), Prod);
+}
+
+#[test]
+fn cluster_scoped_objects_are_prod_unless_the_policy_places_them() {
+    let role = updates("alice", "@cluster/clusterroles.rbac.authorization.k8s.io/edit");
+    let zone = updates("alice", "@cluster/zones.countersign.dev/z");
+    assert_eq!(of(&world(), &role), Prod);
+    let scoped = world().policy(|policy| {
+        policy.environments = vec![
+            rule(Test, &[], &[]),
+            EnvironmentRule {
+                cluster_scoped: true,
+                ..rule(Dev, &[], &[])
+            },
+        ];
+        policy.defaults.environment = Test;
+    });
+    assert_eq!(of(&scoped, &role), Dev);
+    assert_eq!(of(&scoped, &zone), Prod, "what permits is prod");
+}
+
+fn labelled(environment: Option<&str>) -> String {
+    let labels = environment.map_or_else(String::new, |value| {
+        format!(r#","labels":{{"countersign.dev/environment":"{value}"}}"#)
+    });
+    format!(r#"{{"metadata":{{"uid":"u"{labels}}}}}"#)
+}
+
+#[test]
+fn a_namespace_has_the_stricter_of_its_environments() {
+    let world = world().policy(|policy| policy.defaults.environment = Test);
+    for (old, new, expected) in [
+        (Some("prod"), Some("dev"), Prod),
+        (Some("dev"), Some("prod"), Prod),
+        (Some("prod"), None, Prod),
+        (None, Some("dev"), Test),
+        (Some("dev"), None, Test),
+        (Some("dev"), Some("dev"), Dev),
+        (Some("dev"), Some("whatever"), Prod),
+    ] {
+        let ask = updates("alice", "@cluster/namespaces/lab").from(&labelled(old), &labelled(new));
+        assert_eq!(of(&world, &ask), expected, "{old:?} -> {new:?}");
+        let finalize = ask.sub("finalize");
+        assert_eq!(of(&world, &finalize), expected, "{old:?} -> {new:?}, finalize");
+    }
+    let removes = deletes("alice", "@cluster/namespaces/lab").from(&labelled(Some("prod")), "{}");
+    assert_eq!(
+        of(&world, &removes),
+        Prod,
+        "what the review shows, not what is remembered"
+    );
+    let unseen = Ask {
+        old: None,
+        ..deletes("alice", "@cluster/namespaces/billing")
+    };
+    assert_eq!(of(&world, &unseen), Prod);
+    let mut makes = creates("alice", "@cluster/namespaces/new");
+    makes.new = Some(labelled(Some("dev")));
+    assert_eq!(of(&world, &makes), Dev);
+    makes.new = Some(r#"{"metadata":{"labels":{"countersign.dev/environment":1}}}"#.to_owned());
+    assert_eq!(of(&world, &makes), Prod, "what cannot be read is prod");
+}

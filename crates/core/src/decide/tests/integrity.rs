@@ -1,0 +1,426 @@
+//! What is wrong in every mode, whoever writes it; and what is the operator's alone.
+
+use crate::{
+    decide::KEYS_SECRET,
+    decision::Reason,
+    fixtures::{Ask, Said, World, ask, deletes, id, updates, world, zone},
+    own::Own,
+    policy::{Enforcement, EnvironmentRule, Policy},
+    request::Operation,
+    role::Role,
+    snapshot::{Account, Agent, PolicyState},
+};
+
+const OPERATOR: &str = "system:serviceaccount:countersign-system:countersign";
+
+fn permits(who: &str, resource: &str, name: &str, own: Own) -> Ask {
+    updates(who, &format!("@cluster/{resource}.countersign.dev/{name}")).own(own)
+}
+
+fn removes(who: &str, resource: &str, name: &str) -> Ask {
+    deletes(who, &format!("@cluster/{resource}.countersign.dev/{name}")).own(Own::Removed)
+}
+
+fn grant(who: &str, name: &str, identity: &str, role: Role) -> Ask {
+    let identity = id(identity);
+    permits(who, "rolegrants", name, Own::RoleGrant { identity, role })
+}
+
+fn switch(who: &str, world: &World, change: impl FnOnce(&mut Policy)) -> Ask {
+    let mut policy = (**world.snapshot.policy.get().unwrap()).clone();
+    change(&mut policy);
+    permits(who, "accesspolicies", "default", Own::AccessPolicy(policy.into()))
+}
+
+/// Callers of whom no rule knows anything, beside an admin.
+const ANYBODY: [&str; 5] = [
+    "ada",
+    "unheard",
+    "Alice",
+    "system:admin",
+    "system:serviceaccount:ci:stray",
+];
+
+/// Both modes in which nothing else is blocked: strict mode off, and prod that only warns.
+fn lenient(world: impl Fn() -> World) -> [World; 2] {
+    let warns = world().policy(|policy| {
+        policy.environments = vec![EnvironmentRule {
+            environment: Some(crate::environment::Environment::Prod),
+            enforcement: Enforcement::Warn,
+            ..EnvironmentRule::default()
+        }];
+    });
+    [world().observing(), warns]
+}
+
+#[test]
+fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
+    let world = || {
+        world()
+            .admin("ada")
+            .zone(zone("billing", "user:olga", &["billing/**"]))
+            .agent("bot", Role::Agent, "greta", "ci:bot")
+    };
+    let rival = Agent {
+        identity: id("agent:rival"),
+        role: Role::Agent,
+        owner: id("user:greta"),
+        suspended: false,
+        accounts: vec![Account {
+            namespace: "ci".into(),
+            name: "bot".into(),
+            uid: None,
+        }],
+        degraded: None,
+    };
+    let overlap = Own::Zone(zone("rival", "user:ada", &["*/configmaps/app"]));
+    for world in lenient(world) {
+        for who in ANYBODY {
+            let refused = |ask: Ask| world.enforces(&ask);
+            let invalid = permits(who, "teams", "t", Own::Invalid("spec.members".to_owned()));
+            assert_eq!(refused(invalid), Said::Deny(Reason::Invalid), "{who}");
+            let zone = permits(who, "zones", "rival", overlap.clone());
+            assert_eq!(refused(zone), Said::Deny(Reason::ZoneOverlap), "{who}");
+            let agent = permits(who, "agents", "rival", Own::Agent(rival.clone()));
+            assert_eq!(refused(agent), Said::Deny(Reason::Invalid), "{who}");
+            let unknown = updates(who, "@cluster/novelties.countersign.dev/n");
+            assert_eq!(refused(unknown), Said::Deny(Reason::Invalid), "{who}");
+        }
+    }
+    let same = permits(
+        "ada",
+        "zones",
+        "billing",
+        Own::Zone(zone("billing", "user:olga", &["billing/configmaps/**"])),
+    );
+    assert_eq!(world().says(&same), Said::Needs, "a zone does not overlap itself");
+}
+
+#[test]
+fn even_an_unreadable_policy_lets_nothing_overlap() {
+    let mut world = world().zone(zone("billing", "user:olga", &["billing/**"]));
+    world.snapshot.policy = PolicyState::Unreadable("spec".into());
+    let overlap = Own::Zone(zone("rival", "user:ada", &["billing/**"]));
+    let ask = permits("ada", "zones", "rival", overlap);
+    assert_eq!(world.enforces(&ask), Said::Deny(Reason::ZoneOverlap));
+    let other = permits("ada", "zones", "z", Own::Zone(zone("z", "user:ada", &["lab/**"])));
+    assert_eq!(world.says(&other), Said::Deny(Reason::PolicyUnreadable));
+    assert_eq!(world.enforces(&other), Said::Allow(Reason::Relaxed));
+    world.snapshot.latched = true;
+    assert_eq!(world.enforces(&other), Said::Deny(Reason::PolicyUnreadable));
+}
+
+#[test]
+fn a_missing_policy_denies_once_strict_mode_was_on() {
+    let mut world = world().admin("ada");
+    world.snapshot.policy = PolicyState::Absent(Policy::default().into());
+    let ask = updates("ada", "billing/configmaps/x");
+    assert_eq!(world.says(&ask), Said::Needs);
+    assert_eq!(world.enforces(&ask), Said::Allow(Reason::Relaxed));
+    world.snapshot.latched = true;
+    assert_eq!(world.enforces(&ask), Said::Deny(Reason::PolicyMissing));
+}
+
+#[test]
+fn the_policy_is_not_deleted_while_strict_mode_is_on() {
+    let strict = || world().admin("ada").admin("abel");
+    for who in ANYBODY {
+        let ask = removes(who, "accesspolicies", "default");
+        assert_eq!(strict().enforces(&ask), Said::Deny(Reason::StrictMode), "{who}");
+    }
+    let ask = removes("ada", "accesspolicies", "default");
+    assert_eq!(strict().observing().says(&ask), Said::Needs);
+    let mut latched = strict().observing();
+    latched.snapshot.latched = true;
+    assert_eq!(latched.enforces(&ask), Said::Deny(Reason::StrictMode));
+}
+
+#[test]
+fn live_admins_are_not_reduced_below_what_strict_mode_needs() {
+    let two = || world().admin("ada").admin("abel");
+    let few = Said::Deny(Reason::TooFewAdmins);
+    let rows = vec![
+        (
+            "one of two removed",
+            two(),
+            removes("ada", "rolegrants", "abel"),
+            &few,
+        ),
+        (
+            "one of three removed",
+            two().admin("amy"),
+            removes("ada", "rolegrants", "abel"),
+            &Said::Needs,
+        ),
+        (
+            "one of two lowered",
+            two(),
+            grant("ada", "abel", "user:abel", Role::Contributor),
+            &few,
+        ),
+        (
+            "one of two moved to another identity",
+            two(),
+            grant("ada", "abel", "user:carl", Role::Admin),
+            &few,
+        ),
+        (
+            "one of two contradicted by a new grant",
+            two(),
+            grant("ada", "new", "user:abel", Role::Reader),
+            &few,
+        ),
+        (
+            "one of two contradicted by another's grant that moves",
+            two().contributor("carl"),
+            grant("ada", "carl", "user:abel", Role::Contributor),
+            &few,
+        ),
+        (
+            "the same role again",
+            two(),
+            grant("ada", "abel", "user:abel", Role::Admin),
+            &Said::Needs,
+        ),
+        (
+            "a second grant of the same role",
+            two(),
+            grant("ada", "new", "user:abel", Role::Admin),
+            &Said::Needs,
+        ),
+        (
+            "one of two grants of the same role removed",
+            two().grant("twice", "user:abel", Role::Admin),
+            removes("ada", "rolegrants", "twice"),
+            &Said::Needs,
+        ),
+        (
+            "a contributor lowered",
+            two().contributor("carl"),
+            grant("ada", "carl", "user:carl", Role::Reader),
+            &Said::Needs,
+        ),
+        (
+            "an admin who was never seen does not count",
+            two().granted("amy", "user:amy", Role::Admin, None),
+            removes("ada", "rolegrants", "abel"),
+            &few,
+        ),
+        (
+            "a team does not count",
+            two().grant("root", "team:root", Role::Admin),
+            removes("ada", "rolegrants", "abel"),
+            &few,
+        ),
+        (
+            "with a passcode one is enough",
+            two().policy(|policy| policy.has_passcode = true),
+            removes("ada", "rolegrants", "abel"),
+            &Said::Needs,
+        ),
+    ];
+    for (told, world, ask, expected) in rows {
+        assert_eq!(&world.enforces(&ask), expected, "{told}");
+    }
+    let ask = removes("ada", "rolegrants", "abel");
+    assert_eq!(
+        two().observing().says(&ask),
+        Said::Needs,
+        "while strict mode is off"
+    );
+}
+
+#[test]
+fn strict_mode_is_turned_on_once_there_are_enough_live_admins() {
+    let on = |world: World, who: &str| {
+        let ask = switch(who, &world, |policy| policy.strict_mode = true);
+        world.enforces(&ask)
+    };
+    let relaxed = Said::Allow(Reason::Relaxed);
+    let few = Said::Deny(Reason::TooFewAdmins);
+    let one = || world().observing().admin("ada");
+    assert_eq!(on(one(), "ada"), few);
+    assert_eq!(
+        on(one().granted("amy", "user:amy", Role::Admin, None), "ada"),
+        few
+    );
+    assert_eq!(on(one().admin("abel"), "ada"), relaxed);
+    assert_eq!(
+        on(one().policy(|policy| policy.has_passcode = true), "ada"),
+        relaxed
+    );
+    let two = || one().admin("abel");
+    let agent = |role| two().agent("flux", role, "ada", "flux:flux");
+    let flux = "system:serviceaccount:flux:flux";
+    assert_eq!(on(agent(Role::Agent), flux), Said::Deny(Reason::StrictMode));
+    assert_eq!(on(agent(Role::Contributor), flux), relaxed, "from Git");
+    let drops = |world: World| {
+        let ask = switch("ada", &world, |policy| policy.has_passcode = false);
+        world.enforces(&ask)
+    };
+    let with_passcode = |world: World| world.policy(|policy| policy.has_passcode = true);
+    assert_eq!(
+        drops(with_passcode(world().admin("ada"))),
+        Said::Deny(Reason::TooFewAdmins)
+    );
+    assert_eq!(
+        drops(with_passcode(world().admin("ada").admin("abel"))),
+        Said::Needs
+    );
+}
+
+#[test]
+fn only_a_human_admin_turns_strict_mode_off() {
+    let strict = || {
+        world().admin("ada").admin("abel").contributor("carl").agent(
+            "flux",
+            Role::Contributor,
+            "ada",
+            "flux:flux",
+        )
+    };
+    let off = |world: &World, who: &str| {
+        let ask = switch(who, world, |policy| policy.strict_mode = false);
+        world.enforces(&ask)
+    };
+    let [_, warns] = lenient(strict);
+    for world in [strict(), warns] {
+        for who in [
+            "carl",
+            "unheard",
+            "Alice",
+            "system:admin",
+            "system:apiserver",
+            "system:serviceaccount:flux:flux",
+            "system:serviceaccount:ci:stray",
+        ] {
+            assert_eq!(off(&world, who), Said::Deny(Reason::StrictMode), "{who}");
+        }
+    }
+    assert_eq!(off(&strict(), "ada"), Said::Needs);
+    let locked = strict().policy(|policy| policy.strict_mode_locked = true);
+    assert_eq!(off(&locked, "ada"), Said::Deny(Reason::StrictMode));
+}
+
+#[test]
+fn what_is_the_operators_alone() {
+    let home = "countersign-system";
+    let keys = format!("{home}/secrets/{KEYS_SECRET}");
+    let alone = [
+        (updates("ada", &keys), Reason::OperatorOnly),
+        (deletes("ada", &keys), Reason::OperatorOnly),
+        (
+            updates("ada", "billing/approvaltickets.countersign.dev/t").sub("status"),
+            Reason::OperatorOnly,
+        ),
+        (
+            updates("ada", "@cluster/rolegrants.countersign.dev/g").sub("status"),
+            Reason::OperatorOnly,
+        ),
+        (
+            updates("ada", "@cluster/zones.countersign.dev/z").sub("scale"),
+            Reason::OperatorOnly,
+        ),
+        (
+            updates("ada", "billing/approvaltickets.countersign.dev/t"),
+            Reason::Immutable,
+        ),
+        (
+            deletes("ada", "billing/approvaltickets.countersign.dev/t"),
+            Reason::Immutable,
+        ),
+        (
+            updates("ada", "billing/approvalreviews.countersign.dev/r"),
+            Reason::Immutable,
+        ),
+        (
+            deletes("ada", "billing/approvalreviews.countersign.dev/r"),
+            Reason::Immutable,
+        ),
+    ];
+    for (ask, reason) in alone {
+        for world in lenient(|| world().admin("ada")) {
+            assert_eq!(
+                world.enforces(&ask),
+                Said::Deny(reason),
+                "{} {}",
+                ask.resource,
+                ask.name
+            );
+            for system in [
+                "system:apiserver",
+                "system:serviceaccount:kube-system:generic-garbage-collector",
+            ] {
+                let ask = Ask {
+                    username: system.to_owned(),
+                    ..ask.clone()
+                };
+                assert_eq!(world.enforces(&ask), Said::Deny(reason), "{system}");
+            }
+        }
+        let operators = Ask {
+            username: OPERATOR.to_owned(),
+            ..ask
+        };
+        let own = operators.clone().of_uid("operator-uid");
+        let is_scale = own.subresource == "scale";
+        let expected = if is_scale {
+            Said::Deny(Reason::OperatorOnly)
+        } else {
+            Said::Allow(Reason::Operator)
+        };
+        assert_eq!(world().says(&own), expected, "{}", own.resource);
+        assert_ne!(
+            world().says(&operators.of_uid("another")),
+            Said::Allow(Reason::Operator),
+            "an account of its name"
+        );
+    }
+}
+
+#[test]
+fn the_operator_has_no_business_elsewhere() {
+    let by = |operation, place: &str| ask(OPERATOR, operation, place).of_uid("operator-uid");
+    let lease = "countersign-system/leases.coordination.k8s.io/leader";
+    assert_eq!(
+        world().says(&by(Operation::Update, lease)),
+        Said::Allow(Reason::Operator)
+    );
+    let home = "@cluster/namespaces/countersign-system";
+    assert_eq!(
+        world().says(&by(Operation::Create, home)),
+        Said::Allow(Reason::Operator)
+    );
+    for (operation, place) in [
+        (Operation::Delete, home),
+        (Operation::Update, "billing/configmaps/x"),
+        (Operation::Create, "countersign-system/secrets/other"),
+        (Operation::Update, "@cluster/rolegrants.countersign.dev/g"),
+        (Operation::Update, "kube-system/leases.coordination.k8s.io/leader"),
+    ] {
+        assert_eq!(
+            world().observing().enforces(&by(operation, place)),
+            Said::Deny(Reason::OperatorOnly),
+            "{operation} {place}"
+        );
+    }
+    let stranger = updates("ada", lease);
+    assert_eq!(world().admin("ada").says(&stranger), Said::Needs);
+}
+
+#[test]
+fn leases_are_free_in_the_accounts_own_namespace_only() {
+    let lease = |account: &str, namespace: &str| {
+        let who = format!("system:serviceaccount:{account}");
+        world().says(&updates(
+            &who,
+            &format!("{namespace}/leases.coordination.k8s.io/l"),
+        ))
+    };
+    let free = Said::Allow(Reason::NotGuarded);
+    assert_eq!(lease("lab:x", "lab"), free);
+    assert_ne!(lease("lab:x", "billing"), free);
+    for control in ["kube-system", "kube-node-lease", "countersign-system"] {
+        assert_ne!(lease(&format!("{control}:x"), control), free, "{control}");
+    }
+}

@@ -1,0 +1,339 @@
+//! Zones, names and delegations: the places where a rule could be stepped around.
+
+use crate::{
+    decision::Reason,
+    delegation::{DelegatedNamespaces, DelegatedResource, Delegation},
+    fixtures::{Ask, Said, World, after, approved, ask, creates, deletes, now, updates, world, zone},
+    glob::Glob,
+    request::Operation,
+    role::Role,
+};
+
+/// Olga owns the Service web in lab and everything in billing; Carl contributes elsewhere.
+fn zoned() -> World {
+    world().contributor("olga").contributor("carl").zone(zone(
+        "web",
+        "user:olga",
+        &["lab/services/web", "billing/**"],
+    ))
+}
+
+#[test]
+fn a_proxied_name_is_its_object() {
+    for name in ["web", "web:8080", "https:web:8443", "https:web:", "web:"] {
+        let connects = |who| ask(who, Operation::Connect, &format!("lab/services/{name}")).sub("proxy");
+        assert_eq!(
+            zoned().says(&connects("carl")),
+            Said::Deny(Reason::NotOfZone),
+            "{name}"
+        );
+        assert_eq!(
+            zoned().says(&connects("olga")),
+            Said::Allow(Reason::Permitted),
+            "{name}"
+        );
+    }
+    // Elsewhere a colon is part of the name.
+    let role = updates("carl", "lab/roles.rbac.authorization.k8s.io/a:b");
+    let mut roles = zone("roles", "user:olga", &["lab/roles.rbac.authorization.k8s.io/a:b"]);
+    roles.cooperators = vec![];
+    assert_eq!(zoned().zone(roles).says(&role), Said::Deny(Reason::NotOfZone));
+}
+
+#[test]
+fn subresources_are_writes_of_their_object() {
+    for subresource in ["status", "scale", "resize", "ephemeralcontainers", "anything"] {
+        let ask = updates("carl", "billing/deployments.apps/web").sub(subresource);
+        assert_eq!(zoned().says(&ask), Said::Deny(Reason::NotOfZone), "{subresource}");
+        let ask = updates("olga", "billing/deployments.apps/web").sub(subresource);
+        assert_eq!(zoned().says(&ask), Said::Needs, "{subresource}");
+    }
+    for (operation, subresource) in [
+        (Operation::Create, "eviction"),
+        (Operation::Create, "binding"),
+        (Operation::Connect, "exec"),
+        (Operation::Connect, "attach"),
+        (Operation::Connect, "portforward"),
+    ] {
+        let ask = ask("carl", operation, "billing/pods/web").sub(subresource);
+        assert_eq!(zoned().says(&ask), Said::Deny(Reason::NotOfZone), "{subresource}");
+    }
+}
+
+#[test]
+fn what_needs_approval_has_a_name_and_an_object() {
+    let mut makes = creates("olga", "billing/configmaps/x");
+    makes.generates_name = true;
+    assert_eq!(zoned().says(&makes), Said::Deny(Reason::GeneratedName));
+    let nameless = creates("olga", "billing/configmaps/");
+    assert!(matches!(
+        zoned().says(&nameless),
+        Said::Deny(Reason::GeneratedName | Reason::Unzoned)
+    ));
+    let unseen = Ask {
+        old: None,
+        ..deletes("olga", "billing/configmaps/x")
+    };
+    assert_eq!(zoned().says(&unseen), Said::Deny(Reason::Unreadable));
+    let mut free = creates("carl", "lab/configmaps/x");
+    free.generates_name = true;
+    assert_eq!(zoned().says(&free), Said::Allow(Reason::Permitted));
+}
+
+#[test]
+fn agents_of_the_owning_team_are_reviewed_and_its_people_are_not() {
+    let bot = "system:serviceaccount:ci:bot";
+    let mut shared = zone("shared", "team:sre", &["lab/configmaps/**"]);
+    shared.require_review = Some(true);
+    let world = world()
+        .contributor("tess")
+        .agent("bot", Role::Contributor, "tess", "ci:bot")
+        .team("sre", &["user:tess", "agent:bot"], &[])
+        .zone(shared);
+    let place = "lab/configmaps/x";
+    assert_eq!(
+        world.says(&updates("tess", place)),
+        Said::Allow(Reason::Permitted)
+    );
+    assert_eq!(world.says(&updates(bot, place)), Said::Needs);
+    let elsewhere = updates(bot, "lab/secrets/x");
+    assert_eq!(world.says(&elsewhere), Said::Deny(Reason::Unzoned));
+    let public = world.policy(|policy| {
+        policy.defaults.public_objects = vec![Glob::object("*/secrets/*").unwrap()];
+    });
+    assert_eq!(public.says(&elsewhere), Said::Allow(Reason::Permitted));
+    let prod = updates(bot, "billing/secrets/x");
+    assert_eq!(
+        public.says(&prod),
+        Said::Deny(Reason::Unzoned),
+        "public outside prod"
+    );
+}
+
+#[test]
+fn no_team_raises_an_agent_and_no_grant_makes_a_human_one() {
+    let bot = updates("system:serviceaccount:ci:bot", "@cluster/zones.countersign.dev/z")
+        .own(crate::own::Own::Zone(zone("z", "user:olga", &["attic/**"])));
+    let world = world()
+        .team("root", &["agent:bot", "user:ann"], &[])
+        .grant("root", "team:root", Role::Admin)
+        .grant("ann", "user:ann", Role::Agent);
+    let with_role = |role| world_of(&world).agent("bot", role, "olga", "ci:bot");
+    assert_eq!(with_role(Role::Agent).says(&bot), Said::Deny(Reason::AdminOnly));
+    assert_eq!(
+        with_role(Role::Admin).says(&bot),
+        Said::Deny(Reason::AgentDegraded),
+        "an agent is no admin"
+    );
+    let only_agent = crate::fixtures::world().grant("ann", "user:ann", Role::Agent);
+    let ann = updates("ann", "lab/configmaps/x");
+    assert_eq!(only_agent.says(&ann), Said::Deny(Reason::ReaderWrites));
+}
+
+fn world_of(world: &World) -> World {
+    World {
+        snapshot: world.snapshot.clone(),
+    }
+}
+
+fn delegation(username: &str) -> Delegation {
+    Delegation {
+        name: "d".into(),
+        username: username.into(),
+        resources: vec![DelegatedResource {
+            group: "".into(),
+            resource: "secrets".into(),
+            subresource: "".into(),
+        }],
+        operations: vec![Operation::Create, Operation::Update, Operation::Delete],
+        namespaces: DelegatedNamespaces::Names(vec!["billing".into()]),
+        fields: Vec::new(),
+        expires_at: None,
+        degraded: None,
+    }
+}
+
+fn with(mut world: World, delegation: Delegation) -> World {
+    let of_user = world
+        .snapshot
+        .delegations
+        .entry(delegation.username.clone())
+        .or_default();
+    of_user.push_back(delegation.into());
+    world
+}
+
+const MANAGER: &str = "system:serviceaccount:cert-manager:cert-manager";
+
+#[test]
+fn a_delegation_is_exact() {
+    let manager = |change: fn(&mut Delegation)| {
+        let mut delegation = delegation(MANAGER);
+        change(&mut delegation);
+        with(world(), delegation)
+    };
+    let writes = updates(MANAGER, "billing/secrets/tls");
+    let covered = |world: World, ask: &Ask| world.says(ask) == Said::Allow(Reason::Delegated);
+    assert!(covered(manager(|_| ()), &writes));
+    assert!(!covered(manager(|_| ()), &updates(MANAGER, "lab/secrets/tls")));
+    assert!(!covered(
+        manager(|_| ()),
+        &updates(MANAGER, "billing/configmaps/tls")
+    ));
+    assert!(!covered(manager(|_| ()), &writes.clone().sub("status")));
+    assert!(!covered(
+        manager(|_| ()),
+        &updates("system:serviceaccount:cert-manager:x", "billing/secrets/tls")
+    ));
+    assert!(!covered(
+        manager(|d| d.operations = vec![Operation::Create]),
+        &writes
+    ));
+    assert!(!covered(manager(|d| d.expires_at = Some(now())), &writes));
+    assert!(covered(manager(|d| d.expires_at = Some(after(1))), &writes));
+    assert!(!covered(
+        manager(|d| d.degraded = Some("Unsealed".into())),
+        &writes
+    ));
+    assert!(!covered(
+        manager(|d| d.namespaces = DelegatedNamespaces::ClusterScoped),
+        &writes
+    ));
+    let labels = |d: &mut Delegation| {
+        d.namespaces =
+            DelegatedNamespaces::Labels(vec![("countersign.dev/environment".into(), "prod".into())]);
+    };
+    assert!(covered(manager(labels), &writes));
+    assert!(!covered(
+        manager(labels),
+        &updates(MANAGER, "unknown/secrets/tls")
+    ));
+}
+
+#[test]
+fn a_delegation_of_fields_covers_these_fields_only() {
+    let fields = |fields: &[&str]| {
+        let mut delegation = delegation(MANAGER);
+        delegation.fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        delegation.operations.push(Operation::Connect);
+        with(world(), delegation)
+    };
+    let spec = updates(MANAGER, "billing/secrets/tls");
+    let is = |fields: World, ask: &Ask| fields.says(ask) == Said::Allow(Reason::Delegated);
+    assert!(is(fields(&["/spec/a"]), &spec));
+    assert!(is(fields(&["/spec"]), &spec));
+    assert!(!is(fields(&["/spec/ab", "/sp"]), &spec));
+    let and_owner = spec.from(
+        r#"{"metadata":{"uid":"u"},"spec":{"a":1}}"#,
+        r#"{"metadata":{"uid":"u","ownerReferences":[{}]},"spec":{"a":2}}"#,
+    );
+    assert!(!is(fields(&["/spec"]), &and_owner));
+    assert!(!is(fields(&["/spec"]), &deletes(MANAGER, "billing/secrets/tls")));
+    let connects = ask(MANAGER, Operation::Connect, "billing/secrets/tls");
+    assert!(!is(fields(&["/spec"]), &connects), "a connection has no fields");
+    assert!(is(fields(&[]), &connects));
+}
+
+#[test]
+fn a_delegation_of_status_covers_the_status_only() {
+    let status = |fields: &[&str]| {
+        let mut delegation = delegation(MANAGER);
+        delegation.resources[0].subresource = "status".into();
+        delegation.fields = fields.iter().map(|field| (*field).to_owned()).collect();
+        with(world(), delegation)
+    };
+    let old = r#"{"metadata":{"uid":"u"},"status":{"a":1}}"#;
+    let writes = |new: &str| {
+        let ask = updates(MANAGER, "billing/secrets/tls").sub("status");
+        ask.from(old, new)
+    };
+    let is = |world: World, new: &str| world.says(&writes(new)) == Said::Allow(Reason::Delegated);
+    assert!(is(status(&[]), r#"{"metadata":{"uid":"u"},"status":{"a":2}}"#));
+    let annotated = r#"{"metadata":{"uid":"u","annotations":{"a":"b"}},"status":{"a":2}}"#;
+    assert!(!is(status(&[]), annotated));
+    assert!(is(status(&["/metadata/annotations/a"]), annotated));
+}
+
+#[test]
+fn people_agents_and_the_kinds_that_permit_are_never_delegated_to() {
+    let suspended = world().agent_but("bot", Role::Agent, "greta", "ci:bot", |agent| {
+        agent.suspended = true;
+    });
+    let bot = "system:serviceaccount:ci:bot";
+    let ask = updates(bot, "billing/secrets/x");
+    assert_eq!(
+        with(suspended, delegation(bot)).says(&ask),
+        Said::Deny(Reason::AgentSuspended)
+    );
+    let replaced = world().agent("bot", Role::Agent, "greta", "ci:bot");
+    assert_eq!(
+        with(replaced, delegation(bot)).says(&ask.of_uid("new")),
+        Said::Deny(Reason::ForeignAccount)
+    );
+    let alice = updates("alice", "billing/secrets/x");
+    assert_eq!(
+        with(world(), delegation("alice")).says(&alice),
+        Said::Deny(Reason::ReaderWrites)
+    );
+    let mut permits = delegation(MANAGER);
+    permits.resources[0].group = "countersign.dev".into();
+    permits.resources[0].resource = "zones".into();
+    permits.namespaces = DelegatedNamespaces::ClusterScoped;
+    let zone = updates(MANAGER, "@cluster/zones.countersign.dev/z").own(crate::own::Own::Zone(zone(
+        "z",
+        "user:olga",
+        &["attic/**"],
+    )));
+    assert_eq!(
+        with(world(), permits).says(&zone),
+        Said::Deny(Reason::UnregisteredAccount)
+    );
+}
+
+#[test]
+fn an_approved_ticket_opens_exactly_this_and_a_denied_one_before_it_does_not_close_it() {
+    use crate::{
+        review::ReviewDecision,
+        ticket::{End, TicketState},
+    };
+    let ask = updates("olga", "billing/configmaps/x");
+    let base = || zoned().admin("ada");
+    let (world, ticket) = base().ticket(&ask, approved(), &[]);
+    let world = world.review(&ticket, "user:ada", ReviewDecision::Approve);
+    assert_eq!(world.says(&ask), Said::Allow(Reason::Approved));
+    let another = ask.clone().from(
+        r#"{"metadata":{"name":"x","uid":"object-uid"},"spec":{"a":1}}"#,
+        r#"{"metadata":{"name":"x","uid":"object-uid"},"spec":{"a":3}}"#,
+    );
+    assert_eq!(world.says(&another), Said::Needs);
+    let recreated = ask.clone().from(
+        r#"{"metadata":{"name":"x","uid":"new"},"spec":{"a":1}}"#,
+        r#"{"metadata":{"name":"x","uid":"new"},"spec":{"a":2}}"#,
+    );
+    assert_eq!(world.says(&recreated), Said::Needs);
+    let relabelled = world_of(&world).namespace("billing", &[("countersign.dev/environment", "test")]);
+    assert_eq!(relabelled.says(&ask), Said::Allow(Reason::Permitted));
+    let mut denied = (*ticket).clone();
+    denied.state = TicketState::Ended(End::Denied);
+    denied.uid = "denied".into();
+    for denied_first in [true, false] {
+        let mut world = world_of(&world);
+        let known = world.snapshot.tickets.get_mut(&ticket.binding.digest()).unwrap();
+        if denied_first {
+            known.push_front(denied.clone().into());
+        } else {
+            known.push_back(denied.clone().into());
+        }
+        assert_eq!(world.says(&ask), Said::Allow(Reason::Approved));
+        let known = world.snapshot.tickets.get_mut(&ticket.binding.digest()).unwrap();
+        known.retain(|ticket| *ticket.uid == *"denied");
+        assert_eq!(world.says(&ask), Said::Deny(Reason::TicketDenied));
+    }
+    let mut raised = world_of(&world);
+    raised = raised.policy(|policy| policy.defaults.min_reviewers = 2);
+    assert_eq!(
+        raised.says(&ask),
+        Said::Deny(Reason::TicketSpent),
+        "rules of today"
+    );
+}

@@ -1,0 +1,300 @@
+//! Making tickets and reviews.
+
+use std::sync::Arc;
+
+use crate::{
+    decision::Reason,
+    fixtures::{Ask, Said, World, approved, creates, digest, id, pending, updates, world, zone},
+    hash,
+    own::{Own, Present, ReviewDraft, TicketDraft},
+    review::ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
+    role::Role,
+    ticket::{Claim, End, Ticket, TicketState},
+};
+
+/// Olga owns billing, where Carl cooperates; Ada is an admin.
+fn billing() -> World {
+    let mut billing = zone("billing", "user:olga", &["billing/**"]);
+    billing.cooperators = vec![id("user:carl")];
+    world()
+        .contributor("olga")
+        .contributor("carl")
+        .admin("ada")
+        .zone(billing)
+}
+
+fn carls_write() -> Ask {
+    updates("carl", "billing/configmaps/app")
+}
+
+/// Carl's ticket for his write, as it should be.
+fn draft() -> TicketDraft {
+    let demand = billing().demand(&carls_write());
+    let granules = demand.change.granules.iter();
+    let change = granules.map(|granule| {
+        let digest = granule.new.as_ref().map(hash::Value::digest);
+        (granule.pointer.clone(), digest)
+    });
+    TicketDraft {
+        nonce: "nonce".to_owned(),
+        binding_hash: demand.binding.hash(Some("nonce")),
+        requester: id("user:carl"),
+        stamped: true,
+        change: change.collect(),
+        present: Present::Object {
+            uid: "object-uid".to_owned(),
+            old_hash: demand.binding.old_hash,
+        },
+        binding: demand.binding,
+    }
+}
+
+fn requests(who: &str, namespace: &str, draft: TicketDraft) -> Ask {
+    creates(who, &format!("{namespace}/approvaltickets.countersign.dev/t")).own(Own::Ticket(draft.into()))
+}
+
+fn rebound(change: impl FnOnce(&mut TicketDraft)) -> TicketDraft {
+    let mut draft = draft();
+    change(&mut draft);
+    draft.binding_hash = draft.binding.hash(Some(&draft.nonce));
+    draft
+}
+
+#[test]
+fn a_ticket_fits_what_it_is_for() {
+    let mismatch = Said::Deny(Reason::BindingMismatch);
+    let foreign = Said::Deny(Reason::ForeignSubject);
+    for (told, draft, expected) in [
+        ("as it should be", draft(), Said::Allow(Reason::Workflow)),
+        (
+            "without the operator's stamp",
+            rebound(|d| d.stamped = false),
+            Said::Deny(Reason::OperatorOnly),
+        ),
+        (
+            "for somebody else",
+            rebound(|d| d.binding.subject = id("user:olga")),
+            foreign,
+        ),
+        (
+            "in somebody else's name",
+            rebound(|d| d.requester = id("user:olga")),
+            Said::Deny(Reason::ForeignSubject),
+        ),
+        (
+            "of another cluster",
+            rebound(|d| d.binding.cluster_id = "other".to_owned()),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+        (
+            "in another environment",
+            rebound(|d| d.binding.environment = crate::environment::Environment::Dev),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+        (
+            "of a change that hashes otherwise",
+            rebound(|d| d.binding.resource_hash = digest(9)),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+        (
+            "that shows a granule less",
+            rebound(|d| d.change.clear()),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+        (
+            "with another binding hash than its binding has",
+            TicketDraft {
+                binding_hash: digest(9),
+                ..draft()
+            },
+            mismatch,
+        ),
+        (
+            "of an object that is gone",
+            rebound(|d| d.present = Present::Absent),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+        (
+            "of an object that was made anew",
+            rebound(|d| {
+                d.present = Present::Object {
+                    uid: "new".to_owned(),
+                    old_hash: d.binding.old_hash,
+                }
+            }),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+        (
+            "of an object that changed since",
+            rebound(|d| {
+                d.present = Present::Object {
+                    uid: "object-uid".to_owned(),
+                    old_hash: Some(digest(9)),
+                }
+            }),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+        (
+            "of a create of what exists",
+            rebound(|d| d.binding.target.uid = None),
+            Said::Deny(Reason::BindingMismatch),
+        ),
+    ] {
+        let ask = requests("carl", "billing", draft);
+        assert_eq!(billing().says(&ask), expected, "{told}");
+        let lenient = billing().observing();
+        assert_eq!(lenient.enforces(&ask), expected, "{told}, in every mode");
+    }
+}
+
+#[test]
+fn a_ticket_lives_beside_its_target_while_that_stays() {
+    let at = |world: World, namespace: &str| world.says(&requests("carl", namespace, draft()));
+    let mismatch = Said::Deny(Reason::BindingMismatch);
+    assert_eq!(at(billing(), "lab"), mismatch);
+    assert_eq!(at(billing(), "countersign-system"), mismatch);
+    let terminating = || billing().terminating("billing");
+    assert_eq!(at(terminating(), "billing"), mismatch);
+    assert_eq!(
+        at(terminating(), "countersign-system"),
+        Said::Allow(Reason::Workflow)
+    );
+}
+
+#[test]
+fn readers_and_nobodies_request_nothing_in_any_mode() {
+    let world = || billing().grant("carl-too", "user:carl", Role::Reader).observing();
+    let ask = requests("carl", "billing", draft());
+    assert_eq!(world().enforces(&ask), Said::Deny(Reason::ReaderWrites));
+    for (who, reason) in [
+        ("Alice", Reason::NotCanonical),
+        ("system:admin", Reason::SystemUser),
+        ("system:serviceaccount:ci:stray", Reason::UnregisteredAccount),
+    ] {
+        let ask = requests(who, "billing", draft());
+        assert_eq!(world().enforces(&ask), Said::Deny(reason), "{who}");
+    }
+    let suspended = world().agent_but("bot", Role::Agent, "ada", "ci:bot", |agent| {
+        agent.suspended = true;
+    });
+    let ask = requests("system:serviceaccount:ci:bot", "billing", draft());
+    assert_eq!(suspended.enforces(&ask), Said::Deny(Reason::AgentSuspended));
+}
+
+fn reviews(who: &str, ticket: &Arc<Ticket>, decision: ReviewDecision) -> ReviewDraft {
+    ReviewDraft {
+        ticket: Some(ticket.clone()),
+        ticket_uid: ticket.uid.to_string(),
+        binding_hash: ticket.binding_hash(),
+        decision,
+        reviewer: id(&format!("user:{who}")),
+        stamped: true,
+    }
+}
+
+fn submits(who: &str, draft: ReviewDraft) -> Ask {
+    creates(who, "billing/approvalreviews.countersign.dev/r").own(Own::Review(draft.into()))
+}
+
+#[test]
+fn a_review_fits_its_ticket() {
+    let (world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
+    let flawed = |change: fn(&mut ReviewDraft)| {
+        let mut draft = reviews("olga", &ticket, Approve);
+        change(&mut draft);
+        let mut lenient = World {
+            snapshot: world.snapshot.clone(),
+        };
+        let strict = lenient.says(&submits("olga", draft.clone()));
+        lenient = lenient.observing();
+        assert_eq!(lenient.enforces(&submits("olga", draft)), strict, "in every mode");
+        strict
+    };
+    assert_eq!(flawed(|_| ()), Said::Allow(Reason::Workflow));
+    let mismatch = Said::Deny(Reason::BindingMismatch);
+    assert_eq!(flawed(|d| d.ticket = None), mismatch);
+    assert_eq!(flawed(|d| d.ticket_uid = "old".to_owned()), mismatch);
+    assert_eq!(flawed(|d| d.binding_hash = digest(9)), mismatch);
+    let alone = Said::Deny(Reason::OperatorOnly);
+    assert_eq!(flawed(|d| d.stamped = false), alone);
+    assert_eq!(
+        flawed(|d| d.reviewer = id("user:ada")),
+        alone,
+        "a stamp of somebody else's review"
+    );
+}
+
+#[test]
+fn ineligible_reviews_are_refused_in_every_mode() {
+    let (world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
+    let world = world.contributor("strange").observing();
+    for (who, decision) in [
+        ("carl", Approve),
+        ("carl", Deny),
+        ("strange", Approve),
+        ("strange", Deny),
+        ("unheard", Deny),
+        ("olga", Cancel),
+    ] {
+        let ask = submits(who, reviews(who, &ticket, decision));
+        assert_eq!(
+            world.enforces(&ask),
+            Said::Deny(Reason::IneligibleReviewer),
+            "{who} {decision:?}"
+        );
+    }
+    let cancels = submits("carl", reviews("carl", &ticket, Cancel));
+    assert_eq!(world.enforces(&cancels), Said::Allow(Reason::Workflow));
+    let mut nobody = submits("olga", reviews("olga", &ticket, Deny));
+    nobody.username = "Olga".to_owned();
+    assert_eq!(world.enforces(&nobody), Said::Deny(Reason::NotCanonical));
+}
+
+#[test]
+fn what_is_open_to_which_decision() {
+    let claim = Claim {
+        bind: digest(1),
+        by: "".into(),
+        claimed_at: crate::fixtures::now(),
+        resource_version: None,
+        resent: false,
+    };
+    let claimed = TicketState::Claimed {
+        usable_until: crate::fixtures::after(900),
+        claim: claim.clone(),
+        stop: None,
+    };
+    for (state, open) in [
+        (pending(), vec![Approve, Deny]),
+        (approved(), vec![Approve, Deny, Revoke]),
+        (claimed, vec![Deny, Revoke]),
+        (TicketState::Consumed { claim }, vec![]),
+        (TicketState::Ended(End::Denied), vec![]),
+        (TicketState::Ended(End::Expired), vec![]),
+    ] {
+        let (world, ticket) = billing().ticket(&carls_write(), state, &[]);
+        for decision in [Approve, Deny, Revoke] {
+            let expected = if open.contains(&decision) {
+                Said::Allow(Reason::Workflow)
+            } else {
+                Said::Deny(Reason::BindingMismatch)
+            };
+            let ask = submits("olga", reviews("olga", &ticket, decision));
+            assert_eq!(
+                world.says(&ask),
+                expected,
+                "{decision:?} of {}",
+                ticket.state.as_str()
+            );
+        }
+    }
+}
+
+#[test]
+fn one_person_says_a_thing_once_and_may_still_change_their_mind() {
+    let (world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
+    let world = world.review(&ticket, "user:olga", Approve);
+    let says = |decision| world.says(&submits("olga", reviews("olga", &ticket, decision)));
+    assert_eq!(says(Approve), Said::Deny(Reason::BindingMismatch));
+    assert_eq!(says(Deny), Said::Allow(Reason::Workflow));
+}
