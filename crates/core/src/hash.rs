@@ -26,7 +26,7 @@ use crate::{
 /// What the hash depends on beside the objects.
 #[derive(Clone, Copy, Debug)]
 pub struct HashContext<'a> {
-    /// API version of the request's kind, `apps/v1`.
+    /// API version of the request's resource, `apps/v1`, of a subresource too.
     pub api_version: &'a str,
     /// Kind of the request: of a subresource the body's kind.
     pub kind: &'a str,
