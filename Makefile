@@ -1,0 +1,42 @@
+# Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test test-all lint build controlplane figures-main-job clean-cache
+
+CONTROLPLANE := hack/controlplane/controlplane
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/countersign
+BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/*) hack/demo/demo
+
+help: ## Tell what there is
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 20
+
+demo: ## Play the main job on a real API server, and leave it running
+	@hack/demo/demo
+
+demo-down: ## End what make demo left running
+	@hack/demo/demo down
+
+test: lint controlplane ## Everything that must hold, end to end
+	cargo test --workspace
+	cd hack/controlplane && go vet ./... && go test ./...
+
+test-all: test figures-main-job ## The tests, and all figures with their bounds
+
+lint: ## Format, lints, generated files, scripts
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --quiet --package countersign-api --test generated
+	test -z "$$(gofmt -l hack/controlplane | tee /dev/stderr)"
+	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done
+	sh -n $(CONTROLPLANE)
+
+build: ## The binaries, optimised, in target/release
+	cargo build --workspace --release
+
+controlplane: ## etcd, kube-apiserver, kube-controller-manager and kubectl, once: about 8 minutes on two cores
+	$(CONTROLPLANE) build
+
+figures-main-job: controlplane ## Measure what was promised, and fail where a bound does not hold
+	hack/figures/main-job
+
+clean-cache: demo-down ## Remove what was built and kept outside this folder
+	chmod -R u+w $(CACHE) 2>/dev/null; rm -rf $(CACHE)
