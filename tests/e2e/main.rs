@@ -10,5 +10,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod exactness;
 mod harness;
+mod previews;
+mod reviews;
 mod story;

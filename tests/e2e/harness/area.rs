@@ -15,6 +15,8 @@ pub struct Area<'a> {
     pub cluster: &'a Cluster,
     /// The namespace.
     pub namespace: String,
+    /// Whose approvals are enough.
+    pub reviewers: &'static [&'static str],
 }
 
 impl<'a> Area<'a> {
@@ -24,7 +26,7 @@ impl<'a> Area<'a> {
         Ticket::named_in(&denied.denied("ApprovalRequired"), self.cluster)
     }
 
-    /// Makes a write the regular way: denied, approved by rita, made again.
+    /// Makes a write the regular way: denied, approved, made again.
     #[track_caller]
     pub fn with_approval(&self, write: impl Fn() -> Outcome) -> Ticket<'a> {
         let ticket = self.approved(&write);
@@ -32,16 +34,18 @@ impl<'a> Area<'a> {
         ticket
     }
 
-    /// Has a write denied and its ticket approved by rita.
+    /// Has a write denied and its ticket approved.
     #[track_caller]
     pub fn approved(&self, write: impl Fn() -> Outcome) -> Ticket<'a> {
         let ticket = self.ticket(write());
-        ticket.approve(self.person("rita"));
+        for reviewer in self.reviewers {
+            ticket.approve(self.person(reviewer));
+        }
         ticket.becomes("Approved");
         ticket
     }
 
-    /// Puts an object here: olga applies it, rita approves.
+    /// Puts an object here: olga applies it, others approve.
     #[track_caller]
     pub fn put(&self, object: &Value) {
         self.with_approval(|| self.person("olga").apply(object));
@@ -74,6 +78,12 @@ impl<'a> Area<'a> {
             "metadata": { "name": name, "namespace": self.namespace },
             "data": data,
         })
+    }
+
+    /// The tickets here of one subject.
+    pub fn tickets_of(&self, subject: &str) -> Vec<Value> {
+        let what = format!("approvaltickets --field-selector=spec.binding.subjectID={subject}");
+        self.get(&what)["items"].as_array().unwrap().clone()
     }
 
     /// An object here, as Kubernetes has it.

@@ -30,7 +30,6 @@ pub struct Cluster {
     // Dropped in this order: the operator says nothing about an API server that is gone.
     operator: Operator,
     people: BTreeMap<&'static str, Person>,
-    admin: Person,
     control_plane: ControlPlane,
     areas: AtomicUsize,
     pairs: AtomicUsize,
@@ -64,8 +63,7 @@ impl Cluster {
         });
         let cluster = Self {
             operator,
-            people: people.into(),
-            admin,
+            people: people.into_iter().chain([("admin", admin)]).collect(),
             control_plane,
             areas: AtomicUsize::new(0),
             pairs: AtomicUsize::new(0),
@@ -85,7 +83,7 @@ impl Cluster {
             objects.push_str(&area(&format!("pair-{number}"), 2));
         }
         cluster
-            .admin
+            .admin()
             .kubectl_with("apply --server-side -f -", &objects)
             .done();
         for agent in AGENTS {
@@ -94,7 +92,7 @@ impl Cluster {
         }
         let ready = "agents.countersign.dev,zones.countersign.dev,teams.countersign.dev";
         let wait = format!("wait --for=condition=Ready --timeout=60s --all {ready}");
-        cluster.admin.kubectl(&wait).done();
+        cluster.admin().kubectl(&wait).done();
         cluster
     }
 
@@ -113,7 +111,7 @@ impl Cluster {
             self.person(admin).kubectl(&seen).done();
         }
         until("two live admins", || {
-            (self.admin.get("accesspolicy default")["status"]["counts"]["liveAdmins"] == 2).then_some(())
+            (self.admin().get("accesspolicy default")["status"]["counts"]["liveAdmins"] == 2).then_some(())
         });
     }
 
@@ -123,24 +121,25 @@ impl Cluster {
         let patch = ["patch", "accesspolicy", "default", "--type=merge", "-p", &on];
         self.person("ada").run(&patch, "").done();
         let enforcing = "wait --for=condition=Enforcing --timeout=60s accesspolicy/default";
-        self.admin.kubectl(enforcing).done();
+        self.admin().kubectl(enforcing).done();
     }
 
     /// The next area that no test has had.
     pub fn area(&self) -> Area<'_> {
-        self.take("area", &self.areas)
+        self.take("area", &self.areas, &["rita"])
     }
 
     /// The next area that no test has had, of those where two people must approve.
     pub fn area_of_two_reviews(&self) -> Area<'_> {
-        self.take("pair", &self.pairs)
+        self.take("pair", &self.pairs, &["rita", "otto"])
     }
 
-    fn take(&self, kind: &str, taken: &AtomicUsize) -> Area<'_> {
+    fn take(&self, kind: &str, taken: &AtomicUsize, reviewers: &'static [&'static str]) -> Area<'_> {
         let namespace = format!("{kind}-{}", taken.fetch_add(1, Ordering::Relaxed) + 1);
         Area {
             cluster: self,
             namespace,
+            reviewers,
         }
     }
 
@@ -150,8 +149,8 @@ impl Cluster {
     }
 
     /// Who set the cluster up: of group `system:masters`, and without any grant.
-    pub const fn admin(&self) -> &Person {
-        &self.admin
+    pub fn admin(&self) -> &Person {
+        self.person("admin")
     }
 
     /// The control plane.
@@ -173,14 +172,14 @@ impl Cluster {
     fn wait_for_webhooks(&self) {
         for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
             let get = format!("get {kind} countersign");
-            until(kind, || self.admin.kubectl(&get).succeeded().then_some(()));
+            until(kind, || self.admin().kubectl(&get).succeeded().then_some(()));
         }
     }
 
     /// An agent with a token of its service account.
     fn agent(&self, name: &'static str) -> Person {
         let request = format!("create token {name} -n agents --duration=10h");
-        let token = self.admin.kubectl(&request).done();
+        let token = self.admin().kubectl(&request).done();
         let file = self.control_plane.dir().join(format!("{name}.kubeconfig"));
         fs::write(
             &file,

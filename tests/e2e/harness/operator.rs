@@ -51,7 +51,7 @@ impl Operator {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(self.log())
+            .open(self.log_file())
             .unwrap();
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_countersign"), "run"])
@@ -96,7 +96,12 @@ impl Operator {
         answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
     }
 
-    fn log(&self) -> PathBuf {
+    /// What it wrote so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
+    fn log_file(&self) -> PathBuf {
         self.dir.join("operator.log")
     }
 }
@@ -105,8 +110,7 @@ impl Drop for Operator {
     fn drop(&mut self) {
         self.kill();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.log()).unwrap_or_default();
-            eprintln!("--- the operator's log ---\n{log}");
+            eprintln!("--- the operator's log ---\n{}", self.log());
         }
     }
 }

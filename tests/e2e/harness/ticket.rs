@@ -52,12 +52,25 @@ impl<'a> Ticket<'a> {
     /// Waits for a state.
     #[track_caller]
     pub fn becomes(&self, state: &str) {
-        let mut last = String::new();
-        let message = format!("ticket {} to be {state}", self.name);
-        until(&message, || {
-            last = self.state();
-            (last == state).then_some(())
+        let what = format!("ticket {} to be {state}", self.name);
+        until(&what, || (self.state() == state).then_some(()));
+    }
+
+    /// Waits until so many approvals count.
+    #[track_caller]
+    pub fn counts(&self, approvals: u64) {
+        let what = format!("ticket {} to count {approvals} approvals", self.name);
+        until(&what, || {
+            (self.object()["status"]["approvals"] == approvals).then_some(())
         });
+    }
+
+    /// The status of one of its conditions.
+    pub fn condition(&self, kind: &str) -> String {
+        let ticket = self.object();
+        let conditions = ticket["status"]["conditions"].as_array().unwrap();
+        let found = conditions.iter().find(|condition| condition["type"] == kind);
+        found.unwrap()["status"].as_str().unwrap().to_owned()
     }
 
     /// Someone's review of it.

@@ -1,0 +1,98 @@
+//! An approval opens exactly one change: by one subject, of one object, by one verb.
+
+use serde_json::json;
+
+use super::harness::{Area, Outcome, Ticket, shared};
+
+/// An area with a Deployment `web` of two replicas, and an approved ticket of the agent's for five.
+fn approved_for_five() -> (Area<'static>, Ticket<'static>) {
+    let area = shared().area();
+    area.put(&area.deployment("web", 2));
+    let ticket = area.approved(|| five(&area));
+    (area, ticket)
+}
+
+fn five(area: &Area<'_>) -> Outcome {
+    area.person("deployer").apply(&area.deployment("web", 5))
+}
+
+/// Nothing else passes, and afterwards the approved change still does.
+#[track_caller]
+fn opens_nothing_but_its_own(other: impl Fn(&Area<'static>) -> Outcome) {
+    let (area, ticket) = approved_for_five();
+    let foreign = area.ticket(other(&area));
+    assert_ne!(foreign.name, ticket.name);
+    assert_eq!(ticket.state(), "Approved");
+    five(&area).done();
+    ticket.becomes("Consumed");
+}
+
+#[test]
+fn another_value_needs_another_approval() {
+    opens_nothing_but_its_own(|area| area.person("deployer").apply(&area.deployment("web", 6)));
+}
+
+#[test]
+fn one_more_field_needs_another_approval() {
+    opens_nothing_but_its_own(|area| {
+        let mut more = area.deployment("web", 5);
+        more["metadata"]["labels"] = json!({"tier": "front"});
+        area.person("deployer").apply(&more)
+    });
+}
+
+#[test]
+fn another_subject_needs_another_approval() {
+    opens_nothing_but_its_own(|area| area.person("helper").apply(&area.deployment("web", 5)));
+}
+
+#[test]
+fn another_verb_needs_another_approval() {
+    opens_nothing_but_its_own(|area| {
+        let delete = format!("delete deployment web -n {}", area.namespace);
+        area.person("deployer").kubectl(&delete)
+    });
+}
+
+#[test]
+fn the_same_value_through_a_subresource_needs_another_approval() {
+    opens_nothing_but_its_own(|area| {
+        let scale = format!("scale deployment web --replicas=5 -n {}", area.namespace);
+        area.person("deployer").kubectl(&scale)
+    });
+}
+
+#[test]
+fn another_object_needs_another_approval() {
+    let (area, ticket) = approved_for_five();
+    area.put(&area.deployment("web2", 2));
+    let foreign = area.ticket(area.person("deployer").apply(&area.deployment("web2", 5)));
+    assert_ne!(foreign.name, ticket.name);
+    assert_eq!(ticket.state(), "Approved");
+}
+
+#[test]
+fn a_change_of_what_was_replaced_voids_the_approval() {
+    let (area, ticket) = approved_for_five();
+    area.put(&area.deployment("web", 3));
+    let next = area.ticket(five(&area));
+    assert_ne!(next.name, ticket.name);
+    assert_eq!(next.change("/spec/replicas"), (json!("3"), json!("5")));
+}
+
+#[test]
+fn who_has_no_part_in_the_zone_is_told_whom_to_ask() {
+    let (area, _) = approved_for_five();
+    let denial = area
+        .person("mallory")
+        .apply(&area.deployment("web", 5))
+        .denied("NotOfZone");
+    let advice = format!(
+        "user:mallory has no part in zone `{}`: ask its owner team:shop",
+        area.namespace
+    );
+    assert!(denial.contains(&advice), "{denial}");
+    area.person("ron")
+        .apply(&area.deployment("web", 5))
+        .denied("ReaderWrites");
+}
