@@ -59,11 +59,7 @@ pub async fn parent_uid(target: &Target<'_>, client: &Client) -> Result<Option<S
     struct Metadata {
         uid: String,
     }
-    let parent = Target {
-        subresource: "",
-        ..*target
-    };
-    let text = read(&path(&parent), client)
+    let text = read(&path(&target.parent()), client)
         .await
         .map_err(|error| unreadable(target, &error))?;
     let Some(text) = text else {

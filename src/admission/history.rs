@@ -97,11 +97,7 @@ impl<'a> Trace<'a> {
     /// Whether the object is as the write leaves it, read anew; `None` when it is neither that nor as before.
     pub async fn of_present(&self, version: Option<&str>, client: &Client) -> Result<Past, kube::Error> {
         let target = self.ticket.binding.target.target();
-        let parent = countersign_core::request::Target {
-            subresource: "",
-            ..target
-        };
-        let Some(text) = complete::read(&complete::path(&parent), client).await? else {
+        let Some(text) = complete::read(&complete::path(&target.parent()), client).await? else {
             let gone = self.ticket.binding.operation == Operation::Delete || target.subresource == "eviction";
             return Ok(if gone { Past::Committed } else { Past::Lost });
         };

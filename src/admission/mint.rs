@@ -95,10 +95,7 @@ impl Minting {
         let Some(old) = request.change.before() else {
             return Ok(false);
         };
-        let target = countersign_core::request::Target {
-            subresource: "",
-            ..request.target
-        };
+        let target = request.target.parent();
         let live = complete::read(&complete::path(&target), &self.client).await;
         let live = live.map_err(|error| complete::unreadable(&request.target, &error))?;
         let Some(live) = live else { return Ok(true) };

@@ -149,10 +149,7 @@ async fn present(
     let hides = binding.operation == Operation::Connect
         || (binding.operation == Operation::Create && !target.subresource.is_empty());
     let path = if hides {
-        complete::path(&Target {
-            subresource: "",
-            ..target
-        })
+        complete::path(&target.parent())
     } else {
         complete::path(&target)
     };

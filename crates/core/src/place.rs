@@ -38,7 +38,7 @@ impl<'a> Place<'a> {
         Self {
             project,
             resource: target.resource_type(),
-            name: target.parent_name(),
+            name: target.parent().name,
         }
     }
 

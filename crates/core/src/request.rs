@@ -108,8 +108,18 @@ pub struct Target<'a> {
 pub const CLUSTER: &str = "@cluster";
 
 impl<'a> Target<'a> {
+    /// The object itself, of which this may be a subresource.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        Self {
+            subresource: "",
+            name: self.parent_name(),
+            ..*self
+        }
+    }
+
     /// The name of the object: a proxy's name may carry a scheme and a port besides, `https:web:8443`.
-    pub fn parent_name(&self) -> &'a str {
+    fn parent_name(&self) -> &'a str {
         let proxied = self.subresource == "proxy" && self.group.is_empty();
         let mut parts = self.name.split(':');
         match (proxied, parts.next(), parts.next(), parts.next()) {
