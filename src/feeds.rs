@@ -108,9 +108,9 @@ impl Feeds {
                 self.update(|index| index.replace(objects.iter().map(readable)));
                 let objects: Vec<K> = objects.into_iter().filter_map(|object| object.0.ok()).collect();
                 store(watcher::Event::Init);
-                objects
-                    .iter()
-                    .for_each(|object| store(watcher::Event::InitApply(object.clone())));
+                for object in &objects {
+                    store(watcher::Event::InitApply(object.clone()));
+                }
                 store(watcher::Event::InitDone);
                 objects.iter().for_each(touch);
             }

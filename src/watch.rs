@@ -155,7 +155,7 @@ where
         let list = api.list(&page).await?;
         objects.extend(list.items);
         if let Some(token) = list.metadata.continue_.filter(|token| !token.is_empty()) {
-            page = page.continue_token(&token)
+            page = page.continue_token(&token);
         } else {
             let version = list.metadata.resource_version.ok_or(Interruption::NoVersion)?;
             return Ok((objects, version));
