@@ -36,7 +36,7 @@ stop_cluster() {
 	if [[ -e $state/given ]]; then
 		as_admin kubectl delete --ignore-not-found validatingwebhookconfiguration,mutatingwebhookconfiguration countersign
 		as_admin kubectl delete --ignore-not-found certificatesigningrequest -l app.kubernetes.io/part-of=countersign-demo
-		as_admin kubectl delete --ignore-not-found --timeout=90s -f "$root/examples/quickstart" -f "$root/crds" -f "$here/operator-rbac.yaml" || true
+		as_admin kubectl delete --ignore-not-found --timeout=90s -f "$root/examples/quickstart" -f "$root/crds" -f "$here/operator-rbac.yaml" -f "$operator_roles" || true
 	else
 		"$controlplane" down --name "$instance"
 	fi

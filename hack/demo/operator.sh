@@ -6,7 +6,7 @@ readonly people=(ada grace alan)
 install_countersign() {
 	as_admin kubectl apply -f "$root/crds"
 	as_admin kubectl wait --for=condition=Established -f "$root/crds" --timeout=30s >/dev/null
-	as_admin kubectl apply -f "$here/operator-rbac.yaml"
+	as_admin kubectl apply -f "$operator_roles" -f "$here/operator-rbac.yaml"
 	local name
 	for name in countersign-operator "${people[@]}"; do
 		person "$name"
