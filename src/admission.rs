@@ -215,7 +215,7 @@ impl Admission {
     }
 
     /// Makes the ticket that would open the way. One that was approved a moment ago, before this replica knew,
-    /// opens it at once.
+    /// opens it at once, and one that was denied closes it.
     async fn mint(
         &self,
         demand: &Demand,
@@ -237,7 +237,7 @@ impl Admission {
                     }),
                 )
             }
-            Ok(Minted::Approved(ticket)) => {
+            Ok(Minted::Moved(ticket)) => {
                 let fresh = snapshot.with_ticket(ticket);
                 let (again, _) = decide(judged, &fresh, Timestamp::now());
                 let (ticket, _) = evidence_of(&again);

@@ -9,7 +9,7 @@ use countersign_core::{
     naming::ticket_name,
     request::Request,
     snapshot::Snapshot,
-    ticket::{Ticket, TicketState},
+    ticket::{End, Ticket, TicketState},
 };
 use kube::Client;
 
@@ -39,8 +39,8 @@ pub enum Minted {
         /// Its name.
         name: String,
     },
-    /// It was approved a moment ago: the decision has to be made again with it.
-    Approved(Arc<Ticket>),
+    /// It was approved, or denied, a moment ago: the decision has to be made again with it.
+    Moved(Arc<Ticket>),
     /// None was made: the policy says so, or the write will be tried again on a fresher object (E3).
     None(&'static str),
 }
@@ -62,11 +62,10 @@ impl Minting {
         request: &Request<'_>,
         snapshot: &Snapshot,
     ) -> Result<Minted, Denial> {
-        if let Some(ticket) = &demand.pending {
-            return Ok(Minted::Pending {
-                namespace: ticket.namespace.to_string(),
-                name: ticket.name.to_string(),
-            });
+        if let Some(waiting) = &demand.pending
+            && let Some(found) = self.look_again(waiting, &demand.binding, snapshot).await?
+        {
+            return Ok(found);
         }
         let Some(policy) = snapshot
             .policy
@@ -120,7 +119,8 @@ impl Minting {
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
                 Err(error) => return Err(unmintable(&error)),
             }
-            if let Some(found) = self.existing(namespace, &name, &demand.binding, snapshot).await? {
+            let there = self.read((namespace, &name), &demand.binding, snapshot).await?;
+            if let Some(found) = there.and_then(serving) {
                 return Ok(found);
             }
         }
@@ -147,33 +147,50 @@ impl Minting {
         })
     }
 
-    /// The ticket that has the name already, if it serves; a finished one, or one of another binding, does not.
-    async fn existing(
+    /// A ticket that waited when we last heard of it: whoever was told of a review may come before we are.
+    async fn look_again(
         &self,
-        namespace: &str,
-        name: &str,
+        waiting: &Ticket,
         binding: &Binding,
         snapshot: &Snapshot,
     ) -> Result<Option<Minted>, Denial> {
+        let ticket = self
+            .read((&waiting.namespace, &waiting.name), binding, snapshot)
+            .await?;
+        Ok(match ticket {
+            Some(ticket) if ticket.state == TicketState::Ended(End::Denied) => {
+                Some(Minted::Moved(Arc::new(ticket)))
+            }
+            ticket => ticket.and_then(serving),
+        })
+    }
+
+    /// The ticket of this name, if it is of this binding.
+    async fn read(
+        &self,
+        (namespace, name): (&str, &str),
+        binding: &Binding,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Ticket>, Denial> {
         let object = self
             .tickets
             .get(namespace, name)
             .await
             .map_err(|error| unmintable(&error))?;
         let ticket = object.and_then(|object| tickets::compiled(&object, snapshot));
-        let Some(ticket) = ticket.filter(|ticket| ticket.binding == *binding) else {
-            return Ok(None);
-        };
-        Ok(match ticket.state {
-            TicketState::Pending { .. } => Some(Minted::Pending {
-                namespace: namespace.to_owned(),
-                name: name.to_owned(),
-            }),
-            TicketState::Approved { .. } | TicketState::Claimed { .. } => {
-                Some(Minted::Approved(Arc::new(ticket)))
-            }
-            TicketState::Consumed { .. } | TicketState::Ended(_) => None,
-        })
+        Ok(ticket.filter(|ticket| ticket.binding == *binding))
+    }
+}
+
+/// What a ticket that is there is good for; a finished one is good for nothing.
+fn serving(ticket: Ticket) -> Option<Minted> {
+    match ticket.state {
+        TicketState::Pending { .. } => Some(Minted::Pending {
+            namespace: ticket.namespace.to_string(),
+            name: ticket.name.to_string(),
+        }),
+        TicketState::Approved { .. } | TicketState::Claimed { .. } => Some(Minted::Moved(Arc::new(ticket))),
+        TicketState::Consumed { .. } | TicketState::Ended(_) => None,
     }
 }
 

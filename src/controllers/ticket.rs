@@ -183,13 +183,14 @@ fn event_of(ticket: &Ticket, tally: &Tally, snapshot: &Snapshot, policy: &Policy
     }
 }
 
-/// Whether the subject asked for a newer change by the same verb of the same object.
+/// Whether the subject asked for a newer change by the same verb of the same object. Of two within one second, as
+/// exact as the API server is, neither is newer.
 fn is_superseded(ticket: &Ticket, snapshot: &Snapshot) -> bool {
     let binding = &ticket.binding;
     snapshot
         .open_tickets(&binding.subject, &ticket.namespace)
         .any(|other| {
-            (other.created, &other.name) > (ticket.created, &ticket.name)
+            other.created > ticket.created
                 && other.binding.operation == binding.operation
                 && other.binding.target == binding.target
         })
