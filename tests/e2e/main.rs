@@ -10,8 +10,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod bad_input;
 mod exactness;
+mod forgery;
 mod harness;
+mod install;
 mod previews;
+mod races;
 mod reviews;
 mod story;

@@ -145,6 +145,7 @@ fn a_reviewer_takes_an_approval_back() {
 fn a_newer_wish_for_the_same_object_replaces_the_older() {
     let area = shared().area();
     let older = wanted_by_the_agent(&area);
+    older.is_of_another_second();
     let newer = area.ticket(area.person("deployer").apply(&area.deployment("web", 4)));
     older.becomes("Superseded");
     assert_eq!(newer.state(), "Pending");

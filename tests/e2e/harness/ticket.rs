@@ -1,5 +1,6 @@
 //! A ticket as people see it.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
@@ -35,6 +36,15 @@ impl<'a> Ticket<'a> {
         }
     }
 
+    /// The ticket of this name beside this one.
+    pub fn beside(&self, name: &str) -> Self {
+        Self {
+            cluster: self.cluster,
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+        }
+    }
+
     /// The object.
     pub fn object(&self) -> Value {
         let what = format!("approvalticket {} -n {}", self.name, self.namespace);
@@ -62,6 +72,19 @@ impl<'a> Ticket<'a> {
         let what = format!("ticket {} to count {approvals} approvals", self.name);
         until(&what, || {
             (self.object()["status"]["approvals"] == approvals).then_some(())
+        });
+    }
+
+    /// Waits until what is made now has a later date: the API server dates objects to the second.
+    pub fn is_of_another_second(&self) {
+        let object = self.object();
+        let made: Timestamp = object["metadata"]["creationTimestamp"]
+            .as_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        until("the next second", || {
+            (Timestamp::now().as_second() > made.as_second()).then_some(())
         });
     }
 

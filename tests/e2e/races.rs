@@ -1,0 +1,172 @@
+//! Two clients race with one approved ticket: the change is made once.
+//!
+//! `COUNTERSIGN_E2E_RACE_ROUNDS` sets how often, 20 times by default.
+
+use std::{collections::BTreeSet, env};
+
+use countersign_api::{
+    ApprovalReview, ApprovalReviewSpec, ApprovalTicket,
+    approval_review::{ReviewProof, TicketRef},
+};
+use countersign_core::review::ReviewDecision;
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams, WatchEvent, WatchParams},
+    core::Status,
+};
+use serde_json::json;
+
+use super::harness::{Area, shared};
+
+fn rounds() -> u32 {
+    let rounds = env::var("COUNTERSIGN_E2E_RACE_ROUNDS");
+    rounds.map_or(20, |rounds| rounds.parse().unwrap())
+}
+
+/// The agent twice, and who approves.
+struct Racers<'a> {
+    area: Area<'a>,
+    one: Client,
+    other: Client,
+    reviewer: Client,
+}
+
+impl<'a> Racers<'a> {
+    async fn of(area: Area<'a>) -> Self {
+        let agent = area.person("deployer");
+        Self {
+            one: agent.client().await,
+            other: agent.client().await,
+            reviewer: area.person("rita").client().await,
+            area,
+        }
+    }
+
+    fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(client.clone(), &self.area.namespace)
+    }
+
+    /// Approves the ticket that this denial names and waits until it is known.
+    async fn approve(&self, denied: Result<ConfigMap, kube::Error>) {
+        let name = ticket_of(&denial(denied));
+        let tickets: Api<ApprovalTicket> = self.api(&self.reviewer);
+        let ticket = tickets.get(&name).await.unwrap();
+        let mut review = ApprovalReview::new(
+            "",
+            ApprovalReviewSpec {
+                ticket_ref: TicketRef {
+                    name: name.clone(),
+                    uid: ticket.metadata.uid.unwrap(),
+                },
+                binding_hash: ticket.spec.binding_hash.unwrap(),
+                decision: ReviewDecision::Approve,
+                reason: None,
+                reviewer: None,
+                proof: ReviewProof::default(),
+                stamp: None,
+            },
+        );
+        review.metadata.name = None;
+        review.metadata.generate_name = Some(format!("{name}-"));
+        let reviews: Api<ApprovalReview> = self.api(&self.reviewer);
+        reviews.create(&PostParams::default(), &review).await.unwrap();
+        let approved = WatchParams::default().fields(&format!("metadata.name={name},status.state=Approved"));
+        let mut events = tickets.watch(&approved, "0").await.unwrap().boxed();
+        while !matches!(events.try_next().await.unwrap(), Some(WatchEvent::Added(_))) {}
+    }
+}
+
+fn denial(outcome: Result<ConfigMap, kube::Error>) -> String {
+    match outcome {
+        Err(kube::Error::Api(status)) if status.message.contains("ApprovalRequired") => status.message,
+        other => panic!("not denied for want of an approval: {other:?}"),
+    }
+}
+
+fn ticket_of(denial: &str) -> String {
+    let (_, after) = denial.split_once(": ticket ").unwrap();
+    after.split_once(' ').unwrap().0.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_updates_one_changes_the_object() {
+    let area = shared().area();
+    area.put(&area.config_map("counter", &json!({"count": "0"})));
+    let racers = Racers::of(area).await;
+    let (one, other): (Api<ConfigMap>, Api<ConfigMap>) = (racers.api(&racers.one), racers.api(&racers.other));
+    let start = one
+        .get("counter")
+        .await
+        .unwrap()
+        .metadata
+        .resource_version
+        .unwrap();
+    let own = PatchParams::default();
+
+    for round in 1..=rounds() {
+        let change = Patch::Merge(json!({ "data": { "count": round.to_string() } }));
+        racers.approve(one.patch("counter", &own, &change).await).await;
+        let (first, second) = tokio::join!(
+            one.patch("counter", &own, &change),
+            other.patch("counter", &own, &change)
+        );
+        assert!(
+            first.is_ok() || second.is_ok(),
+            "round {round}: {first:?} {second:?}"
+        );
+    }
+
+    let counts = counts_since(&one, &start, rounds()).await;
+    let expected: Vec<_> = (1..=rounds()).map(|round| round.to_string()).collect();
+    assert_eq!(counts, expected, "each round changes the count in one version");
+}
+
+/// The counts of all versions after `start`, one for each version in which it changed.
+async fn counts_since(api: &Api<ConfigMap>, start: &str, last: u32) -> Vec<String> {
+    let only = WatchParams::default().fields("metadata.name=counter");
+    let mut events = api.watch(&only, start).await.unwrap().boxed();
+    let mut counts: Vec<String> = Vec::new();
+    let mut versions = BTreeSet::new();
+    while counts.last() != Some(&last.to_string()) {
+        let Some(WatchEvent::Modified(object)) = events.try_next().await.unwrap() else {
+            panic!("the watch ended, or the object was made anew, after {counts:?}");
+        };
+        assert!(versions.insert(object.metadata.resource_version.unwrap()));
+        counts.push(object.data.unwrap()["count"].clone());
+    }
+    counts
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_creations_one_succeeds() {
+    let racers = Racers::of(shared().area()).await;
+    let (one, other): (Api<ConfigMap>, Api<ConfigMap>) = (racers.api(&racers.one), racers.api(&racers.other));
+    let own = PostParams::default();
+
+    for round in 1..=rounds() {
+        let name = format!("made-{round}");
+        let object: ConfigMap =
+            serde_json::from_value(racers.area.config_map(&name, &json!({"a": "1"}))).unwrap();
+        racers.approve(one.create(&own, &object).await).await;
+        let (first, second) = tokio::join!(one.create(&own, &object), other.create(&own, &object));
+        let lost = match (first, second) {
+            (Ok(_), Err(lost)) | (Err(lost), Ok(_)) => lost,
+            both => panic!("round {round}: {both:?}"),
+        };
+        assert!(is_lost(&lost), "round {round}: {lost:?}");
+    }
+}
+
+/// Whether somebody else was faster: the object is there, or the ticket is used.
+fn is_lost(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let Status { message, .. } = &**status;
+    status.is_already_exists() || message.contains("TicketSpent") || message.contains("ApprovalRequired")
+}
