@@ -1,6 +1,6 @@
 //! Finds the values in a write that the API server chose by itself.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     canonical,
@@ -233,10 +233,11 @@ fn expand<'v>(value: &'v Value, path: &[&str]) -> Vec<(Vec<String>, &'v Value)> 
     below.collect()
 }
 
-/// The part of an object that holds choices.
+/// The parts of an object that hold choices.
 fn root_of(object: &Object<'_>) -> Result<Value, ObjectError> {
     let spec = read(object, &["spec"])?.unwrap_or_default();
-    Ok(Value::Object([("spec".to_owned(), spec)].into_iter().collect()))
+    let labels = read(object, &["metadata", "labels"])?.unwrap_or_default();
+    Ok(json!({ "metadata": { "labels": labels }, "spec": spec }))
 }
 
 fn read(object: &Object<'_>, path: &[&str]) -> Result<Option<Value>, ObjectError> {

@@ -161,6 +161,13 @@ pub const OMISSIONS: &[Omission] = &[
         "/spec/ports/*/nodePort",
         Proof::Unowned(&["port", "protocol"]),
     ),
+    // Labels that the pod template lends to a Job that has none.
+    chosen(
+        JOB,
+        "/metadata/labels/batch.kubernetes.io~1controller-uid",
+        Proof::OwnUid,
+    ),
+    chosen(JOB, "/metadata/labels/controller-uid", Proof::OwnUid),
     chosen(
         JOB,
         "/spec/selector/matchLabels/batch.kubernetes.io~1controller-uid",
