@@ -3,13 +3,14 @@
 mod area;
 mod cluster;
 mod control_plane;
+pub mod kubelet;
 mod operator;
 mod person;
 mod ticket;
 pub mod wait;
 
 pub use self::{
-    area::Area,
+    area::{Area, pods},
     cluster::{Cluster, shared},
     person::{Outcome, Person},
     ticket::Ticket,

@@ -11,11 +11,15 @@
 )]
 
 mod bad_input;
+mod cluster_work;
 mod exactness;
 mod forgery;
 mod harness;
 mod install;
+mod outages;
 mod previews;
 mod races;
 mod reviews;
 mod story;
+mod strict_mode;
+mod webhook_configuration;

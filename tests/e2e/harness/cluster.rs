@@ -38,7 +38,7 @@ pub struct Cluster {
 /// The cluster in strict mode that most tests share. Nobody changes its policy.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
-    SHARED.get_or_init(|| Cluster::strict(40))
+    SHARED.get_or_init(|| Cluster::strict(64))
 }
 
 impl Cluster {
@@ -163,9 +163,18 @@ impl Cluster {
         &self.operator
     }
 
-    /// The operator, to kill and to start.
-    pub const fn operator_mut(&mut self) -> &mut Operator {
-        &mut self.operator
+    /// What the API server does with writes while the operator is away.
+    pub fn failure_policy(&self) -> String {
+        let configuration = self.admin().get("validatingwebhookconfiguration countersign");
+        let policy = &configuration["webhooks"][0]["failurePolicy"];
+        policy.as_str().unwrap().to_owned()
+    }
+
+    /// The API server's authority, PEM in base64.
+    pub fn authority(&self) -> String {
+        let known = Kubeconfig::read_from(self.control_plane.admin_kubeconfig()).unwrap();
+        let cluster = known.clusters[0].cluster.as_ref().unwrap();
+        cluster.certificate_authority_data.clone().unwrap()
     }
 
     /// Waits until the API server has both webhook configurations.

@@ -6,7 +6,10 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
+    sync::{
+        Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
 };
 
 use super::wait::until;
@@ -21,18 +24,18 @@ pub struct Operator {
     dir: PathBuf,
     webhook: u16,
     probes: u16,
-    keeper: Option<Child>,
+    keeper: Mutex<Option<Child>>,
 }
 
 impl Operator {
     /// Starts an operator with this identity; its data and its log are kept in `dir`.
     pub fn start(kubeconfig: PathBuf, dir: &Path) -> Self {
-        let mut operator = Self {
+        let operator = Self {
             kubeconfig,
             dir: dir.join("operator"),
             webhook: free_port(),
             probes: free_port(),
-            keeper: None,
+            keeper: Mutex::default(),
         };
         std::fs::create_dir_all(&operator.dir).unwrap();
         operator.restart();
@@ -40,20 +43,19 @@ impl Operator {
     }
 
     /// Kills it, if it runs, and starts it again.
-    pub fn restart(&mut self) {
-        self.start_again();
+    pub fn restart(&self) {
+        self.kill();
+        *self.keeper.lock().unwrap() = Some(self.spawn());
         until("the operator to be ready", || self.is_ready().then_some(()));
     }
 
-    /// Starts it without waiting for anything.
-    pub fn start_again(&mut self) {
-        self.kill();
+    fn spawn(&self) -> Child {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log_file())
             .unwrap();
-        let keeper = Command::new("sh")
+        Command::new("sh")
             .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_countersign"), "run"])
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
@@ -67,13 +69,12 @@ impl Operator {
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
-            .unwrap();
-        self.keeper = Some(keeper);
+            .unwrap()
     }
 
     /// Kills it as the kernel does: nothing is finished, nothing is written.
-    pub fn kill(&mut self) {
-        if let Some(mut keeper) = self.keeper.take() {
+    pub fn kill(&self) {
+        if let Some(mut keeper) = self.keeper.lock().unwrap().take() {
             drop(keeper.stdin.take());
             let _ = keeper.wait();
         }

@@ -88,18 +88,18 @@ impl Person {
 
     /// A client for what kubectl cannot do. It belongs to the runtime that asks for it.
     pub async fn client(&self) -> Client {
-        let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
-            .await
-            .unwrap();
-        config.default_retry = false;
-        Client::try_from(config).unwrap()
+        client(&self.kubeconfig).await
     }
+}
 
-    /// The kubeconfig.
-    pub fn kubeconfig(&self) -> &Path {
-        &self.kubeconfig
-    }
+/// A client with this credential. It does not try again by itself.
+pub async fn client(kubeconfig: &Path) -> Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .unwrap();
+    config.default_retry = false;
+    Client::try_from(config).unwrap()
 }
 
 impl Outcome {

@@ -19,6 +19,15 @@ pub struct Ticket<'a> {
 }
 
 impl<'a> Ticket<'a> {
+    /// The ticket of this name.
+    pub fn new(namespace: &str, name: &str, cluster: &'a Cluster) -> Self {
+        Self {
+            cluster,
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
+    }
+
     /// The ticket that a denial names.
     #[track_caller]
     pub fn named_in(denial: &str, cluster: &'a Cluster) -> Self {
@@ -26,23 +35,14 @@ impl<'a> Ticket<'a> {
             let (_, after) = denial.split_once(": ticket ")?;
             let (name, after) = after.split_once(" in ")?;
             let (namespace, _) = after.split_once(',')?;
-            Some((namespace.to_owned(), name.to_owned()))
+            Some(Self::new(namespace, name, cluster))
         };
-        let (namespace, name) = found().unwrap_or_else(|| panic!("no ticket is named: {denial}"));
-        Self {
-            cluster,
-            namespace,
-            name,
-        }
+        found().unwrap_or_else(|| panic!("no ticket is named: {denial}"))
     }
 
     /// The ticket of this name beside this one.
     pub fn beside(&self, name: &str) -> Self {
-        Self {
-            cluster: self.cluster,
-            namespace: self.namespace.clone(),
-            name: name.to_owned(),
-        }
+        Self::new(&self.namespace, name, self.cluster)
     }
 
     /// The object.

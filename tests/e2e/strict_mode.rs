@@ -1,0 +1,118 @@
+//! Strict mode: before it violations pass with a warning, it needs two live admins, and then it holds.
+
+use serde_json::json;
+
+use super::harness::{Area, Cluster, Outcome, Person, Ticket, wait::until};
+
+#[test]
+fn strict_mode_needs_two_live_admins_and_then_holds() {
+    let cluster = Cluster::with_company(2);
+    observes(&cluster.area());
+    needs_two_live_admins(&cluster);
+    cluster.see_admins();
+    cluster.enforce();
+    assert_eq!(cluster.failure_policy(), "Fail");
+    holds(&cluster);
+    is_turned_off_by_two_admins(&cluster);
+}
+
+/// Whoever breaks a rule is told, and the write is made.
+fn observes(area: &Area<'_>) {
+    assert_eq!(area.cluster.failure_policy(), "Ignore");
+    let object = area.config_map("app", &json!({ "a": "1" }));
+    for (person, reason) in [
+        ("mallory", "NotOfZone"),
+        ("ron", "ReaderWrites"),
+        ("deployer", "ApprovalRequired"),
+    ] {
+        let created = area.person(person).create(&object);
+        assert!(
+            created.stderr.contains("Warning: "),
+            "{person}: {}",
+            created.stderr
+        );
+        assert!(created.stderr.contains(reason), "{person}: {}", created.stderr);
+        created.done();
+        let delete = format!("delete configmap app -n {}", area.namespace);
+        area.person(person).kubectl(&delete).done();
+    }
+    let overlapping = json!({
+        "apiVersion": "countersign.dev/v1alpha1",
+        "kind": "Zone",
+        "metadata": { "name": "second" },
+        "spec": { "owner": "user:mallory", "objects": [format!("{}/configmaps/*", area.namespace)] },
+    });
+    area.person("ada").create(&overlapping).denied("ZoneOverlap");
+    assert!(area.tickets_of("agent:deployer").is_empty());
+}
+
+/// Admins who never did anything are no live admins.
+fn needs_two_live_admins(cluster: &Cluster) {
+    let lacks_admins = |live: &str| {
+        let denial = switch(cluster.person("ada"), true).denied("TooFewAdmins");
+        denial.contains(&format!(
+            "spec.strictMode: {live} live human admins, and 2 are needed"
+        ))
+    };
+    assert!(lacks_admins("0"));
+    cluster
+        .person("ada")
+        .kubectl("annotate namespace agents seen=yes")
+        .done();
+    until("ada to be seen", || lacks_admins("1").then_some(()));
+    assert_eq!(cluster.failure_policy(), "Ignore");
+    let enforcing = cluster.admin().get("accesspolicy default")["status"]["conditions"].clone();
+    let enforcing = enforcing
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["type"] == "Enforcing");
+    assert_eq!(enforcing.unwrap()["reason"], "Observing");
+}
+
+fn holds(cluster: &Cluster) {
+    let area = cluster.area();
+    area.person("mallory")
+        .create(&area.config_map("app", &json!({})))
+        .denied("NotOfZone");
+    let ada = cluster.person("ada");
+    let denial = ada.kubectl("delete accesspolicy default").denied("StrictMode");
+    assert!(
+        denial.contains("the AccessPolicy is not deleted while strict mode is on"),
+        "{denial}"
+    );
+    let denial = ada.kubectl("delete rolegrant ben").denied("TooFewAdmins");
+    assert!(
+        denial.contains("1 live human admins would remain, and strict mode needs 2"),
+        "{denial}"
+    );
+    for person in ["olga", "admin", "deployer"] {
+        let denial = switch(cluster.person(person), false).denied("StrictMode");
+        assert!(
+            denial.contains("is no human admin: only they turn strict mode off"),
+            "{denial}"
+        );
+    }
+}
+
+fn is_turned_off_by_two_admins(cluster: &Cluster) {
+    let off = || switch(cluster.person("ada"), false);
+    let ticket = Ticket::named_in(&off().denied("ApprovalRequired"), cluster);
+    ticket
+        .review(cluster.person("ada"), "Approve")
+        .denied("IneligibleReviewer");
+    ticket.approve(cluster.person("ben"));
+    ticket.becomes("Approved");
+    off().done();
+    until("the failure policy to be Ignore", || {
+        (cluster.failure_policy() == "Ignore").then_some(())
+    });
+}
+
+fn switch(by: &Person, strict: bool) -> Outcome {
+    let patch = json!({ "spec": { "strictMode": strict } }).to_string();
+    by.run(
+        &["patch", "accesspolicy", "default", "--type=merge", "-p", &patch],
+        "",
+    )
+}
