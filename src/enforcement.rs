@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_core::snapshot::PolicyState;
 use jiff::Timestamp;
 use tokio::{sync::watch, time::timeout};
 
@@ -39,10 +38,7 @@ impl Enforcement {
         let mut changes = self.feeds.changes();
         loop {
             let snapshot = self.state.snapshot();
-            let strict = match &snapshot.policy {
-                PolicyState::Loaded(policy) => policy.strict_mode,
-                PolicyState::Absent(_) | PolicyState::Unreadable(_) => snapshot.latched,
-            };
+            let strict = snapshot.is_strict();
             if strict != snapshot.latched && !self.turn(strict).await {
                 tokio::time::sleep(PAUSE).await;
                 continue;

@@ -1,7 +1,7 @@
 //! Tickets at the API server: made, read, and moved from state to state by compare-and-swap.
 
 use countersign_api::{
-    ApprovalTicket, ApprovalTicketSpec, STATUS_MANAGER,
+    ApprovalReview, ApprovalTicket, ApprovalTicketSpec, STATUS_MANAGER,
     approval_ticket::{Binding, ChangedPart, summary},
     index::stamped_ticket,
 };
@@ -17,7 +17,7 @@ use countersign_core::{
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource,
-    api::{Patch, PatchParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde::Serialize;
 
@@ -60,6 +60,13 @@ impl Tickets {
     /// The ticket of this name, by a quorum read.
     pub async fn get(&self, namespace: &str, name: &str) -> Result<Option<ApprovalTicket>, kube::Error> {
         self.api(namespace).get_opt(name).await
+    }
+
+    /// The reviews of the ticket, by a quorum read.
+    pub async fn reviews(&self, ticket: &Ticket) -> Result<Vec<ApprovalReview>, kube::Error> {
+        let reviews: Api<ApprovalReview> = Api::namespaced(self.0.clone(), &ticket.namespace);
+        let of_ticket = ListParams::default().fields(&format!("spec.ticketRef.uid={}", ticket.uid));
+        Ok(reviews.list(&of_ticket).await?.items)
     }
 
     /// Moves the ticket to `state`, if it is still the version that is known.

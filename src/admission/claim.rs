@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use countersign_api::index::stamped_review;
 use countersign_core::{
     audit::record::ObjectRef,
     decision::{Cause, Covered, Denial, Reason},
     object::Change,
     request::{Operation, Request},
+    review::{Outcome, tally},
     snapshot::Snapshot,
-    ticket::{Event, Step, Ticket, TicketState, step},
+    ticket::{CallKind, Event, Step, Ticket, TicketState, step},
 };
 use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
@@ -40,6 +42,21 @@ struct Write<'a, 'r> {
     snapshot: &'a Snapshot,
 }
 
+impl Write<'_, '_> {
+    /// The uid of the object that the write creates.
+    fn created_uid(&self) -> Result<Option<Arc<str>>, Denial> {
+        let creates = self.covered.call == CallKind::Once && self.request.target.subresource.is_empty();
+        let Change::Create(object) = &self.request.change else {
+            return Ok(None);
+        };
+        Ok(if creates {
+            object.uid()?.map(Arc::from)
+        } else {
+            None
+        })
+    }
+}
+
 impl Claims {
     /// Claims through `client`, and records each step in `log`.
     pub fn new(client: Client, log: Log) -> Self {
@@ -60,6 +77,7 @@ impl Claims {
         request: &Request<'_>,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
+        self.still_approved(covered, snapshot).await?;
         let write = Write {
             covered,
             review_uid,
@@ -75,6 +93,24 @@ impl Claims {
             }
         }
         Err(denial(&ticket, "it changes too fast, try again"))
+    }
+
+    /// Adds up the reviews that there are at this moment: who was told that a denial is stored can rely on it.
+    async fn still_approved(&self, covered: &Covered, snapshot: &Snapshot) -> Result<(), Denial> {
+        let ticket = &covered.ticket;
+        let reviews = self
+            .tickets
+            .reviews(ticket)
+            .await
+            .map_err(|error| denial(ticket, &error.to_string()))?;
+        let reviews = reviews
+            .iter()
+            .filter_map(|review| stamped_review(review, &snapshot.cluster).ok());
+        let fresh = snapshot.with_reviews(&ticket.uid, reviews.map(Arc::new).collect());
+        if tally(ticket, &fresh).outcome == Outcome::Approved {
+            return Ok(());
+        }
+        Err(denial(ticket, "its reviews do not approve it any more"))
     }
 
     async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {
@@ -106,6 +142,7 @@ impl Claims {
         let mut state = state;
         if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
             claim.by = write.review_uid.into();
+            claim.object_uid = write.created_uid()?;
         }
         match self.tickets.set_state(ticket, &state).await {
             Ok(()) => {

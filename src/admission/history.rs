@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use countersign_core::{
     binding::Binding,
-    digest::MacKey,
-    hash::{HashContext, Pattern, effective_change, state_hash},
-    object::{Change, Object},
+    digest::{Digest, MacKey},
+    hash::{HashContext, Pattern, state_hash},
+    object::Object,
     request::Operation,
     ticket::Ticket,
 };
@@ -14,7 +14,7 @@ use futures::StreamExt;
 use http::Request;
 use kube::{
     Client, ResourceExt,
-    api::{DynamicObject, WatchEvent},
+    api::{DynamicObject, ObjectList, WatchEvent},
 };
 use tokio::time::timeout;
 
@@ -27,15 +27,23 @@ pub enum Past {
     Committed,
     /// Nothing of the write was stored in the time that was watched.
     Untouched,
-    /// The time in question cannot be watched any more.
+    /// It cannot be told.
     Lost,
 }
 
-/// How long the API server waits for more events; those of the past come at once.
-const WATCH_SECONDS: u32 = 2;
+/// How long the API server keeps the watch open, in seconds. Two seconds before its end it tells how far it has come.
+const WATCH_SECONDS: u32 = 4;
 
-/// How long a pause among past events lasts at most.
-const PAUSE: Duration = Duration::from_millis(400);
+/// How long to wait for that.
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// Who made an object what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Author {
+    Us,
+    Others,
+    Unknown,
+}
 
 /// What a stored write of a ticket looks like.
 #[derive(Debug)]
@@ -55,18 +63,29 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// What happened to the object since `version`, up to `until` when that is given, else up to now.
+    /// What happened to the object since `version`: up to the version `until`, else up to now.
     pub async fn since(
         &self,
         version: &str,
         until: Option<&str>,
         client: &Client,
     ) -> Result<Past, kube::Error> {
-        let target = self.ticket.binding.target.target();
+        let end = match until {
+            Some(until) => until.to_owned(),
+            None => self.present_version(client).await?,
+        };
+        let Some(end) = number(&end) else {
+            return Ok(Past::Lost);
+        };
+        let watched = timeout(PATIENCE, self.watch(version, end, client)).await;
+        watched.unwrap_or(Ok(Past::Lost))
+    }
+
+    /// Follows the events from `version` on, until one of them, or the API server itself, is at `end`.
+    async fn watch(&self, version: &str, end: u64, client: &Client) -> Result<Past, kube::Error> {
         let uri = format!(
-            "{}?watch=1&resourceVersion={version}&fieldSelector=metadata.name%3D{}&timeoutSeconds={WATCH_SECONDS}",
-            collection_path(&target),
-            target.name
+            "{}&watch=1&resourceVersion={version}&timeoutSeconds={WATCH_SECONDS}&allowWatchBookmarks=true",
+            self.uri()
         );
         let request = Request::get(uri)
             .body(Vec::new())
@@ -77,21 +96,52 @@ impl<'a> Trace<'a> {
             Err(error) => return Err(error),
         };
         let mut events = events.boxed();
-        while let Ok(Some(event)) = timeout(PAUSE, events.next()).await {
+        while let Some(event) = events.next().await {
             let (object, deleted) = match event? {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, false),
                 WatchEvent::Deleted(object) => (object, true),
-                WatchEvent::Bookmark(_) => continue,
+                WatchEvent::Bookmark(bookmark) => {
+                    if number(&bookmark.metadata.resource_version).is_some_and(|seen| seen >= end) {
+                        return Ok(Past::Untouched);
+                    }
+                    continue;
+                }
                 WatchEvent::Error(_) => return Ok(Past::Lost),
             };
-            if self.is_shown_by(&object, deleted, client).await? {
-                return Ok(Past::Committed);
+            match self.explain(&object, deleted) {
+                Author::Us => return Ok(Past::Committed),
+                Author::Others => {}
+                Author::Unknown => return Ok(Past::Lost),
             }
-            if until.is_some() && object.resource_version().as_deref() == until {
-                break;
+            if object
+                .resource_version()
+                .as_deref()
+                .and_then(number)
+                .is_some_and(|seen| seen >= end)
+            {
+                return Ok(Past::Untouched);
             }
         }
-        Ok(Past::Untouched)
+        Ok(Past::Lost)
+    }
+
+    /// The version up to which the past is complete, by a quorum read.
+    async fn present_version(&self, client: &Client) -> Result<String, kube::Error> {
+        let request = Request::get(self.uri())
+            .body(Vec::new())
+            .map_err(kube::Error::HttpError)?;
+        let list: ObjectList<DynamicObject> = client.request(request).await?;
+        Ok(list.metadata.resource_version.unwrap_or_default())
+    }
+
+    /// The collection, narrowed to the object.
+    fn uri(&self) -> String {
+        let target = self.ticket.binding.target.target().parent();
+        format!(
+            "{}?fieldSelector=metadata.name%3D{}",
+            collection_path(&target),
+            target.name
+        )
     }
 
     /// Whether the object is as the write leaves it, read anew; `None` when it is neither that nor as before.
@@ -104,7 +154,7 @@ impl<'a> Trace<'a> {
         let Ok(object) = serde_json::from_str::<DynamicObject>(&text) else {
             return Ok(Past::Lost);
         };
-        if self.is_shown_by(&object, false, client).await? {
+        if self.explain(&object, false) == Author::Us {
             return Ok(Past::Committed);
         }
         let same =
@@ -116,45 +166,51 @@ impl<'a> Trace<'a> {
         })
     }
 
-    async fn is_shown_by(
-        &self,
-        object: &DynamicObject,
-        deleted: bool,
-        client: &Client,
-    ) -> Result<bool, kube::Error> {
+    /// Who made an object what an event shows: us, somebody else, or nobody can tell. What is neither as before our
+    /// write nor as after it may be our write in the form in which it was stored.
+    fn explain(&self, object: &DynamicObject, deleted: bool) -> Author {
         let binding = &self.ticket.binding;
         let same = binding.target.uid.is_some() && object.uid() == binding.target.uid;
-        let text = serde_json::to_string(object).map_err(kube::Error::SerdeError)?;
-        Ok(match (binding.operation, binding.target.subresource.as_str()) {
+        let ours = match (binding.operation, binding.target.subresource.as_str()) {
             (Operation::Delete, _) | (Operation::Create, "eviction") => {
                 same && (deleted || object.metadata.deletion_timestamp.is_some())
             }
-            (Operation::Create, "") => !deleted && self.creates(binding, &text),
             (Operation::Create, "binding") => same && object.data.pointer("/spec/nodeName").is_some(),
-            (Operation::Update, "scale") if same && !deleted => {
-                let scale = complete::read(&complete::path(&binding.target.target()), client).await?;
-                scale.is_some_and(|scale| self.holds(binding, &scale))
-            }
-            (Operation::Update, _) => same && !deleted && self.holds(binding, &text),
-            (Operation::Create | Operation::Connect, _) => false,
-        })
+            (Operation::Create, "") => match self
+                .ticket
+                .state
+                .claim()
+                .and_then(|claim| claim.object_uid.as_deref())
+            {
+                Some(uid) => object.uid().as_deref() == Some(uid),
+                None => return Author::Unknown,
+            },
+            (Operation::Update, _) if same => return self.explain_update(object),
+            (Operation::Update, _) => false,
+            (Operation::Create | Operation::Connect, _) => return Author::Unknown,
+        };
+        if ours { Author::Us } else { Author::Others }
     }
 
-    fn holds(&self, binding: &Binding, text: &str) -> bool {
-        self.with_context(binding, |context| {
-            let object = Object::parse(text).ok()?;
-            Some(state_hash(&object, &self.ticket.pointers, context).ok()? == binding.resource_hash)
-        })
+    /// A Scale shows its parent's `/spec/replicas`, where that is what it scales; else nobody can tell.
+    fn explain_update(&self, object: &DynamicObject) -> Author {
+        let binding = &self.ticket.binding;
+        let Some(state) = self.state(binding, object) else {
+            return Author::Unknown;
+        };
+        if state == binding.resource_hash {
+            return Author::Us;
+        }
+        if Some(state) == binding.old_hash {
+            Author::Others
+        } else {
+            Author::Unknown
+        }
     }
 
-    fn creates(&self, binding: &Binding, text: &str) -> bool {
-        self.with_context(binding, |context| {
-            let created = Change::Create(Object::parse(text).ok()?);
-            Some(effective_change(&created, context).ok()?.resource_hash == binding.resource_hash)
-        })
-    }
-
-    fn with_context(&self, binding: &Binding, ask: impl FnOnce(&HashContext<'_>) -> Option<bool>) -> bool {
+    /// The digest over what the object holds where the write changes it.
+    fn state(&self, binding: &Binding, object: &DynamicObject) -> Option<Digest> {
+        let text = serde_json::to_string(object).ok()?;
         let context = HashContext {
             api_version: &binding.target.target().api_version(),
             kind: &binding.target.kind,
@@ -163,6 +219,11 @@ impl<'a> Trace<'a> {
             ignore: &self.ignore,
             redaction: self.redaction,
         };
-        ask(&context).unwrap_or(false)
+        state_hash(&Object::parse(&text).ok()?, &self.ticket.pointers, &context).ok()
     }
+}
+
+/// Versions of one resource type grow with time.
+fn number(version: &str) -> Option<u64> {
+    version.parse().ok()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use countersign_api::{
     ApprovalReview, ApprovalTicket, access_policy, agent, approval_review,
-    approval_ticket::{Side, digests},
+    approval_ticket::{ChangedPart, Side, digests},
     index::stamped_ticket,
     invalid::Invalid,
     role_grant, team, write_delegation, zone,
@@ -21,7 +21,7 @@ use countersign_core::{
     snapshot::Snapshot,
     stamp::{ReviewStamp, TicketStamp},
 };
-use kube::{Api, Client};
+use kube::{Api, Client, api::ObjectMeta};
 use serde::de::DeserializeOwned;
 
 use super::{complete, review::AdmissionRequest};
@@ -83,12 +83,60 @@ struct SentTicket {
 
 fn draft_ticket(text: &str, target: &Target<'_>) -> Result<SentTicket, String> {
     let object: ApprovalTicket = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    only_what_clients_may_say(&object)?;
     let binding = object.spec.bound().map_err(|invalid| invalid.to_string())?;
     Ok(SentTicket {
         object,
         binding,
         namespace: target.namespace.unwrap_or_default().to_owned(),
     })
+}
+
+/// What only the operator says on a ticket, and what would keep it or take it away, is not a client's to say: a
+/// reviewer reads it as the operator's word.
+fn only_what_clients_may_say(object: &ApprovalTicket) -> Result<(), String> {
+    let spec = &object.spec;
+    let hides = spec.change.iter().any(ChangedPart::is_digested);
+    let refused = [
+        (
+            hides,
+            "spec.change: a change that is too large to be shown is not requested: make it, and the denial asks",
+        ),
+        (
+            spec.change_summary.is_some(),
+            "spec.changeSummary: it is the operator's to write",
+        ),
+        (
+            !spec.ignored.is_empty(),
+            "spec.ignored: it is the operator's to write",
+        ),
+        (
+            spec.policy_digest.is_some(),
+            "spec.policyDigest: it is the operator's to write",
+        ),
+    ];
+    let refused = refused
+        .into_iter()
+        .find_map(|(holds, why)| holds.then(|| why.to_owned()));
+    refused.map_or_else(|| unheld(&object.metadata), Err)
+}
+
+/// Tickets and reviews come and go by their own rules: no finalizer holds them, no owner takes them away.
+fn unheld(metadata: &ObjectMeta) -> Result<(), String> {
+    let refused = [
+        (
+            metadata.finalizers.iter().flatten().next().is_some(),
+            "metadata.finalizers: it must not be held",
+        ),
+        (
+            metadata.owner_references.iter().flatten().next().is_some(),
+            "metadata.ownerReferences: it has no owner",
+        ),
+    ];
+    refused
+        .into_iter()
+        .find_map(|(holds, why)| holds.then(|| Err(why.to_owned())))
+        .unwrap_or(Ok(()))
 }
 
 async fn complete_ticket(sent: SentTicket, snapshot: &Snapshot, client: &Client) -> Result<Own, Denial> {
@@ -187,6 +235,7 @@ fn draft_review(text: &str, snapshot: &Snapshot) -> Result<(ApprovalReview, Revi
         .metadata
         .creation_timestamp
         .get_or_insert_with(|| k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(jiff::Timestamp::now()));
+    unheld(&object.metadata)?;
     let review = approval_review::parse(&object).map_err(|invalid| invalid.to_string())?;
     let stamp = ReviewStamp {
         cluster_id: &snapshot.cluster.id,

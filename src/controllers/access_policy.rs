@@ -24,9 +24,7 @@ impl Assessed for AccessPolicy {
     fn assess(&self, known: &Known) -> AccessPolicyStatus {
         let mut status = self.status.clone().unwrap_or_default();
         let (snapshot, generation) = (&known.snapshot, self.metadata.generation);
-        let problem = access_policy::parse(self)
-            .err()
-            .map(|why| Problem::new("Invalid", why.to_string()));
+        let problem = problem(self, snapshot);
         status.observed_generation = generation;
         status.cluster_id = Some(snapshot.cluster.id.to_string());
         status.operator_namespace = Some(snapshot.cluster.namespace.to_string());
@@ -49,6 +47,19 @@ impl Assessed for AccessPolicy {
         }
         status
     }
+}
+
+fn problem(object: &AccessPolicy, snapshot: &Snapshot) -> Option<Problem> {
+    let policy = match access_policy::parse(object) {
+        Ok(policy) => policy,
+        Err(invalid) => return Some(Problem::new("Invalid", invalid.to_string())),
+    };
+    let (live, needed) = (snapshot.live_admins().len(), policy.admins_needed());
+    (policy.strict_mode && !snapshot.latched && live < needed).then(|| {
+        let message =
+            format!("spec.strictMode: {live} live human admins, and {needed} are needed before it holds");
+        Problem::new("NotEnoughAdmins", message)
+    })
 }
 
 /// True once strict mode is on and the API server says that it refuses writes while the operator is away.

@@ -18,7 +18,7 @@ use countersign_core::{
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Resource, ResourceExt};
 
-pub use self::tickets::stamped_ticket;
+pub use self::tickets::{stamped_review, stamped_ticket};
 use crate::{
     AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
     access_policy, invalid::Invalid,

@@ -26,6 +26,8 @@ enum Who {
     User(&'static str),
     /// A kubelet: a `system:node:` username in the group `system:nodes`.
     Node,
+    /// A machine that is about to become a node, by its bootstrap token.
+    Bootstrapper,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +49,7 @@ enum When {
 
 use Operation::{Create, Delete, Update};
 use When::{Always, Changes, In, Named, NamespaceTerminates, OwnDeletedPod, OwnNode};
-use Who::{Controller, Node, User};
+use Who::{Bootstrapper, Controller, Node, User};
 
 const STATUS: When = Changes(&["/status"]);
 const ADOPTION: When = Changes(&["/metadata/ownerReferences", "/metadata/finalizers"]);
@@ -81,7 +83,10 @@ static BUILTINS: &[Builtin] = &[
         User("system:kube-controller-manager"),
         &[("", "secrets")],
         &[Update],
-        Changes(&["/data"]),
+        Changes(&[
+            "/data",
+            "/metadata/annotations/kubernetes.io~1service-account.uid",
+        ]),
     ),
     row(
         User("system:kube-controller-manager"),
@@ -118,6 +123,12 @@ static BUILTINS: &[Builtin] = &[
         User("system:kube-scheduler"),
         &[("", "persistentvolumeclaims"), ("", "persistentvolumes")],
         &[Update],
+        Always,
+    ),
+    row(
+        Bootstrapper,
+        &[("certificates.k8s.io", "certificatesigningrequests")],
+        &[Create],
         Always,
     ),
     row(Node, &[("", "nodes")], &[Create, Update], OwnNode),
@@ -353,7 +364,11 @@ static BUILTINS: &[Builtin] = &[
         Controller("persistent-volume-binder"),
         &[("", "persistentvolumeclaims")],
         &[Update],
-        Changes(&["/spec/volumeName", "/metadata/annotations"]),
+        Changes(&[
+            "/spec/volumeName",
+            "/spec/storageClassName",
+            "/metadata/annotations",
+        ]),
     ),
     row(
         Controller("persistent-volume-binder"),
@@ -429,6 +444,12 @@ static BUILTINS: &[Builtin] = &[
         &[("", "secrets")],
         &[Update],
         Changes(&["/metadata/labels/kubernetes.io~1legacy-token-invalid-since"]),
+    ),
+    row(
+        Controller("legacy-service-account-token-cleaner"),
+        &[("", "secrets")],
+        &[Delete],
+        Always,
     ),
     row(
         Controller("clusterrole-aggregation-controller"),
@@ -537,6 +558,10 @@ impl Who {
         match self {
             Self::Controller(name) => caller.service_account() == Some(("kube-system", name)),
             Self::User(name) => caller.username == name,
+            Self::Bootstrapper => {
+                caller.username.starts_with("system:bootstrap:")
+                    && caller.groups.iter().any(|g| g == "system:bootstrappers")
+            }
             Self::Node => {
                 caller.username.starts_with(NODE_PREFIX) && caller.groups.iter().any(|g| g == "system:nodes")
             }

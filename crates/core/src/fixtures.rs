@@ -80,6 +80,7 @@ pub fn world() -> World {
         ..Policy::default()
     };
     snapshot.policy = PolicyState::Loaded(Arc::new(policy));
+    snapshot.latched = true;
     World { snapshot }
         .namespace("billing", &[("countersign.dev/environment", "prod")])
         .namespace("lab", &[("countersign.dev/environment", "dev")])
@@ -112,7 +113,8 @@ impl World {
         self
     }
 
-    pub fn observing(self) -> Self {
+    pub fn observing(mut self) -> Self {
+        self.snapshot.latched = false;
         self.policy(|policy| policy.strict_mode = false)
     }
 

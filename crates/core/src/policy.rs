@@ -6,6 +6,9 @@ use jiff::SignedDuration;
 
 use crate::{environment::Environment, glob::Glob, hash::Pattern, role::Role};
 
+/// The least number of live human admins while strict mode is on; one where a passcode is set.
+pub const LIVE_ADMINS: usize = 2;
+
 /// The compiled AccessPolicy.
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -170,6 +173,11 @@ impl Policy {
             .filter(of_kind)
             .flat_map(|entry| entry.pointers.iter().cloned())
             .collect()
+    }
+
+    /// How many live human admins strict mode needs.
+    pub const fn admins_needed(&self) -> usize {
+        if self.has_passcode { 1 } else { LIVE_ADMINS }
     }
 
     /// How an environment is enforced in strict mode: prod and preview block, dev and test warn, unless said.

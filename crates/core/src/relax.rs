@@ -32,7 +32,7 @@ impl Mode {
         let environment = findings.environment.unwrap_or(Environment::Prod);
         match &snapshot.policy {
             PolicyState::Loaded(policy) => Self {
-                strict: policy.strict_mode,
+                strict: snapshot.is_strict(),
                 enforcement: policy.enforcement(environment),
             },
             PolicyState::Absent(_) | PolicyState::Unreadable(_) => Self {

@@ -206,6 +206,25 @@ impl Snapshot {
         snapshot
     }
 
+    /// The same, with these reviews in the place of what is known of those of a ticket.
+    #[must_use]
+    pub fn with_reviews(&self, ticket_uid: &Arc<str>, reviews: Vector<Arc<Review>>) -> Self {
+        let mut snapshot = self.clone();
+        snapshot.reviews.insert(ticket_uid.clone(), reviews);
+        snapshot
+    }
+
+    /// Whether strict mode is in force: it is latched, or it is asked for and there are people who could turn it off.
+    /// A strict policy without them, as one that was there before the operator, locks nobody out.
+    pub fn is_strict(&self) -> bool {
+        match &self.policy {
+            PolicyState::Loaded(policy) => {
+                policy.strict_mode && (self.latched || self.live_admins().len() >= policy.admins_needed())
+            }
+            PolicyState::Absent(_) | PolicyState::Unreadable(_) => self.latched,
+        }
+    }
+
     /// The live admins: known, human, of role admin, and seen by the webhook.
     pub fn live_admins(&self) -> Vec<&Identity> {
         self.grants

@@ -115,6 +115,8 @@ pub struct Claim {
     pub by: Arc<str>,
     /// When the claim was made.
     pub claimed_at: Timestamp,
+    /// The uid of the object that the write creates: by it the write is known when a watch shows it (E7).
+    pub object_uid: Option<Arc<str>>,
     /// The old object's version at the claim; for a create the version of the collection just before.
     pub resource_version: Option<Arc<str>>,
     /// Whether a connection was already made again.
@@ -248,6 +250,14 @@ impl TicketState {
         }
     }
 
+    /// The claim that holds or used it.
+    pub const fn claim(&self) -> Option<&Claim> {
+        match self {
+            Self::Claimed { claim, .. } | Self::Consumed { claim } => Some(claim),
+            Self::Pending { .. } | Self::Approved { .. } | Self::Ended(_) => None,
+        }
+    }
+
     /// Whether nothing happens to it any more.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Consumed { .. } | Self::Ended(_))
@@ -312,6 +322,7 @@ fn approved(usable_until: Timestamp, event: Event, now: Timestamp) -> Result<Ste
         } => {
             let claim = Claim {
                 by: "".into(),
+                object_uid: None,
                 bind,
                 claimed_at: now,
                 resource_version,

@@ -97,6 +97,7 @@ impl ApprovalTicketStatus {
             deadline: MicroTime(claim.deadline()),
             uid: Some(claim.by.to_string()).filter(|uid| !uid.is_empty()),
             old_resource_version: claim.resource_version.as_deref().map(str::to_owned),
+            object_uid: claim.object_uid.as_deref().map(str::to_owned),
             resent: claim.resent,
             replica,
             stop: stop.and_then(ClaimStop::of),
@@ -122,6 +123,7 @@ impl Claim {
         Ok(ticket::Claim {
             bind: digest("status.claim.bind", &self.bind)?,
             by: self.uid.as_deref().unwrap_or_default().into(),
+            object_uid: self.object_uid.as_deref().map(Arc::from),
             claimed_at: self.claimed_at.0,
             resource_version: self.old_resource_version.as_deref().map(Arc::from),
             resent: self.resent,

@@ -147,6 +147,10 @@ pub struct Claim {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_UID))]
     pub uid: Option<String>,
+    /// The uid of the object that the write creates: by it the operator knows the object when it is stored.
+    #[serde(rename = "objectUID", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = schema::MAX_UID))]
+    pub object_uid: Option<String>,
     /// The `resourceVersion` of the object before the write: from there the operator watches for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_UID))]

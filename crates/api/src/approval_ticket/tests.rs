@@ -114,6 +114,7 @@ fn every_state_comes_back_as_it_was() {
     let claim = ticket::Claim {
         bind: Digest::of(&[b"bind"]),
         by: "review".into(),
+        object_uid: None,
         claimed_at: at(100),
         resource_version: Some("41".into()),
         resent: true,
@@ -168,6 +169,7 @@ fn a_claim_keeps_who_made_it_and_a_release_forgets_it() {
     let claim = ticket::Claim {
         bind,
         by: "".into(),
+        object_uid: None,
         claimed_at: at(100),
         resource_version: None,
         resent: false,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use countersign_core::{
     policy::Policy,
+    review::Review,
     snapshot::Cluster,
     stamp::{ReviewStamp, TicketStamp},
     ticket::{Ticket, TicketState},
@@ -34,6 +35,24 @@ pub fn stamped_ticket(
     let shown = object.spec.stamp.as_deref().unwrap_or_default();
     if ticket.binding.cluster_id == *cluster.id && stamp.verify(&cluster.stamp, shown) {
         return Ok(ticket);
+    }
+    Err(Problem::unexpected(shown, STAMPED).at("spec.stamp"))
+}
+
+/// The review, if it bears the operator's stamp.
+pub fn stamped_review(object: &ApprovalReview, cluster: &Cluster) -> Result<Review, Invalid> {
+    let review = approval_review::parse(object)?;
+    let stamp = ReviewStamp {
+        cluster_id: &cluster.id,
+        namespace: object.metadata.namespace.as_deref().unwrap_or_default(),
+        ticket_uid: &review.ticket_uid,
+        binding_hash: review.binding_hash,
+        reviewer: &review.reviewer,
+        decision: review.decision,
+    };
+    let shown = object.spec.stamp.as_deref().unwrap_or_default();
+    if stamp.verify(&cluster.stamp, shown) {
+        return Ok(review);
     }
     Err(Problem::unexpected(shown, STAMPED).at("spec.stamp"))
 }
@@ -100,20 +119,7 @@ impl Indexed for ApprovalReview {
     const PERMITS: bool = false;
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
-        let review = approval_review::parse(self)?;
-        let cluster = &index.snapshot.cluster;
-        let stamp = ReviewStamp {
-            cluster_id: &cluster.id,
-            namespace: self.metadata.namespace.as_deref().unwrap_or_default(),
-            ticket_uid: &review.ticket_uid,
-            binding_hash: review.binding_hash,
-            reviewer: &review.reviewer,
-            decision: review.decision,
-        };
-        let shown = self.spec.stamp.as_deref().unwrap_or_default();
-        if !stamp.verify(&cluster.stamp, shown) {
-            return Err(Problem::unexpected(shown, STAMPED).at("spec.stamp"));
-        }
+        let review = stamped_review(self, &index.snapshot.cluster)?;
         let key = Key::of(self);
         Self::unfile(&key, index);
         index.reviews.insert(key, review.ticket_uid.clone());

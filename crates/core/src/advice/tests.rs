@@ -114,8 +114,8 @@ fn digests() -> impl Strategy<Value = Option<Digest>> {
 prop_compose! {
     fn approvals()(
         whom in "[ -~]{0,80}",
-        place in ".{0,80}",
-        cluster in ".{0,40}",
+        place in ".{0,24}",
+        cluster in ".{0,10}",
         environment in proptest::sample::select(&Environment::ALL),
         resource_hash in digests(),
         old_hash in digests(),

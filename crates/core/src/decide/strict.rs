@@ -4,17 +4,10 @@ use super::subject::Actor;
 use crate::{
     decision::{Denial, Reason},
     identity::Identity,
-    policy::Policy,
+    policy::{LIVE_ADMINS, Policy},
     role::Role,
     snapshot::{Grant, Snapshot, is_live_admin},
 };
-
-/// The least number of live human admins while strict mode is on; one where a passcode is set.
-const LIVE_ADMINS: usize = 2;
-
-const fn admins_needed(policy: &Policy) -> usize {
-    if policy.has_passcode { 1 } else { LIVE_ADMINS }
-}
 
 fn is_strict(snapshot: &Snapshot) -> bool {
     snapshot.latched || snapshot.policy.get().is_some_and(|policy| policy.strict_mode)
@@ -32,8 +25,8 @@ pub(super) fn check_policy_stays(snapshot: &Snapshot) -> Result<(), Denial> {
 /// Strict mode is not turned on before there are enough live admins, nor made to need more than there are.
 pub(super) fn check_policy(next: &Policy, snapshot: &Snapshot) -> Result<(), Denial> {
     let present = snapshot.policy.get().filter(|policy| policy.strict_mode);
-    let needed_now = present.map_or(0, |policy| admins_needed(policy));
-    let (needed, live) = (admins_needed(next), snapshot.live_admins().len());
+    let needed_now = present.map_or(0, |policy| policy.admins_needed());
+    let (needed, live) = (next.admins_needed(), snapshot.live_admins().len());
     if next.strict_mode && needed > needed_now && live < needed {
         let message = format!(
             "spec.strictMode: {live} live human admins, and {needed} are needed: grant the role admin to people \
@@ -93,7 +86,7 @@ pub(super) fn check_live_admins(
     let needed = snapshot
         .policy
         .get()
-        .map_or(LIVE_ADMINS, |policy| admins_needed(policy));
+        .map_or(LIVE_ADMINS, |policy| policy.admins_needed());
     if remaining < live.len() && remaining < needed {
         let message = format!("{remaining} live human admins would remain, and strict mode needs {needed}");
         return Err(Denial::new(Reason::TooFewAdmins, message));

@@ -4,6 +4,7 @@ use super::{End, subject::Actor};
 use crate::{
     decision::{Denial, Grant, Reason},
     hash::resource_hash,
+    identity::Identity,
     own::{Own, Present, ReviewDraft, TicketDraft},
     policy::Policy,
     request::Request,
@@ -60,9 +61,29 @@ fn check_ticket(
     if binding_hash != draft.binding_hash {
         return mismatch(format!("spec.bindingHash: spec.binding hashes to {binding_hash}"));
     }
+    check_number(who, request, snapshot, policy)?;
     check_place(draft, request, snapshot, policy)?;
     check_change(draft)?;
     check_present(draft)
+}
+
+fn check_number(
+    who: &Identity,
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+    policy: &Policy,
+) -> Result<(), Denial> {
+    let namespace = request.target.namespace.unwrap_or_default();
+    let (waiting, most) = (
+        snapshot.open_tickets(who, namespace).count(),
+        policy.approvals.max_pending,
+    );
+    if waiting < most {
+        return Ok(());
+    }
+    let message =
+        format!("{who} has {waiting} pending tickets in `{namespace}`: cancel some, or have them reviewed");
+    Err(Denial::new(Reason::TooManyPending, message))
 }
 
 fn check_change(draft: &TicketDraft) -> Result<(), Denial> {

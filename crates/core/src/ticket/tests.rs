@@ -38,6 +38,7 @@ fn claim() -> Claim {
     Claim {
         bind: digest(1),
         by: "".into(),
+        object_uid: None,
         claimed_at: now(),
         resource_version: Some("7".into()),
         resent: false,

@@ -536,6 +536,7 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 } else {
                     Digest::of(&[b"another"])
                 },
+                object_uid: None,
                 by: "call".into(),
                 claimed_at: in_seconds(-claim.seconds_ago),
                 resource_version: Some("7".into()),

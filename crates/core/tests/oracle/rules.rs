@@ -75,7 +75,10 @@ fn is_workflow(case: &Case) -> bool {
 
 fn is_strict_mode(case: &Case) -> bool {
     match case.policy {
-        PolicyIs::Loaded => case.rules.strict,
+        PolicyIs::Loaded => {
+            let needed = if case.rules.passcode { 1 } else { 2 };
+            case.rules.strict && (case.latched || live_admins(case, None).len() >= needed)
+        }
         PolicyIs::Absent | PolicyIs::Unreadable => case.latched,
     }
 }

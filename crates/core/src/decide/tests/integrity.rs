@@ -100,6 +100,7 @@ fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
 fn even_an_unreadable_policy_lets_nothing_overlap() {
     let mut world = world().zone(zone("billing", "user:olga", &["billing/**"]));
     world.snapshot.policy = PolicyState::Unreadable("spec".into());
+    world.snapshot.latched = false;
     let overlap = Own::Zone(zone("rival", "user:ada", &["billing/**"]));
     let ask = permits("ada", "zones", "rival", overlap);
     assert_eq!(world.enforces(&ask), Said::Deny(Reason::ZoneOverlap));
@@ -114,6 +115,7 @@ fn even_an_unreadable_policy_lets_nothing_overlap() {
 fn a_missing_policy_denies_once_strict_mode_was_on() {
     let mut world = world().admin("ada");
     world.snapshot.policy = PolicyState::Absent(Policy::default().into());
+    world.snapshot.latched = false;
     let ask = updates("ada", "billing/configmaps/x");
     assert_eq!(world.says(&ask), Said::Needs);
     assert_eq!(world.enforces(&ask), Said::Allow(Reason::Relaxed));

@@ -255,6 +255,7 @@ fn what_is_open_to_which_decision() {
     let claim = Claim {
         bind: digest(1),
         by: "".into(),
+        object_uid: None,
         claimed_at: crate::fixtures::now(),
         resource_version: None,
         resent: false,
