@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::{sync::watch, time::timeout};
+use tokio::sync::watch;
 
 use crate::{
     feeds::Feeds,
     keys::{PathKey, StrictLatch},
     state::State,
-    webhook_config::Plan,
+    webhook_config::{Enforced, Plan},
 };
 
 /// How often the plan is made anew although nothing changed: the secret in the path has its periods.
@@ -30,14 +30,21 @@ pub struct Enforcement {
     pub path: PathKey,
     /// What the webhook configurations shall say.
     pub plan: watch::Sender<Plan>,
+    /// What they say.
+    pub enforced: watch::Receiver<Enforced>,
 }
 
 impl Enforcement {
     /// Keeps latch and plan as the policy says. Never returns.
-    pub async fn follow_policy(self) {
+    pub async fn follow_policy(mut self) {
         let mut changes = self.feeds.changes();
         loop {
             let snapshot = self.state.snapshot();
+            let switched_off = self.enforced.borrow_and_update().switched_off;
+            if switched_off != snapshot.switched_off {
+                tracing::warn!(switched_off, "the annotation that switches enforcement off");
+                self.feeds.update(|index| index.set_switched_off(switched_off));
+            }
             let strict = snapshot.is_strict();
             if strict != snapshot.latched && !self.turn(strict).await {
                 tokio::time::sleep(PAUSE).await;
@@ -55,7 +62,11 @@ impl Enforcement {
                 modified
             });
             // Waiting ends with a change, or after a while without one.
-            let _ = timeout(RENEW, changes.changed()).await;
+            tokio::select! {
+                _ = changes.changed() => {}
+                _ = self.enforced.changed() => {}
+                () = tokio::time::sleep(RENEW) => {}
+            }
         }
     }
 

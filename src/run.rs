@@ -236,6 +236,7 @@ impl Operator {
             latch,
             path: keys.path().clone(),
             plan,
+            enforced: context.enforced.clone(),
         };
         tokio::spawn(enforcement.follow_policy());
         tokio::spawn(own_configurations(owner, state.clone()));

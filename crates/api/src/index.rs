@@ -108,6 +108,11 @@ impl Index {
         self.snapshot.latched = latched;
     }
 
+    /// Says whether enforcement is switched off by the documented annotation.
+    pub const fn set_switched_off(&mut self, switched_off: bool) {
+        self.snapshot.switched_off = switched_off;
+    }
+
     /// Files an object; one that cannot be read marks its scope.
     pub fn apply<K: Indexed>(&mut self, object: &K) {
         if let Err(invalid) = object.file(self) {

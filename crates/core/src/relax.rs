@@ -32,11 +32,11 @@ impl Mode {
         let environment = findings.environment.unwrap_or(Environment::Prod);
         match &snapshot.policy {
             PolicyState::Loaded(policy) => Self {
-                strict: snapshot.is_strict(),
+                strict: snapshot.is_strict() && !snapshot.switched_off,
                 enforcement: policy.enforcement(environment),
             },
             PolicyState::Absent(_) | PolicyState::Unreadable(_) => Self {
-                strict: snapshot.latched,
+                strict: snapshot.latched && !snapshot.switched_off,
                 enforcement: shipped_enforcement(environment),
             },
         }

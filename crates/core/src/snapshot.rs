@@ -26,6 +26,9 @@ pub struct Snapshot {
     pub policy: PolicyState,
     /// Whether strict mode was ever on and was not turned off by the rules: a missing policy then denies.
     pub latched: bool,
+    /// Whether the documented annotation on the webhook configuration switches enforcement off: the recovery of a
+    /// cluster that nobody can administer any more.
+    pub switched_off: bool,
     /// Grants by the identity they name.
     pub grants: HashMap<Identity, Vector<Grant>>,
     /// Teams by identity.
@@ -158,6 +161,7 @@ impl Snapshot {
             cluster: Arc::new(cluster),
             policy: PolicyState::Absent(Arc::default()),
             latched: false,
+            switched_off: false,
             grants: HashMap::new(),
             teams: HashMap::new(),
             memberships: HashMap::new(),
