@@ -36,7 +36,7 @@ pub use self::{
     history::{Past, Trace},
     record::of_transition as transition,
 };
-use crate::{audit::Log, metrics::AdmissionMetrics, state::State};
+use crate::{audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State};
 
 /// How long a call may take: well within the webhook's timeout, so that the answer is ours.
 const DEADLINE: Duration = Duration::from_millis(3500);
@@ -48,6 +48,7 @@ pub struct Admission {
     claims: Claims,
     minting: Minting,
     log: Log,
+    sightings: Sightings,
     metrics: AdmissionMetrics,
 }
 
@@ -68,8 +69,13 @@ enum Answer {
 }
 
 impl Admission {
-    /// Judges by `state`, acts through `client`, and records in `log`.
-    pub fn new(state: Arc<State>, client: kube::Client, log: Log, metrics: AdmissionMetrics) -> Self {
+    /// Judges by `state`, acts through `client`, records in `log`, and notes what it sees.
+    pub fn new(
+        state: Arc<State>,
+        client: kube::Client,
+        (log, sightings): (Log, Sightings),
+        metrics: AdmissionMetrics,
+    ) -> Self {
         let claims = Claims::new(client.clone(), log.clone());
         let minting = Minting::new(client.clone(), log.clone());
         Self {
@@ -78,6 +84,7 @@ impl Admission {
             claims,
             minting,
             log,
+            sightings,
             metrics,
         }
     }
@@ -93,7 +100,12 @@ impl Admission {
             .as_ref()
             .filter(|_| !request.is_dry_run())
         {
-            self.state.saw(subject);
+            self.sightings.saw(subject, &snapshot);
+        }
+        if let Answer::Allow { grant, .. } = &outcome.answer
+            && let Some(cause) = grant.cause().filter(|_| !request.is_dry_run())
+        {
+            self.sightings.used(cause);
         }
         let recorded = self.record(request, &outcome).await;
         self.metrics.decided(outcome.reason(), outcome.relaxed.is_some());
@@ -127,18 +139,13 @@ impl Admission {
         request: &AdmissionRequest<'_>,
         snapshot: &Snapshot,
     ) -> Result<Option<String>, Denial> {
-        let Ok(judged) = request.judged(None, None) else {
+        let judged = request.judged(None, None);
+        let Some(judged) = judged.ok().filter(Request::hides_its_object) else {
             return Ok(None);
         };
-        let at_stake = judged.hides_its_object()
-            && matches!(
-                decide(&judged, snapshot, Timestamp::now()).0,
-                Decision::NeedsTicket(_)
-            );
-        if at_stake {
-            complete::parent_uid(&judged.target, &self.client).await
-        } else {
-            Ok(None)
+        match decide(&judged, snapshot, Timestamp::now()).0 {
+            Decision::NeedsTicket(_) => complete::parent_uid(&judged.target, &self.client).await,
+            Decision::Allow(_) | Decision::Deny(_) => Ok(None),
         }
     }
 

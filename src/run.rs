@@ -33,7 +33,7 @@ use crate::{
     metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, WebhookConfigMetrics, registry},
     readiness::Readiness,
     server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
-    sightings::write_sightings,
+    sightings::{Sightings, write_sightings},
     state::State,
     telemetry::{self, LogFormat},
     watch::Freshness,
@@ -212,7 +212,7 @@ impl Operator {
         index.set_latched(latched);
         let watches = KINDS.map(|kind| (kind, Freshness::default()));
         let (sightings, seen) = mpsc::channel(1024);
-        let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec(), sightings));
+        let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec()));
         let feeds = Feeds::new(index, state.clone());
         let owner = WebhookConfigOwner::new(
             &client,
@@ -229,7 +229,7 @@ impl Operator {
             log: log.clone(),
         });
         reconcile(&feeds, &client, &watches, &context);
-        tokio::spawn(write_sightings(seen, state.clone(), client.clone()));
+        tokio::spawn(write_sightings(seen, client.clone()));
         let enforcement = Enforcement {
             state: state.clone(),
             feeds,
@@ -243,7 +243,7 @@ impl Operator {
         let admission = Admission::new(
             state.clone(),
             client,
-            log.clone(),
+            (log.clone(), Sightings::new(sightings)),
             AdmissionMetrics::register(metrics),
         );
         Ok(Self {

@@ -2,15 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::watch::Freshness;
 use arc_swap::ArcSwap;
 use countersign_core::{
     decision::{Decision, Denial, Reason},
-    identity::Identity,
     snapshot::Snapshot,
 };
-use tokio::sync::mpsc;
-
-use crate::watch::Freshness;
 
 /// How old knowledge may be at most.
 const MAX_AGE: Duration = Duration::from_secs(30);
@@ -21,20 +18,14 @@ pub struct State {
     snapshot: ArcSwap<Snapshot>,
     /// The watches that the snapshot is made of, by kind.
     watches: Vec<(&'static str, Freshness)>,
-    sightings: mpsc::Sender<Identity>,
 }
 
 impl State {
-    /// A state that begins with `snapshot` and depends on `watches`. People who are seen are sent to `sightings`.
-    pub fn new(
-        snapshot: Snapshot,
-        watches: Vec<(&'static str, Freshness)>,
-        sightings: mpsc::Sender<Identity>,
-    ) -> Self {
+    /// A state that begins with `snapshot` and depends on `watches`.
+    pub fn new(snapshot: Snapshot, watches: Vec<(&'static str, Freshness)>) -> Self {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             watches,
-            sightings,
         }
     }
 
@@ -78,14 +69,6 @@ impl State {
                     "what is known of {kind} objects may be outdated: try again when the API server is well"
                 ),
             )),
-        }
-    }
-
-    /// Notes that a person made a request: an admin who was never seen is no live admin.
-    pub fn saw(&self, identity: &Identity) {
-        if identity.is_user() && self.snapshot.load().grants.contains_key(identity) {
-            // A full queue means that sightings wait to be written: the next request says the same.
-            let _ = self.sightings.try_send(identity.clone());
         }
     }
 }

@@ -200,13 +200,12 @@ impl<'a> AdmissionRequest<'a> {
         own: Option<&'a Own>,
         parent_uid: Option<&'a str>,
     ) -> Result<Request<'a>, ReviewError> {
-        let change = self.change()?;
         Ok(Request {
             caller: self.caller(),
             operation: self.operation(),
             target: self.target(),
-            options: Self::read("options", self.options)?,
-            change,
+            options: Self::read(self.options),
+            change: self.change()?,
             parent_uid,
             own,
             generates_name: self.generates_name,
@@ -225,7 +224,7 @@ impl<'a> AdmissionRequest<'a> {
             WireOperation::Update | WireOperation::Delete => ("oldObject", self.old_object),
             WireOperation::Connect => return Ok(()),
         };
-        let Some(object) = Self::read(field, raw)? else {
+        let Some(object) = Self::read(raw) else {
             return Ok(());
         };
         let name = object
@@ -256,26 +255,21 @@ impl<'a> AdmissionRequest<'a> {
     }
 
     fn change(&self) -> Result<Change<'a>, ReviewError> {
-        let new = || Self::read("object", self.object);
-        let old = || Self::read("oldObject", self.old_object);
+        let new = || Self::read(self.object).ok_or(ReviewError::Missing("object"));
+        let old = || Self::read(self.old_object);
         Ok(match self.operation {
-            WireOperation::Create => Change::Create(new()?.ok_or(ReviewError::Missing("object"))?),
+            WireOperation::Create => Change::Create(new()?),
             WireOperation::Update => Change::Update {
-                old: old()?.ok_or(ReviewError::Missing("oldObject"))?,
-                new: new()?.ok_or(ReviewError::Missing("object"))?,
+                old: old().ok_or(ReviewError::Missing("oldObject"))?,
+                new: new()?,
             },
-            WireOperation::Delete => Change::Delete(old()?),
-            WireOperation::Connect => Change::Connect(new()?),
+            WireOperation::Delete => Change::Delete(old()),
+            WireOperation::Connect => Change::Connect(Self::read(self.object)),
         })
     }
 
-    fn read(field: &'static str, raw: Option<&'a RawValue>) -> Result<Option<Object<'a>>, ReviewError> {
-        let object = raw
-            .filter(|raw| raw.get() != "null")
-            .map(|raw| Object::parse(raw.get()));
-        object
-            .transpose()
-            .map_err(|source| ReviewError::Object { field, source })
+    fn read(raw: Option<&'a RawValue>) -> Option<Object<'a>> {
+        raw.filter(|raw| raw.get() != "null").map(Object::new)
     }
 
     /// The target, without the namespace that a Namespace's review has.

@@ -12,12 +12,16 @@ use super::{
 impl Assessed for WriteDelegation {
     type Status = WriteDelegationStatus;
 
+    /// `lastUsed` is written by the sightings.
     fn shown(&self) -> Option<WriteDelegationStatus> {
-        self.status.clone()
+        self.status.clone().map(|status| WriteDelegationStatus {
+            last_used: None,
+            ..status
+        })
     }
 
     fn assess(&self, known: &Known) -> WriteDelegationStatus {
-        let mut status = self.status.clone().unwrap_or_default();
+        let mut status = self.shown().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
         set_standing(
             &mut status.conditions,
