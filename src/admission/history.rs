@@ -63,8 +63,21 @@ impl<'a> Trace<'a> {
         }
     }
 
-    /// What happened to the object since `version`: up to the version `until`, else up to now.
+    /// What happened to the object since `version`: up to the version `until`, else up to now. Of what must not be
+    /// watched, Secrets above all, nothing is known.
     pub async fn since(
+        &self,
+        version: &str,
+        until: Option<&str>,
+        client: &Client,
+    ) -> Result<Past, kube::Error> {
+        match self.watched(version, until, client).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Past::Lost),
+            other => other,
+        }
+    }
+
+    async fn watched(
         &self,
         version: &str,
         until: Option<&str>,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use countersign_core::{
-    request::Operation,
     snapshot::Snapshot,
     ticket::{Event, Ticket, TicketState},
 };
@@ -40,19 +39,14 @@ pub async fn resolve(
     let event = match past {
         Past::Committed => Some(Event::Committed),
         Past::Untouched if over => Some(Event::NotCommitted),
-        Past::Lost if over || shows_itself(ticket) => present(&trace, ticket, over, context).await?,
-        Past::Untouched | Past::Lost => None,
+        Past::Lost => present(&trace, ticket, over, context).await?,
+        Past::Untouched => None,
     };
     let age = Duration::try_from(now.duration_since(claim.claimed_at)).unwrap_or_default();
     Ok((event, age.clamp(SOON, LATE)))
 }
 
-/// Whether the present alone tells that the write was stored: a deletion mark does, an absence not.
-const fn shows_itself(ticket: &Ticket) -> bool {
-    matches!(ticket.binding.operation, Operation::Delete | Operation::Update)
-        || !ticket.binding.target.subresource.is_empty()
-}
-
+/// What the object as it is now tells: that it bears the mark of the write, or nothing before the time is over.
 async fn present(
     trace: &Trace<'_>,
     ticket: &Ticket,
