@@ -6,6 +6,7 @@ mod control_plane;
 pub mod kubelet;
 mod operator;
 mod person;
+mod room;
 mod ticket;
 pub mod wait;
 

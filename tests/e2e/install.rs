@@ -46,30 +46,41 @@ fn every_kind_is_listed_with_its_columns() {
 }
 
 #[test]
-fn every_invalid_example_is_refused_or_shown_as_said() {
+fn the_quickstart_becomes_ready_and_no_invalid_example_does() {
     let cluster = Cluster::observing();
+    let admin = cluster.admin();
     for file in files("examples/invalid") {
-        let text = fs::read_to_string(&file).unwrap();
-        let (what, detail) = text.lines().next().unwrap()["# expect: ".len()..]
-            .split_once(' ')
-            .unwrap();
-        let named = file.to_str().unwrap();
-        let applied = cluster.admin().kubectl(&format!("apply -f {named}"));
-        match what {
-            "refused" => applied.refused(&message(detail)),
-            "webhook-refused" => {
-                applied.refused("denied the request: ");
-                let again = cluster.admin().kubectl(&format!("apply -f {named}"));
-                again.refused(&message(detail));
-            }
-            "degraded" => {
-                applied.done();
-                shows(&cluster, named, detail);
-            }
-            other => panic!("{named}: `{other}` is no expectation"),
+        is_as_it_says(&cluster, &file);
+        let delete = format!("delete --ignore-not-found -f {}", file.display());
+        admin.kubectl(&delete).done();
+    }
+    admin
+        .kubectl(&format!("apply -f {ROOT}/examples/quickstart"))
+        .done();
+    let ready = "accesspolicies,zones,rolegrants,teams,agents";
+    let wait = format!("wait --for=condition=Ready --timeout=60s --all {ready}");
+    admin.kubectl(&wait).done();
+}
+
+/// The file's first line says what becomes of its last object.
+fn is_as_it_says(cluster: &Cluster, file: &Path) {
+    let text = fs::read_to_string(file).unwrap();
+    let expectation = text.lines().next().unwrap().strip_prefix("# expect: ").unwrap();
+    let (what, detail) = expectation.split_once(' ').unwrap();
+    let (shown, admin) = (file.display(), cluster.admin());
+    if let Some((before, _)) = text.rsplit_once("\n---\n") {
+        admin.kubectl_with("apply -f -", before).done();
+        let known = "wait --for=jsonpath={.status.observedGeneration}=1 --timeout=60s -f -";
+        admin.kubectl_with(known, before).done();
+    }
+    let applied = admin.kubectl(&format!("apply -f {shown}"));
+    match what {
+        "refused" | "webhook-refused" => applied.refused(&message(detail)),
+        "degraded" => {
+            applied.done();
+            is_degraded(cluster, &shown.to_string(), detail);
         }
-        let delete = format!("delete --ignore-not-found -f {named}");
-        cluster.admin().kubectl(&delete).done();
+        other => panic!("{shown}: `{other}` is no expectation"),
     }
 }
 
@@ -78,7 +89,7 @@ fn message(quoted: &str) -> String {
 }
 
 /// Waits until the object of this file is degraded for this reason.
-fn shows(cluster: &Cluster, file: &str, reason: &str) {
+fn is_degraded(cluster: &Cluster, file: &str, reason: &str) {
     until(&format!("{file} to be degraded: {reason}"), || {
         let object = cluster.admin().get(&format!("-f {file}"));
         let conditions = object["status"]["conditions"].as_array()?;

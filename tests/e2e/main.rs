@@ -12,6 +12,8 @@
 
 mod bad_input;
 mod cluster_work;
+mod command_line;
+mod connections;
 mod exactness;
 mod forgery;
 mod harness;

@@ -77,9 +77,14 @@ fn a_secrets_value_is_nowhere_but_in_the_secret() {
     };
     let agent = area.person("deployer");
     let create = area.with_approval(|| agent.apply(&secret(plain)));
+    create.becomes("Consumed");
     let preview = agent.kubectl_with("apply --dry-run=server -f -", &secret(next).to_string());
     let update = area.ticket(agent.apply(&secret(next)));
     assert_eq!(update.object()["spec"]["change"].as_array().unwrap().len(), 1);
+    update.approve(area.person("rita"));
+    update.becomes("Approved");
+    agent.apply(&secret(next)).done();
+    update.becomes("Consumed");
 
     let mut seen = create.object().to_string() + &update.object().to_string() + &preview.stderr;
     for segment in fs::read_dir(area.cluster.operator().audit_log()).unwrap() {

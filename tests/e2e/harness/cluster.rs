@@ -13,9 +13,19 @@ use std::{
 use kube::config::Kubeconfig;
 use serde_json::json;
 
-use super::{area::Area, control_plane::ControlPlane, operator::Operator, person::Person, wait::until};
+use super::{
+    area::Area, control_plane::ControlPlane, operator::Operator, person::Person, room::Room, wait::until,
+};
 
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/");
+
+/// What the operator may do in Kubernetes, and no more.
+const OPERATOR_ROLES: [&str; 2] = [
+    "charts/countersign/files/operator-clusterroles.yaml",
+    "hack/demo/operator-rbac.yaml",
+];
+
 const COMPANY: &str = include_str!("../../data/e2e/company.yaml");
 const AREA: &str = include_str!("../../data/e2e/area.yaml");
 
@@ -31,8 +41,15 @@ pub struct Cluster {
     operator: Operator,
     people: BTreeMap<&'static str, Person>,
     control_plane: ControlPlane,
-    areas: AtomicUsize,
-    pairs: AtomicUsize,
+    areas: Numbered,
+    pairs: Numbered,
+    _room: Room,
+}
+
+/// How many areas of a kind there are, and how many were taken.
+struct Numbered {
+    all: usize,
+    taken: AtomicUsize,
 }
 
 /// The cluster in strict mode that most tests share. Nobody changes its policy.
@@ -44,6 +61,7 @@ pub fn shared() -> &'static Cluster {
 impl Cluster {
     /// A cluster with the kinds and the operator, which observes.
     pub fn observing() -> Self {
+        let room = Room::take();
         let control_plane = ControlPlane::start();
         let admin = Person::new(
             control_plane.admin_kubeconfig().to_owned(),
@@ -55,7 +73,10 @@ impl Cluster {
                 "wait --for=condition=Established --timeout=60s -f {CRDS}"
             ))
             .done();
-        let identity = control_plane.issue("countersign", &["system:masters"]);
+        for file in OPERATOR_ROLES {
+            admin.kubectl(&format!("apply -f {ROOT}/{file}")).done();
+        }
+        let identity = control_plane.issue("countersign-operator", &[]);
         let operator = Operator::start(identity, control_plane.dir());
         let people = PEOPLE.map(|name| {
             let kubeconfig = control_plane.issue(name, &["people"]);
@@ -65,8 +86,9 @@ impl Cluster {
             operator,
             people: people.into_iter().chain([("admin", admin)]).collect(),
             control_plane,
-            areas: AtomicUsize::new(0),
-            pairs: AtomicUsize::new(0),
+            areas: Numbered::of(0),
+            pairs: Numbered::of(0),
+            _room: room,
         };
         cluster.wait_for_webhooks();
         cluster
@@ -75,11 +97,13 @@ impl Cluster {
     /// A cluster with the company and so many areas, still observing.
     pub fn with_company(areas: usize) -> Self {
         let mut cluster = Self::observing();
+        cluster.areas = Numbered::of(areas);
+        cluster.pairs = Numbered::of(areas.div_ceil(8));
         let mut objects = COMPANY.to_owned();
-        for number in 1..=areas {
+        for number in 1..=cluster.areas.all {
             objects.push_str(&area(&format!("area-{number}"), 1));
         }
-        for number in 1..=areas.div_ceil(8) {
+        for number in 1..=cluster.pairs.all {
             objects.push_str(&area(&format!("pair-{number}"), 2));
         }
         cluster
@@ -134,11 +158,12 @@ impl Cluster {
         self.take("pair", &self.pairs, &["rita", "otto"])
     }
 
-    fn take(&self, kind: &str, taken: &AtomicUsize, reviewers: &'static [&'static str]) -> Area<'_> {
-        let namespace = format!("{kind}-{}", taken.fetch_add(1, Ordering::Relaxed) + 1);
+    fn take(&self, kind: &str, areas: &Numbered, reviewers: &'static [&'static str]) -> Area<'_> {
+        let number = areas.taken.fetch_add(1, Ordering::Relaxed) + 1;
+        assert!(number <= areas.all, "{} areas are too few", areas.all);
         Area {
             cluster: self,
-            namespace,
+            namespace: format!("{kind}-{number}"),
             reviewers,
         }
     }
@@ -196,6 +221,15 @@ impl Cluster {
         )
         .unwrap();
         Person::new(file, self.control_plane.kubectl())
+    }
+}
+
+impl Numbered {
+    const fn of(all: usize) -> Self {
+        Self {
+            all,
+            taken: AtomicUsize::new(0),
+        }
     }
 }
 

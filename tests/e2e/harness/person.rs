@@ -18,10 +18,10 @@ pub struct Person {
     kubectl: PathBuf,
 }
 
-/// What a call of kubectl led to.
+/// What a call led to.
 #[derive(Debug)]
 pub struct Outcome {
-    arguments: String,
+    call: String,
     succeeded: bool,
     /// What it wrote.
     pub stdout: String,
@@ -50,10 +50,20 @@ impl Person {
 
     /// Runs kubectl with these arguments and this on its standard input.
     pub fn run(&self, arguments: &[&str], input: &str) -> Outcome {
-        let mut child = Command::new(&self.kubectl)
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig)
+        self.call(&self.kubectl, arguments, input)
+    }
+
+    /// Runs `countersign` (`kubectl countersign`) with these arguments, separated by spaces.
+    pub fn countersign(&self, arguments: &str) -> Outcome {
+        let arguments: Vec<_> = arguments.split_whitespace().collect();
+        self.call(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, "")
+    }
+
+    fn call(&self, program: &Path, arguments: &[&str], input: &str) -> Outcome {
+        let mut child = Command::new(program)
             .args(arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("KUBECTL", &self.kubectl)
             .env("KUBECACHEDIR", self.kubeconfig.with_extension("cache"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -64,7 +74,11 @@ impl Person {
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         Outcome {
-            arguments: arguments.join(" "),
+            call: format!(
+                "{} {}",
+                program.file_name().unwrap().display(),
+                arguments.join(" ")
+            ),
             succeeded: output.status.success(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
@@ -106,19 +120,19 @@ impl Outcome {
     /// What it wrote; the test fails if the call did.
     #[track_caller]
     pub fn done(self) -> String {
-        assert!(self.succeeded, "kubectl {}: {}", self.arguments, self.stderr);
+        assert!(self.succeeded, "{}: {}", self.call, self.stderr);
         self.stdout
     }
 
     /// The message of Countersign's denial; the test fails if it was not denied for this reason.
     #[track_caller]
     pub fn denied(self, reason: &str) -> String {
-        let call = &self.arguments;
-        assert!(!self.succeeded, "kubectl {call} was not denied: {}", self.stdout);
+        let call = &self.call;
+        assert!(!self.succeeded, "{call} was not denied: {}", self.stdout);
         let said = format!("denied the request: {reason}: ");
         assert!(
             self.stderr.contains(&said),
-            "kubectl {call} was not denied for `{reason}`: {}",
+            "{call} was not denied for `{reason}`: {}",
             self.stderr
         );
         self.stderr
@@ -127,11 +141,11 @@ impl Outcome {
     /// What the API server itself says; the test fails unless the call failed so.
     #[track_caller]
     pub fn refused(self, message: &str) {
-        let call = &self.arguments;
-        assert!(!self.succeeded, "kubectl {call} was not refused: {}", self.stdout);
+        let call = &self.call;
+        assert!(!self.succeeded, "{call} was not refused: {}", self.stdout);
         assert!(
             self.stderr.contains(message),
-            "kubectl {call} was not refused with `{message}`: {}",
+            "{call} was not refused with `{message}`: {}",
             self.stderr
         );
     }
