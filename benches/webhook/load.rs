@@ -1,0 +1,120 @@
+//! The one who asks: connections that are kept alive, each with one request under way.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tokio::{net::TcpStream, sync::Mutex, task::JoinSet, time::timeout};
+use tokio_rustls::TlsConnector;
+
+use crate::server::Announcement;
+
+/// Connections to one server.
+const CONNECTIONS: usize = 16;
+
+/// The most time that one call of [`Client::ask`] may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The connections to one server.
+pub struct Client {
+    connections: Vec<Arc<Mutex<SendRequest<Full<Bytes>>>>>,
+    path: Arc<str>,
+}
+
+/// How long the answers took, sorted.
+pub struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    /// The time within which so many of a hundred answers came; fewer than 100 are asked for.
+    pub fn percentile(&self, percent: usize) -> Duration {
+        let rank = self.0.len() * percent / 100;
+        self.0.get(rank).copied().unwrap_or_default()
+    }
+}
+
+impl Client {
+    /// Connects to a server by HTTP/1.1, as the API server does.
+    pub async fn connect(server: &Announcement) -> anyhow::Result<Self> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(server.ca_bundle.as_bytes())?)?;
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = TlsConnector::from(Arc::new(config));
+        let mut connections = Vec::with_capacity(CONNECTIONS);
+        for _ in 0..CONNECTIONS {
+            let stream = TcpStream::connect(("127.0.0.1", server.port)).await?;
+            stream.set_nodelay(true)?;
+            let stream = connector
+                .connect(ServerName::try_from("localhost")?, stream)
+                .await?;
+            let (sender, connection) = handshake(TokioIo::new(stream)).await?;
+            tokio::spawn(connection);
+            connections.push(Arc::new(Mutex::new(sender)));
+        }
+        let path = server.path.as_str().into();
+        Ok(Self { connections, path })
+    }
+
+    /// Sends so many of the bodies by turns; every answer must allow.
+    pub async fn ask(&self, bodies: &[Bytes], requests: u32) -> anyhow::Result<Latencies> {
+        let each = requests as usize / CONNECTIONS;
+        let mut asking = JoinSet::new();
+        for (first, connection) in self.connections.iter().enumerate() {
+            let (connection, path) = (connection.clone(), self.path.clone());
+            let bodies: Vec<_> = bodies
+                .iter()
+                .cycle()
+                .skip(first)
+                .take(bodies.len())
+                .cloned()
+                .collect();
+            asking.spawn(async move {
+                let mut sender = connection.lock().await;
+                let mut latencies = Vec::with_capacity(each);
+                for body in bodies.into_iter().cycle().take(each) {
+                    latencies.push(ask(&mut sender, &path, body).await?);
+                }
+                anyhow::Ok(latencies)
+            });
+        }
+        let all = timeout(PATIENCE, asking.join_all())
+            .await
+            .context("the server is too slow")?;
+        let latencies: Vec<Vec<Duration>> = all.into_iter().collect::<Result<_, _>>()?;
+        let mut latencies = latencies.concat();
+        latencies.sort_unstable();
+        Ok(Latencies(latencies))
+    }
+}
+
+async fn ask(sender: &mut SendRequest<Full<Bytes>>, path: &str, body: Bytes) -> anyhow::Result<Duration> {
+    let request = Request::post(path)
+        .header(header::HOST, HeaderValue::from_static("localhost"))
+        .header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))
+        .body(Full::new(body))?;
+    let begun = Instant::now();
+    let response = sender.send_request(request).await?;
+    let status = response.status();
+    let answer = response.into_body().collect().await?.to_bytes();
+    let latency = begun.elapsed();
+    let answer = String::from_utf8_lossy(&answer);
+    ensure!(
+        status == StatusCode::OK && answer.contains("\"allowed\":true"),
+        "{status} {answer}"
+    );
+    Ok(latency)
+}

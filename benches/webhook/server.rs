@@ -1,0 +1,137 @@
+//! The servers: an echo, and the webhook, behind the same listener.
+
+use std::{fs, io::Read, path::PathBuf, sync::Arc};
+
+use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
+use clap::ValueEnum;
+use countersign::{
+    admission::{Admission, review},
+    audit::Log,
+    certs::{CertificateAuthority, ServingTls},
+    keys::PathKey,
+    metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, registry},
+    server::{BodyBudget, BoundedBody, Limits, Server, Transport, behind_secret},
+    sightings::Sightings,
+    state, webhook,
+};
+use countersign_core::digest::MacKey;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::{net::TcpListener, sync::mpsc, task::spawn_blocking};
+
+use crate::cluster::Cluster;
+
+/// What a process serves.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Served {
+    /// The same answer to everything.
+    Echo,
+    /// The webhook.
+    Admission,
+}
+
+/// Where a server listens, as it says on its standard output.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Announcement {
+    /// On the loopback.
+    pub port: u16,
+    /// Of the route that answers.
+    pub path: String,
+    /// The certificate in PEM that proves who serves.
+    pub ca_bundle: String,
+}
+
+/// Serves until standard input closes.
+#[tokio::main]
+pub async fn serve(served: Served) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let (certificate, key) = CertificateAuthority::generate(now)?;
+    let authority = CertificateAuthority::from_pem(&certificate, &key)?;
+    let tls = Arc::new(ServingTls::new(authority, vec!["localhost".to_owned()], now)?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let metrics = ListenerMetrics::default();
+    // As `countersign run` bounds them.
+    let bodies = BodyBudget::new(8 << 20, 128 << 20, metrics.clone());
+    let (router, path, webhook) = match served {
+        Served::Echo => (echo(bodies), "/validate".to_owned(), None),
+        Served::Admission => {
+            let webhook = Webhook::new()?;
+            let key = PathKey::new(MacKey::new([3; 32]));
+            let path = format!("/{}/validate", key.current(now));
+            let routes = webhook::router(webhook.admission.clone(), bodies);
+            (behind_secret(routes, key), path, Some(webhook))
+        }
+    };
+    let announcement = Announcement {
+        port: listener.local_addr()?.port(),
+        path,
+        ca_bundle: tls.ca_bundle().to_owned(),
+    };
+    println!("{}", serde_json::to_string(&announcement)?);
+    let server = Server {
+        transport: Transport::Tls(tls),
+        router,
+        limits: Limits::default(),
+        metrics,
+    };
+    server.serve(listener, input_closed()).await;
+    if let Some(webhook) = webhook {
+        fs::remove_dir_all(webhook.directory)?;
+    }
+    Ok(())
+}
+
+async fn input_closed() {
+    let mut rest = Vec::new();
+    // One that cannot be read has closed as well.
+    let _ = spawn_blocking(move || std::io::stdin().read_to_end(&mut rest)).await;
+}
+
+fn echo(bodies: BodyBudget) -> Router {
+    let answer = async |State(_): State<BodyBudget>, body: BoundedBody| {
+        let head = body.bytes.get(..512).unwrap_or(&body.bytes);
+        let uid = review::uid_at_head(head).unwrap_or_default();
+        let answer = format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{uid}","allowed":true}}}}"#
+        );
+        ([(CONTENT_TYPE, "application/json")], answer).into_response()
+    };
+    Router::new().route("/validate", post(answer)).with_state(bodies)
+}
+
+/// The webhook, and what lives as long.
+struct Webhook {
+    admission: Arc<Admission>,
+    /// Of the audit log.
+    directory: PathBuf,
+    /// What the operator keeps in memory of the cluster beside what decisions read.
+    _cluster: Cluster,
+}
+
+impl Webhook {
+    fn new() -> anyhow::Result<Self> {
+        let cluster = Cluster::new()?;
+        let (sightings, mut seen) = mpsc::channel(1024);
+        // The operator finds each of them written already.
+        tokio::spawn(async move { while seen.recv().await.is_some() {} });
+        let state = state::State::new(cluster.index.snapshot().clone(), Vec::new());
+        let directory =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("webhook-{}", std::process::id()));
+        let mut metrics = registry();
+        let log = Log::open(&directory, Timestamp::now(), AuditMetrics::register(&mut metrics))?;
+        // Nobody listens there: none of the requests needs a call.
+        let nowhere = kube::Config::new("http://127.0.0.1:1".parse()?);
+        let client = kube::Client::try_from(nowhere)?;
+        let admission = Admission::new(
+            Arc::new(state),
+            client,
+            (log, Sightings::new(sightings)),
+            AdmissionMetrics::register(&mut metrics),
+        );
+        Ok(Self {
+            admission: Arc::new(admission),
+            directory,
+            _cluster: cluster,
+        })
+    }
+}
