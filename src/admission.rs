@@ -5,6 +5,7 @@ mod claim;
 mod complete;
 mod history;
 mod mint;
+mod outcome;
 mod own;
 mod record;
 pub mod response;
@@ -14,11 +15,10 @@ pub mod stamp;
 use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
-    audit::record::{ObjectRef, Verdict},
+    audit::record::ObjectRef,
     decide::decide,
-    decision::{Cause, Decision, Demand, Denial, Findings, Grant, Reason},
-    digest::Digest,
-    relax::{Mode, Relaxed, preview, relax},
+    decision::{Decision, Demand, Denial, Reason},
+    relax::{Mode, preview, relax},
     request::Request,
     snapshot::Snapshot,
 };
@@ -28,7 +28,7 @@ use tokio::time::timeout;
 use self::{
     claim::Claims,
     mint::{Minted, Minting},
-    record::Told,
+    outcome::{Answer, Outcome, evidence_of, verdict_of, without_rules},
     response::{AdmissionReview, Counted, Recorded, StatusCause},
     review::AdmissionRequest,
 };
@@ -50,22 +50,6 @@ pub struct Admission {
     log: Log,
     sightings: Sightings,
     metrics: AdmissionMetrics,
-}
-
-/// What became of a request, before it is on record.
-struct Outcome {
-    answer: Answer,
-    /// What the rules said, whatever became of it.
-    verdict: Verdict,
-    findings: Findings,
-    relaxed: Option<Relaxed>,
-    ticket: Option<ObjectRef>,
-    resource_hash: Option<Digest>,
-}
-
-enum Answer {
-    Allow { grant: Grant, warnings: Vec<String> },
-    Deny { denial: Denial, more: Vec<StatusCause> },
 }
 
 impl Admission {
@@ -288,34 +272,6 @@ impl Admission {
     }
 }
 
-/// The outcome of a request that the rules could not judge.
-fn without_rules(denial: Denial, snapshot: &Snapshot) -> Outcome {
-    let findings = Findings::default();
-    let (decision, relaxed) = relax(Decision::Deny(denial), Mode::of(snapshot, &findings));
-    let answer = match decision {
-        Decision::Allow(grant) => Answer::Allow {
-            grant,
-            warnings: advise::relaxed(relaxed.as_ref()),
-        },
-        Decision::Deny(denial) => Answer::Deny {
-            denial,
-            more: Vec::new(),
-        },
-        Decision::NeedsTicket(demand) => Answer::Deny {
-            denial: advise::without_ticket(&demand, "try again"),
-            more: Vec::new(),
-        },
-    };
-    Outcome {
-        answer,
-        verdict: Verdict::Deny,
-        findings,
-        relaxed,
-        ticket: None,
-        resource_hash: None,
-    }
-}
-
 /// No receipt, no allow.
 fn respond(
     request: &AdmissionRequest<'_>,
@@ -333,51 +289,4 @@ fn respond(
 
 fn late() -> Denial {
     Denial::new(Reason::DeadlineExceeded, "the decision took too long: try again")
-}
-
-const fn verdict_of(decision: &Decision) -> Verdict {
-    match decision {
-        Decision::Allow(_) => Verdict::Allow,
-        Decision::NeedsTicket(_) => Verdict::RequireApproval,
-        Decision::Deny(_) => Verdict::Deny,
-    }
-}
-
-fn evidence_of(decision: &Decision) -> (Option<ObjectRef>, Option<Digest>) {
-    match decision {
-        Decision::Allow(grant) => {
-            let ticket = grant.ticket().map(|covered| &covered.ticket);
-            (
-                ticket.map(|ticket| claim::reference(ticket)),
-                ticket.map(|ticket| ticket.binding.resource_hash),
-            )
-        }
-        Decision::NeedsTicket(demand) => (None, Some(demand.change.resource_hash)),
-        Decision::Deny(_) => (None, None),
-    }
-}
-
-impl Outcome {
-    const fn reason(&self) -> Reason {
-        match &self.answer {
-            Answer::Allow { grant, .. } => grant.reason(),
-            Answer::Deny { denial, .. } => denial.reason,
-        }
-    }
-
-    fn told(&self) -> Told<'_> {
-        let (message, cause): (&str, Option<&Cause>) = match &self.answer {
-            Answer::Allow { grant, warnings } => (warnings.first().map_or("", String::as_str), grant.cause()),
-            Answer::Deny { denial, .. } => (&denial.message, denial.cause.as_ref()),
-        };
-        Told {
-            verdict: self.verdict,
-            reason: self.reason(),
-            message,
-            cause,
-            relaxed: self.relaxed.as_ref(),
-            ticket: self.ticket.clone(),
-            resource_hash: self.resource_hash,
-        }
-    }
 }

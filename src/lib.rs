@@ -6,6 +6,7 @@ pub mod certs;
 pub mod controllers;
 pub mod enforcement;
 pub mod feeds;
+pub mod installation;
 pub mod keys;
 pub mod metrics;
 pub mod readiness;

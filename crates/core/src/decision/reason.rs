@@ -1,0 +1,156 @@
+//! Reasons: why a request was decided so, and what may relax a denial.
+
+use std::fmt;
+
+/// The reasons and their names, written once.
+macro_rules! reasons {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Why a request was decided so. Stable: it reaches the response, events, metrics and the audit log alike.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        pub enum Reason {
+            $($(#[doc = $doc])* $name,)*
+        }
+
+        impl Reason {
+            /// The reason's name.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($name),)*
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Allowed: the write is not guarded.
+    NotGuarded,
+    /// Allowed: the operator's own write.
+    Operator,
+    /// Allowed: a ticket or a review of somebody who may make it.
+    Workflow,
+    /// Allowed: a delegation covers it.
+    Delegated,
+    /// Allowed: it changes nothing.
+    NoOp,
+    /// Allowed: the place needs no approval of this subject.
+    Permitted,
+    /// Allowed: an approved ticket covers exactly this.
+    Approved,
+    /// Allowed, although the rules say no: strict mode is off, or the environment only warns.
+    Relaxed,
+    /// Allowed: a dry run of a change that would need an approval.
+    Preview,
+    /// The change needs an approval that it does not have.
+    ApprovalRequired,
+    /// The request cannot be read.
+    Malformed,
+    /// The AccessPolicy cannot be read.
+    PolicyUnreadable,
+    /// The AccessPolicy is gone although strict mode is latched.
+    PolicyMissing,
+    /// What is known of the cluster is older than it may be, or not yet complete.
+    Stale,
+    /// The decision could not be logged.
+    AuditUnavailable,
+    /// The deadline of the call is too near.
+    DeadlineExceeded,
+    /// More requests at once than can be judged.
+    Overloaded,
+    /// The state of the cluster could not be read.
+    Unreadable,
+    /// Two zones claim the place, or its zone cannot be read.
+    ZoneContested,
+    /// A service account that no Agent lists.
+    UnregisteredAccount,
+    /// A service account that several Agents list.
+    AmbiguousAccount,
+    /// A service account that is not the one registered.
+    ForeignAccount,
+    /// A system user outside its delegations.
+    SystemUser,
+    /// A username that is no identity.
+    NotCanonical,
+    /// The agent is suspended.
+    AgentSuspended,
+    /// The Agent object cannot be relied on.
+    AgentDegraded,
+    /// A reader writes nothing.
+    ReaderWrites,
+    /// Only admins write the kinds that permit.
+    AdminOnly,
+    /// The subject has no part in the zone.
+    NotOfZone,
+    /// Outside every zone the subject's role is not enough.
+    Unzoned,
+    /// A ticket was used already, or is held by another write.
+    TicketSpent,
+    /// A reviewer denied this very change a short while ago.
+    TicketDenied,
+    /// A name chosen by the server cannot be approved.
+    GeneratedName,
+    /// Too many pending tickets of this subject.
+    TooManyPending,
+    /// An object of Countersign's own kinds that is not valid.
+    Invalid,
+    /// A zone that claims what another zone claims.
+    ZoneOverlap,
+    /// The change would leave too few live admins for strict mode.
+    TooFewAdmins,
+    /// What the operator alone writes: status, stamps, tickets' state, its keys.
+    OperatorOnly,
+    /// What never changes once written.
+    Immutable,
+    /// A ticket for somebody else's change.
+    ForeignSubject,
+    /// A ticket or review whose content does not fit what it is about.
+    BindingMismatch,
+    /// A reviewer who may not review this.
+    IneligibleReviewer,
+    /// Strict mode is not changed this way.
+    StrictMode,
+}
+
+impl Reason {
+    /// What may relax a denial for this reason.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Malformed
+            | Self::Invalid
+            | Self::ZoneOverlap
+            | Self::TooFewAdmins
+            | Self::OperatorOnly
+            | Self::Immutable
+            | Self::ForeignSubject
+            | Self::BindingMismatch
+            | Self::IneligibleReviewer
+            | Self::StrictMode => Severity::Integrity,
+            Self::PolicyUnreadable
+            | Self::PolicyMissing
+            | Self::Stale
+            | Self::AuditUnavailable
+            | Self::DeadlineExceeded
+            | Self::Overloaded
+            | Self::Unreadable
+            | Self::ZoneContested => Severity::FailClosed,
+            _ => Severity::Rule,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What may relax a denial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// A rule: strict mode off, an environment that warns.
+    Rule,
+    /// Something is not known: strict mode off alone.
+    FailClosed,
+    /// The integrity of Countersign itself: nothing.
+    Integrity,
+}

@@ -1,0 +1,114 @@
+//! What became of a request, between the decision and the answer.
+
+use countersign_core::{
+    audit::record::{ObjectRef, Verdict},
+    decision::{Cause, Decision, Denial, Findings, Grant, Reason},
+    digest::Digest,
+    relax::{Mode, Relaxed, relax},
+    snapshot::Snapshot,
+};
+
+use super::{advise, claim::reference, record::Told, response::StatusCause};
+
+/// What became of a request, before it is on record.
+pub struct Outcome {
+    /// What the API server is told, if it can be put on record.
+    pub answer: Answer,
+    /// What the rules said, whatever became of it.
+    pub verdict: Verdict,
+    /// Who asked, and where the write lands.
+    pub findings: Findings,
+    /// What was let through, if anything was.
+    pub relaxed: Option<Relaxed>,
+    /// The ticket that it rests on, or that was made for it.
+    pub ticket: Option<ObjectRef>,
+    /// Digest of the change, where it was hashed.
+    pub resource_hash: Option<Digest>,
+}
+
+/// What the API server is told.
+pub enum Answer {
+    /// The write may happen.
+    Allow { grant: Grant, warnings: Vec<String> },
+    /// It may not.
+    Deny { denial: Denial, more: Vec<StatusCause> },
+}
+
+/// The outcome of a request that the rules could not judge.
+pub fn without_rules(denial: Denial, snapshot: &Snapshot) -> Outcome {
+    let findings = Findings::default();
+    let (decision, relaxed) = relax(Decision::Deny(denial), Mode::of(snapshot, &findings));
+    let answer = match decision {
+        Decision::Allow(grant) => Answer::Allow {
+            grant,
+            warnings: advise::relaxed(relaxed.as_ref()),
+        },
+        Decision::Deny(denial) => Answer::Deny {
+            denial,
+            more: Vec::new(),
+        },
+        Decision::NeedsTicket(demand) => Answer::Deny {
+            denial: advise::without_ticket(&demand, "try again"),
+            more: Vec::new(),
+        },
+    };
+    Outcome {
+        answer,
+        verdict: Verdict::Deny,
+        findings,
+        relaxed,
+        ticket: None,
+        resource_hash: None,
+    }
+}
+
+/// What the rules said.
+pub const fn verdict_of(decision: &Decision) -> Verdict {
+    match decision {
+        Decision::Allow(_) => Verdict::Allow,
+        Decision::NeedsTicket(_) => Verdict::RequireApproval,
+        Decision::Deny(_) => Verdict::Deny,
+    }
+}
+
+/// The ticket and the hash that a decision rests on.
+pub fn evidence_of(decision: &Decision) -> (Option<ObjectRef>, Option<Digest>) {
+    match decision {
+        Decision::Allow(grant) => {
+            let ticket = grant.ticket().map(|covered| &covered.ticket);
+            (
+                ticket.map(|ticket| reference(ticket)),
+                ticket.map(|ticket| ticket.binding.resource_hash),
+            )
+        }
+        Decision::NeedsTicket(demand) => (None, Some(demand.change.resource_hash)),
+        Decision::Deny(_) => (None, None),
+    }
+}
+
+impl Outcome {
+    /// Why it was decided so.
+    pub const fn reason(&self) -> Reason {
+        match &self.answer {
+            Answer::Allow { grant, .. } => grant.reason(),
+            Answer::Deny { denial, .. } => denial.reason,
+        }
+    }
+
+    /// What the audit log is told of it.
+    pub fn told(&self) -> Told<'_> {
+        let (message, cause): (&str, Option<&Cause>) = match &self.answer {
+            Answer::Allow { grant, warnings } => (warnings.first().map_or("", String::as_str), grant.cause()),
+            Answer::Deny { denial, .. } => (&denial.message, denial.cause.as_ref()),
+        };
+        Told {
+            verdict: self.verdict,
+            reason: self.reason(),
+            message,
+            cause,
+            relaxed: self.relaxed.as_ref(),
+            ticket: self.ticket.clone(),
+            resource_hash: self.resource_hash,
+        }
+    }
+}

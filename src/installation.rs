@@ -1,0 +1,94 @@
+//! Where the operator is: the cluster, its own identity in it, its namespace and its keys.
+
+use anyhow::Context as _;
+use countersign_cli::Connection;
+use countersign_core::snapshot::Cluster;
+use jiff::Timestamp;
+use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespace};
+use kube::{
+    Api, Client, Config, ResourceExt,
+    api::PostParams,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+
+use crate::keys::{Keys, StrictLatch};
+
+/// The client. It does not try again by itself: a call of the webhook has a deadline, and a swap is read back.
+pub async fn client(connection: &Connection) -> anyhow::Result<Client> {
+    let options = KubeConfigOptions {
+        context: connection.context.clone(),
+        ..KubeConfigOptions::default()
+    };
+    let mut config = match &connection.kubeconfig {
+        Some(file) => {
+            let kubeconfig =
+                Kubeconfig::read_from(file).with_context(|| format!("--kubeconfig {}", file.display()))?;
+            Config::from_custom_kubeconfig(kubeconfig, &options).await?
+        }
+        None => Config::infer()
+            .await
+            .context("no cluster: use --kubeconfig, or run in a pod")?,
+    };
+    config.default_retry = false;
+    Ok(Client::try_from(config)?)
+}
+
+/// The cluster, and what was made in it for the operator.
+pub struct Installation {
+    /// The cluster and who we are in it.
+    pub cluster: Cluster,
+    /// The keys.
+    pub keys: Keys,
+    /// The strict latch.
+    pub latch: StrictLatch,
+    /// Whether it is set.
+    pub latched: bool,
+}
+
+impl Installation {
+    /// Finds the cluster, and makes what is missing.
+    pub async fn find(client: &Client, namespace: &str) -> anyhow::Result<Self> {
+        let namespaces: Api<Namespace> = Api::all(client.clone());
+        let system = namespaces
+            .get("kube-system")
+            .await
+            .context("the namespace kube-system")?;
+        if namespaces.get_opt(namespace).await?.is_none() {
+            let home = Namespace {
+                metadata: kube::api::ObjectMeta {
+                    name: Some(namespace.to_owned()),
+                    ..Default::default()
+                },
+                ..Default::default()
+            };
+            namespaces
+                .create(&PostParams::default(), &home)
+                .await
+                .with_context(|| format!("the namespace {namespace}"))?;
+        }
+        let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
+        let review = reviews
+            .create(&PostParams::default(), &SelfSubjectReview::default())
+            .await?;
+        let user = review
+            .status
+            .and_then(|status| status.user_info)
+            .context("the API server does not say who we are")?;
+        let keys = Keys::load_or_create(client, namespace, Timestamp::now()).await?;
+        let latch = StrictLatch::new(client, namespace);
+        let cluster = Cluster {
+            id: system.uid().context("kube-system has no uid")?.into(),
+            operator: user.username.unwrap_or_default().into(),
+            operator_uid: user.uid.unwrap_or_default().into(),
+            namespace: namespace.into(),
+            redaction: keys.redaction().clone(),
+            stamp: keys.stamp().clone(),
+        };
+        Ok(Self {
+            cluster,
+            latched: latch.is_set().await?,
+            latch,
+            keys,
+        })
+    }
+}
