@@ -13,8 +13,8 @@ const VALIDATING: &str = "validatingwebhookconfiguration";
 const BOTH: [&str; 2] = [VALIDATING, "mutatingwebhookconfiguration"];
 
 /// One step of a JSON patch.
-fn step(op: &str, path: &str, value: Value) -> Value {
-    json!({ "op": op, "path": format!("/webhooks/0{path}"), "value": value })
+fn step(op: &str, path: &str, value: impl Into<Value>) -> Value {
+    json!({ "op": op, "path": format!("/webhooks/0{path}"), "value": value.into() })
 }
 
 /// What weakens either configuration, by what it does.
