@@ -96,3 +96,15 @@ fn who_has_no_part_in_the_zone_is_told_whom_to_ask() {
         .apply(&area.deployment("web", 5))
         .denied("ReaderWrites");
 }
+
+#[test]
+fn a_name_that_the_server_chooses_is_not_approved() {
+    let area = shared().area();
+    let mut object = area.config_map("", &json!({"a": "1"}));
+    object["metadata"] = json!({ "generateName": "app-", "namespace": area.namespace });
+    let denial = area.person("deployer").create(&object).denied("GeneratedName");
+    assert!(
+        denial.contains("must name its object: give it a metadata.name"),
+        "{denial}"
+    );
+}

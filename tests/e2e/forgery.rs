@@ -137,7 +137,8 @@ fn a_review_is_not_changed_and_not_moved_to_another_ticket() {
 
 /// What a client sends when it makes the ticket of another by hand.
 fn copy_of(ticket: &Ticket<'_>) -> Value {
-    let spec = ticket.object()["spec"].clone();
+    let mut spec = ticket.object()["spec"].clone();
+    spec.as_object_mut().unwrap().remove("policyDigest");
     json!({
         "apiVersion": "countersign.dev/v1alpha1",
         "kind": "ApprovalTicket",
@@ -175,6 +176,22 @@ fn what_a_client_may_not_choose_is_overwritten() {
     assert_eq!(stored["binding"]["nonce"].as_str().unwrap().len(), 32);
     for field in ["/binding/nonce", "/bindingHash", "/stamp"] {
         assert_ne!(stored.pointer(field), sent["spec"].pointer(field), "{field}");
+    }
+}
+
+#[test]
+fn what_only_the_operator_says_on_a_ticket_is_refused_from_others() {
+    let (area, minted) = wanted();
+    for (field, value) in [
+        ("policyDigest", minted.object()["spec"]["policyDigest"].clone()),
+        ("changeSummary", json!("nothing to see here")),
+        ("ignored", json!(["/data/b"])),
+    ] {
+        let mut sent = copy_of(&minted);
+        sent["spec"][field] = value;
+        let denial = area.person("deployer").create(&sent).denied("Invalid");
+        let why = format!("spec.{field}: it is the operator's to write");
+        assert!(denial.contains(&why), "{denial}");
     }
 }
 

@@ -13,47 +13,47 @@ const VALIDATING: &str = "validatingwebhookconfiguration";
 const BOTH: [&str; 2] = [VALIDATING, "mutatingwebhookconfiguration"];
 
 /// One step of a JSON patch.
-fn step(op: &str, path: &str, value: impl Into<Value>) -> Value {
-    json!({ "op": op, "path": format!("/webhooks/0{path}"), "value": value.into() })
+fn step(op: &str, path: &str, value: &Value) -> Value {
+    json!({ "op": op, "path": format!("/webhooks/0{path}"), "value": value })
 }
 
 /// What weakens either configuration, by what it does.
 fn weakenings(foreign_authority: &str) -> Vec<(&'static str, Value)> {
     let never = json!({ "name": "never", "expression": "false" });
     let some = json!({ "matchLabels": { "guarded": "yes" } });
-    let narrow = |field: &str, values: Value| step("replace", &format!("/rules/0/{field}"), values);
+    let narrow = |field: &str, values: Value| step("replace", &format!("/rules/0/{field}"), &values);
     vec![
         (
             "failure policy",
-            step("replace", "/failurePolicy", json!("Ignore")),
+            step("replace", "/failurePolicy", &json!("Ignore")),
         ),
-        ("time", step("replace", "/timeoutSeconds", json!(1))),
+        ("time", step("replace", "/timeoutSeconds", &json!(1))),
         ("groups", narrow("apiGroups", json!(["batch"]))),
         ("versions", narrow("apiVersions", json!(["v2"]))),
         ("operations", narrow("operations", json!(["DELETE"]))),
         ("resources", narrow("resources", json!(["leases"]))),
         ("scope", narrow("scope", json!("Cluster"))),
-        ("all rules", step("replace", "/rules", json!([]))),
+        ("all rules", step("replace", "/rules", &json!([]))),
         (
             "match policy",
-            step("replace", "/matchPolicy", json!("Equivalent")),
+            step("replace", "/matchPolicy", &json!("Equivalent")),
         ),
-        ("namespaces", step("replace", "/namespaceSelector", some.clone())),
-        ("objects", step("replace", "/objectSelector", some)),
-        ("a condition", step("add", "/matchConditions", json!([never]))),
+        ("namespaces", step("replace", "/namespaceSelector", &some)),
+        ("objects", step("replace", "/objectSelector", &some)),
+        ("a condition", step("add", "/matchConditions", &json!([never]))),
         (
             "address",
             step(
                 "replace",
                 "/clientConfig/url",
-                json!("https://localhost:1/elsewhere"),
+                &json!("https://localhost:1/elsewhere"),
             ),
         ),
         (
             "authority",
-            step("replace", "/clientConfig/caBundle", json!(foreign_authority)),
+            step("replace", "/clientConfig/caBundle", &json!(foreign_authority)),
         ),
-        ("name", step("replace", "/name", json!("other.countersign.dev"))),
+        ("name", step("replace", "/name", &json!("other.countersign.dev"))),
         (
             "all webhooks",
             json!({ "op": "replace", "path": "/webhooks", "value": [] }),
