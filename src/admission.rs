@@ -3,6 +3,7 @@
 mod advise;
 mod claim;
 mod complete;
+mod generated;
 mod history;
 mod mint;
 mod outcome;

@@ -10,6 +10,8 @@ use countersign_core::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::generated::is_generated;
+
 /// The outer object.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,9 +53,6 @@ pub struct AdmissionRequest<'a> {
     options: Option<&'a RawValue>,
     #[serde(default)]
     dry_run: Option<bool>,
-    /// Whether the server chose the name.
-    #[serde(skip)]
-    generates_name: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -208,13 +207,19 @@ impl<'a> AdmissionRequest<'a> {
             change: self.change()?,
             parent_uid,
             own,
-            generates_name: self.generates_name,
+            generates_name: self.generates_name(),
             dry_run: self.is_dry_run(),
         })
     }
 
-    /// Takes the name from the object where the review has none: of a collection's items (E10), and of an object
-    /// whose name the server chose.
+    /// Whether the server chose the name.
+    fn generates_name(&self) -> bool {
+        let creates = matches!(self.operation, WireOperation::Create) && self.sub_resource.is_empty();
+        let object = Self::read(self.object).filter(|_| creates);
+        object.is_some_and(|object| is_generated(&self.name, &object))
+    }
+
+    /// Takes the name from the object where the review has none, such as of a collection's items (E10).
     fn complete_name(&mut self) -> Result<(), ReviewError> {
         if !self.name.is_empty() {
             return Ok(());
@@ -230,7 +235,6 @@ impl<'a> AdmissionRequest<'a> {
         let name = object
             .name()
             .map_err(|source| ReviewError::Object { field, source })?;
-        self.generates_name = matches!(self.operation, WireOperation::Create) && self.sub_resource.is_empty();
         self.name = name.unwrap_or_default();
         Ok(())
     }
