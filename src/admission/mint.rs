@@ -7,13 +7,14 @@ use countersign_core::{
     decide::ticket_namespace,
     decision::{Demand, Denial, Reason},
     naming::ticket_name,
+    own::Present,
     request::Request,
     snapshot::Snapshot,
     ticket::{End, Ticket, TicketState},
 };
 use kube::Client;
 
-use super::{complete, record};
+use super::{own::present, record};
 use crate::{
     audit::Log,
     tickets::{self, Tickets},
@@ -83,24 +84,31 @@ impl Minting {
             );
             return Err(Denial::new(Reason::TooManyPending, message));
         }
-        if self.is_outdated(request).await? {
+        if self.is_outdated(demand, request, snapshot).await? {
             return Ok(Minted::None("the object changed meanwhile: try again"));
         }
         self.create(demand, request, namespace, snapshot).await
     }
 
-    /// Whether the API server judged by an old object: it will ask again by itself (E3).
-    async fn is_outdated(&self, request: &Request<'_>) -> Result<bool, Denial> {
-        let Some(old) = request.change.before() else {
+    /// Whether the API server judged by an old object: it will ask again by itself (E3). What else changed meanwhile
+    /// does not matter to the change.
+    async fn is_outdated(
+        &self,
+        demand: &Demand,
+        request: &Request<'_>,
+        snapshot: &Snapshot,
+    ) -> Result<bool, Denial> {
+        if request.change.before().is_none() {
             return Ok(false);
-        };
-        let target = request.target.parent();
-        let live = complete::read(&complete::path(&target), &self.client).await;
-        let live = live.map_err(|error| complete::unreadable(&request.target, &error))?;
-        let Some(live) = live else { return Ok(true) };
-        let live = countersign_core::object::Object::parse(&live)?;
-        // A Scale and its parent share a resource version; other bodies carry the parent's as well.
-        Ok(live.resource_version()? != old.resource_version()?)
+        }
+        let (binding, granules) = (&demand.binding, &demand.change.granules);
+        let pointers: Vec<_> = granules.iter().map(|granule| granule.pointer.as_str()).collect();
+        Ok(match present(binding, &pointers, snapshot, &self.client).await? {
+            Present::Absent => true,
+            Present::Object { uid, old_hash } => {
+                Some(uid) != binding.target.uid || old_hash != binding.old_hash
+            }
+        })
     }
 
     async fn create(

@@ -186,20 +186,19 @@ async fn complete_ticket(sent: SentTicket, snapshot: &Snapshot, client: &Client)
     Ok(Own::Ticket(Box::new(draft)))
 }
 
-/// What the target of a ticket is at the moment, by a quorum read.
-async fn present(
+/// What the target of a ticket is at the moment, by a quorum read: the object itself, whose parts most subresources
+/// are, or its Scale.
+pub(super) async fn present(
     binding: &Binding,
     pointers: &[&str],
     snapshot: &Snapshot,
     client: &Client,
 ) -> Result<Present, Denial> {
     let target = binding.target.target();
-    let hides = binding.operation == Operation::Connect
-        || (binding.operation == Operation::Create && !target.subresource.is_empty());
-    let path = if hides {
-        complete::path(&target.parent())
-    } else {
+    let path = if binding.operation == Operation::Update && target.subresource == "scale" {
         complete::path(&target)
+    } else {
+        complete::path(&target.parent())
     };
     let text = complete::read(&path, client)
         .await
