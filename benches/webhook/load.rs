@@ -1,9 +1,6 @@
-//! The one who asks: connections that are kept alive, each with one request under way.
+//! The one who asks: connections that are kept alive, each with one request at a time, at a steady rate.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -15,13 +12,21 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
-use tokio::{net::TcpStream, sync::Mutex, task::JoinSet, time::timeout};
+use tokio::{
+    net::TcpStream,
+    sync::Mutex,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
 use tokio_rustls::TlsConnector;
 
 use crate::server::Announcement;
 
 /// Connections to one server.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: u32 = 16;
+
+/// Requests in a second: what a large cluster writes in its busy minutes.
+const RATE: u32 = 1_000;
 
 /// The most time that one call of [`Client::ask`] may take.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -54,7 +59,7 @@ impl Client {
             .with_root_certificates(roots)
             .with_no_client_auth();
         let connector = TlsConnector::from(Arc::new(config));
-        let mut connections = Vec::with_capacity(CONNECTIONS);
+        let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
             let stream = TcpStream::connect(("127.0.0.1", server.port)).await?;
             stream.set_nodelay(true)?;
@@ -69,23 +74,19 @@ impl Client {
         Ok(Self { connections, path })
     }
 
-    /// Sends so many of the bodies by turns; every answer must allow.
+    /// Sends so many of the bodies by turns, evenly over the time that the rate gives; every answer must allow.
     pub async fn ask(&self, bodies: &[Bytes], requests: u32) -> anyhow::Result<Latencies> {
-        let each = requests as usize / CONNECTIONS;
+        let pause = Duration::from_secs(CONNECTIONS.into()) / RATE;
+        let start = Instant::now();
         let mut asking = JoinSet::new();
-        for (first, connection) in self.connections.iter().enumerate() {
-            let (connection, path) = (connection.clone(), self.path.clone());
-            let bodies: Vec<_> = bodies
-                .iter()
-                .cycle()
-                .skip(first)
-                .take(bodies.len())
-                .cloned()
-                .collect();
+        for (number, connection) in (0..).zip(&self.connections) {
+            let (connection, path, bodies) = (connection.clone(), self.path.clone(), bodies.to_vec());
+            let first = start + pause * number / CONNECTIONS;
             asking.spawn(async move {
                 let mut sender = connection.lock().await;
-                let mut latencies = Vec::with_capacity(each);
-                for body in bodies.into_iter().cycle().take(each) {
+                let mut latencies = Vec::new();
+                for (turn, body) in (0..requests / CONNECTIONS).zip(bodies.into_iter().cycle()) {
+                    sleep_until(first + pause * turn).await;
                     latencies.push(ask(&mut sender, &path, body).await?);
                 }
                 anyhow::Ok(latencies)

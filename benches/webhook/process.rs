@@ -12,9 +12,6 @@ use clap::ValueEnum;
 
 use crate::server::{Announcement, Served};
 
-/// Clock ticks of a second in `/proc`: `USER_HZ`, 100 on every architecture that Linux runs containers on.
-const TICKS: f64 = 100.0;
-
 /// A server; it ends with this value, or with this process.
 pub struct Process(Child);
 
@@ -35,30 +32,25 @@ impl Process {
         Ok((process, announcement))
     }
 
-    /// The CPU time that all its threads have used, in user space and in the kernel.
+    /// The CPU time that its threads have used, in user space and in the kernel; none of them ends before it does.
     pub fn cpu_time(&self) -> anyhow::Result<Duration> {
-        let stat = self.read("stat")?;
-        // The second field is the program's name in brackets; fields 14 and 15 are the ticks.
-        let (_, fields) = stat.rsplit_once(')').context("stat")?;
-        let ticks = fields.split_whitespace().skip(11).take(2);
-        let ticks: Vec<u32> = ticks.map(str::parse).collect::<Result<_, _>>()?;
-        Ok(Duration::from_secs_f64(
-            f64::from(ticks.iter().sum::<u32>()) / TICKS,
-        ))
+        let mut nanos = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.0.id()))? {
+            let schedstat = fs::read_to_string(thread?.path().join("schedstat"))?;
+            let running = schedstat.split_whitespace().next().context("schedstat")?;
+            nanos += running.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanos))
     }
 
     /// The memory that it occupies.
     pub fn resident_mib(&self) -> anyhow::Result<f64> {
-        let status = self.read("status")?;
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line
             .and_then(|line| line.split_whitespace().next())
             .context("VmRSS")?;
         Ok(kib.parse::<f64>()? / 1024.0)
-    }
-
-    fn read(&self, file: &str) -> anyhow::Result<String> {
-        Ok(fs::read_to_string(format!("/proc/{}/{file}", self.0.id()))?)
     }
 }
 

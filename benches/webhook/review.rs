@@ -8,27 +8,48 @@ use crate::cluster::{ZONES, namespace_of, owner_of};
 /// How many zones are written to by turns.
 const PLACES: usize = 64;
 
-/// What the UPDATE does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+/// Settings of a Deployment of 2.5 KB.
+pub const SMALL: usize = 12;
+
+/// Settings of a Deployment of 10 KB.
+pub const LARGE: usize = 84;
+
+/// An UPDATE of a Deployment.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// What it does.
+    pub write: Write,
+    /// How many environment variables the Deployment has.
+    pub settings: usize,
+}
+
+/// What an UPDATE does.
+#[derive(Clone, Copy, Debug)]
+pub enum Write {
     /// Nothing: both objects are the same bytes.
     NoOp,
     /// Another number of replicas.
     Change,
 }
 
-/// Reviews of UPDATEs in zones far from each other, each by a member of the owning team.
-pub fn bodies(kind: Kind) -> anyhow::Result<Vec<Bytes>> {
-    let zones = (0..PLACES).map(|k| k * (ZONES / PLACES));
-    zones.map(|zone| review(zone, kind)).collect()
+impl Request {
+    /// Reviews of it in zones far from each other, each by a member of the owning team.
+    pub fn bodies(self) -> anyhow::Result<Vec<Bytes>> {
+        let zones = (0..PLACES).map(|k| k * (ZONES / PLACES));
+        zones.map(|zone| self.review(zone)).collect()
+    }
+
+    fn review(self, zone: usize) -> anyhow::Result<Bytes> {
+        let old = deployment(zone, 3, self.settings);
+        let new = match self.write {
+            Write::NoOp => old.clone(),
+            Write::Change => deployment(zone, 4, self.settings),
+        };
+        review(zone, &old, &new)
+    }
 }
 
-fn review(zone: usize, kind: Kind) -> anyhow::Result<Bytes> {
-    let old = deployment(zone, 3, 41);
-    let new = match kind {
-        Kind::NoOp => old.clone(),
-        Kind::Change => deployment(zone, 4, 42),
-    };
+fn review(zone: usize, old: &Value, new: &Value) -> anyhow::Result<Bytes> {
     let user = json!({
         "username": owner_of(zone),
         "groups": ["people", "system:authenticated"],
@@ -40,18 +61,17 @@ fn review(zone: usize, kind: Kind) -> anyhow::Result<Bytes> {
         r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"{zone:08}-6b2f-4c1d-9e7a-2f1c8d3b5a60","kind":{what},"resource":{resource},"requestKind":{what},"requestResource":{resource},"name":"api","namespace":"{}","operation":"UPDATE","userInfo":{},"object":{},"oldObject":{},"dryRun":false,"options":{{"kind":"UpdateOptions","apiVersion":"meta.k8s.io/v1","fieldManager":"kubectl"}}}}}}"#,
         namespace_of(zone),
         serde_json::to_string(&user)?,
-        serde_json::to_string(&new)?,
-        serde_json::to_string(&old)?,
+        serde_json::to_string(new)?,
+        serde_json::to_string(old)?,
     );
     Ok(text.into())
 }
 
-/// A Deployment of about 10 KB.
-fn deployment(zone: usize, replicas: u32, generation: u32) -> Value {
-    let env: Vec<_> = (0..60)
+fn deployment(zone: usize, replicas: u32, settings: usize) -> Value {
+    let env: Vec<_> = (0..settings)
         .map(|i| json!({"name": format!("SETTING_{i}"), "value": format!("value-{i}")}))
         .collect();
-    let owned: serde_json::Map<_, _> = (0..60)
+    let owned: serde_json::Map<_, _> = (0..settings)
         .map(|i| {
             let element = format!("k:{{\"name\":\"SETTING_{i}\"}}");
             (element, json!({".": {}, "f:name": {}, "f:value": {}}))
@@ -64,7 +84,7 @@ fn deployment(zone: usize, replicas: u32, generation: u32) -> Value {
         "apiVersion": "apps/v1", "kind": "Deployment",
         "metadata": {
             "name": "api", "namespace": namespace_of(zone), "uid": "2f1c8d3b-5a60-4c1d-9e7a-6b2f00000000",
-            "generation": generation, "resourceVersion": "123456", "creationTimestamp": "2026-06-01T12:00:00Z",
+            "generation": replicas, "resourceVersion": "123456", "creationTimestamp": "2026-06-01T12:00:00Z",
             "labels": labels, "annotations": {"example.com/note": "n".repeat(400)},
             "managedFields": [{
                 "manager": "kubectl", "operation": "Apply", "apiVersion": "apps/v1",
@@ -78,6 +98,6 @@ fn deployment(zone: usize, replicas: u32, generation: u32) -> Value {
                 "spec": {"containers": [{"name": "api", "image": "registry.example.com/api:1.2.3", "env": env}]},
             },
         },
-        "status": {"observedGeneration": generation, "replicas": replicas, "readyReplicas": replicas},
+        "status": {"observedGeneration": replicas, "replicas": replicas, "readyReplicas": replicas},
     })
 }

@@ -1,4 +1,4 @@
-//! The servers: an echo, and the webhook, behind the same listener.
+//! The servers: an echo, and the webhook, behind the same listener and the same secret path.
 
 use std::{fs, io::Read, path::PathBuf, sync::Arc};
 
@@ -52,25 +52,23 @@ pub async fn serve(served: Served) -> anyhow::Result<()> {
     let metrics = ListenerMetrics::default();
     // As `countersign run` bounds them.
     let bodies = BodyBudget::new(8 << 20, 128 << 20, metrics.clone());
-    let (router, path, webhook) = match served {
-        Served::Echo => (echo(bodies), "/validate".to_owned(), None),
+    let (routes, webhook) = match served {
+        Served::Echo => (echo(bodies), None),
         Served::Admission => {
             let webhook = Webhook::new()?;
-            let key = PathKey::new(MacKey::new([3; 32]));
-            let path = format!("/{}/validate", key.current(now));
-            let routes = webhook::router(webhook.admission.clone(), bodies);
-            (behind_secret(routes, key), path, Some(webhook))
+            (webhook::router(webhook.admission.clone(), bodies), Some(webhook))
         }
     };
+    let key = PathKey::new(MacKey::new([3; 32]));
     let announcement = Announcement {
         port: listener.local_addr()?.port(),
-        path,
+        path: format!("/{}/validate", key.current(now)),
         ca_bundle: tls.ca_bundle().to_owned(),
     };
     println!("{}", serde_json::to_string(&announcement)?);
     let server = Server {
         transport: Transport::Tls(tls),
-        router,
+        router: behind_secret(routes, key),
         limits: Limits::default(),
         metrics,
     };
