@@ -129,7 +129,7 @@ impl Admission {
             return Ok(None);
         };
         match decide(&judged, snapshot, Timestamp::now()).0 {
-            Decision::NeedsTicket(_) => complete::parent_uid(&judged.target, &self.client).await,
+            Decision::NeedsTicket(_) => Box::pin(complete::parent_uid(&judged.target, &self.client)).await,
             Decision::Allow(_) | Decision::Deny(_) => Ok(None),
         }
     }
@@ -180,7 +180,8 @@ impl Admission {
                 )
             }
             Decision::NeedsTicket(demand) => {
-                let (answer, ticket) = self.mint(&demand, request, judged, snapshot).await;
+                let minting = Box::pin(self.mint(&demand, request, judged, snapshot));
+                let (answer, ticket) = minting.await;
                 outcome(answer, ticket)
             }
         }
@@ -200,7 +201,8 @@ impl Admission {
         let Some(covered) = grant.ticket().filter(|_| !judged.dry_run) else {
             return decision;
         };
-        match self.claims.claim(covered, &request.uid, judged, snapshot).await {
+        let claiming = Box::pin(self.claims.claim(covered, &request.uid, judged, snapshot));
+        match claiming.await {
             Ok(()) => decision,
             Err(denial) => Decision::Deny(denial),
         }

@@ -1,17 +1,18 @@
-//! The webhook under load, beside an echo server with the same TLS stack, secret path and bodies, in the same run.
+//! The webhook under load beside two echo servers, with the same TLS stack, secret path and bodies in the same run.
 //!
-//! Two child processes serve on the loopback: `echo` reads the body and answers a constant AdmissionReview with the
-//! uid found in it, `admission` is the webhook over a strict cluster of 10 000 zones (see `cluster`). One thread of
-//! this process sends 1 000 requests in a second, evenly, over 16 connections that are kept alive. Rounds of the two
-//! alternate, and each figure is the median over the rounds: a ratio is taken within its round.
+//! Three child processes serve on the loopback: `mirror` sends the bytes of the body back; `echo` reads the review, as
+//! every webhook has to, and sends its uid back with "allowed"; `admission` is the webhook over a strict cluster of
+//! 10 000 zones (see `cluster`). One thread of this process sends 1 000 requests in a second, evenly, over 16
+//! connections that are kept alive. Rounds of one second alternate between the three, and each figure is of all
+//! rounds together.
 //!
 //! The requests are UPDATEs of a Deployment, object and old object, in 64 of the zones by turns, by a member of the
 //! owning team:
 //!
-//! * of 2.5 KB, without the receipt: `kubectl apply` of what is there already. Both objects are the same bytes, as
+//! * of 3 KB, without the receipt: `kubectl apply` of what is there already. Both objects are the same bytes, as
 //!   the API server writes them for a change that is none; the decision is counted, not recorded;
-//! * of 10 KB, likewise;
-//! * of 2.5 KB, with the receipt: another number of replicas, in dev. The objects are compared, the decision is
+//! * of 6 KB and of 20 KB, likewise: finding where the objects end takes time with their length;
+//! * of 3 KB, with the receipt: another number of replicas, in dev. The objects are compared, the decision is
 //!   recorded and synced to the disk before the answer.
 //!
 //! It prints `name value unit`, times in microseconds of one request.
@@ -24,20 +25,21 @@ mod server;
 
 use std::time::Duration;
 
-use clap::Parser;
+use bytes::Bytes;
+use clap::{Parser, ValueEnum as _};
 
 use self::{
-    load::{Client, Latencies},
+    load::Client,
     process::Process,
-    review::{LARGE, Request, SMALL, Write},
+    review::{LARGE, MEDIUM, Request, SMALL, Write},
     server::Served,
 };
 
 /// Requests of one round.
-const REQUESTS: u32 = 4_000;
+const REQUESTS: u32 = 1_008;
 
 /// What is asked, and what the names of its figures end with.
-const REQUESTED: [(&str, Request); 3] = [
+const REQUESTED: [(&str, Request); 4] = [
     (
         "",
         Request {
@@ -46,7 +48,14 @@ const REQUESTED: [(&str, Request); 3] = [
         },
     ),
     (
-        "_10_kb",
+        "_6_kb",
+        Request {
+            write: Write::NoOp,
+            settings: MEDIUM,
+        },
+    ),
+    (
+        "_20_kb",
         Request {
             write: Write::NoOp,
             settings: LARGE,
@@ -68,7 +77,7 @@ struct Arguments {
     #[arg(long, value_enum)]
     serve: Option<Served>,
     /// Rounds of each kind of request at each server.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 16)]
     rounds: usize,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
@@ -85,77 +94,109 @@ fn main() -> anyhow::Result<()> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn measure(rounds: usize) -> anyhow::Result<()> {
-    let (echo, admission) = (
-        Subject::start(Served::Echo).await?,
-        Subject::start(Served::Admission).await?,
-    );
+    let mut subjects = Vec::new();
+    for served in Served::value_variants() {
+        subjects.push(Subject::start(*served).await?);
+    }
     for (suffix, request) in REQUESTED {
         let bodies = request.bodies()?;
-        for subject in [&echo, &admission] {
-            subject.client.ask(&bodies, REQUESTS / 4).await?;
-        }
-        let mut pairs = Vec::with_capacity(rounds);
         for _ in 0..rounds {
-            pairs.push((echo.round(&bodies).await?, admission.round(&bodies).await?));
+            for subject in &mut subjects {
+                subject.round(&bodies).await?;
+            }
         }
-        report(&pairs, suffix);
+        report(&mut subjects, suffix);
     }
-    println!("memory_10000_zones {:.1} MiB", admission.process.resident_mib()?);
+    for subject in subjects {
+        println!(
+            "memory_of_{} {:.1} MiB",
+            subject.name,
+            subject.process.resident_mib()?
+        );
+    }
     Ok(())
 }
 
-/// A server and the connections to it.
+/// A server, the connections to it, and what it took so far.
 struct Subject {
+    name: &'static str,
     process: Process,
     client: Client,
+    measured: Measured,
 }
 
-/// What one round took.
-struct Round {
-    /// CPU time of the server for one request.
+/// What the rounds took together.
+#[derive(Default)]
+struct Measured {
+    /// CPU time of the server.
     cpu: Duration,
-    latencies: Latencies,
+    latencies: Vec<Duration>,
+}
+
+impl Measured {
+    /// CPU time of one request, half of the answers' time, and that of all but one in a hundred.
+    fn figures(mut self) -> [(&'static str, Duration); 3] {
+        self.latencies.sort_unstable();
+        let count = self.latencies.len();
+        let percentile = |percent| {
+            self.latencies
+                .get(count * percent / 100)
+                .copied()
+                .unwrap_or_default()
+        };
+        let requests = u32::try_from(count).unwrap_or(u32::MAX).max(1);
+        [
+            ("cpu", self.cpu / requests),
+            ("p50", percentile(50)),
+            ("p99", percentile(99)),
+        ]
+    }
 }
 
 impl Subject {
     async fn start(served: Served) -> anyhow::Result<Self> {
         let (process, announcement) = Process::start(served)?;
         let client = Client::connect(&announcement).await?;
-        Ok(Self { process, client })
-    }
-
-    async fn round(&self, bodies: &[bytes::Bytes]) -> anyhow::Result<Round> {
-        let before = self.process.cpu_time()?;
-        let latencies = self.client.ask(bodies, REQUESTS).await?;
-        let cpu = self.process.cpu_time()?.saturating_sub(before);
-        Ok(Round {
-            cpu: cpu / REQUESTS,
-            latencies,
+        Ok(Self {
+            name: served.name(),
+            process,
+            client,
+            measured: Measured::default(),
         })
     }
-}
 
-type Measure = fn(&Round) -> Duration;
-
-fn report(pairs: &[(Round, Round)], suffix: &str) {
-    let measures: [(&str, Measure); 3] = [
-        ("cpu", |round| round.cpu),
-        ("p50", |round| round.latencies.percentile(50)),
-        ("p99", |round| round.latencies.percentile(99)),
-    ];
-    for (name, measure) in measures {
-        let micros = |round: &Round| measure(round).as_secs_f64() * 1e6;
-        let echo = median(pairs.iter().map(|(echo, _)| micros(echo)));
-        let ours = median(pairs.iter().map(|(_, ours)| micros(ours)));
-        let ratio = median(pairs.iter().map(|(echo, ours)| micros(ours) / micros(echo)));
-        println!("echo_{name}{suffix} {echo:.1} us");
-        println!("webhook_{name}{suffix} {ours:.1} us");
-        println!("webhook_{name}_ratio{suffix} {ratio:.3} ratio");
+    async fn round(&mut self, bodies: &[Bytes]) -> anyhow::Result<()> {
+        let before = self.process.cpu_time()?;
+        let latencies = self.client.ask(bodies, REQUESTS).await?;
+        self.measured.cpu += self.process.cpu_time()?.saturating_sub(before);
+        self.measured.latencies.extend(latencies);
+        Ok(())
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+/// Prints what each took, and what the webhook, the last of them, took in relation to the others.
+fn report(subjects: &mut [Subject], suffix: &str) {
+    let mut all = Vec::new();
+    for subject in subjects {
+        let figures = std::mem::take(&mut subject.measured).figures();
+        for (figure, time) in figures {
+            println!(
+                "{}_{figure}{suffix} {:.1} us",
+                subject.name,
+                time.as_secs_f64() * 1e6
+            );
+        }
+        all.push((subject.name, figures));
+    }
+    let Some(((_, ours), others)) = all.split_last() else {
+        return;
+    };
+    for (name, theirs) in others {
+        for ((figure, ours), (_, theirs)) in ours.iter().zip(theirs) {
+            println!(
+                "{figure}_to_{name}{suffix} {:.3} ratio",
+                ours.div_duration_f64(*theirs)
+            );
+        }
+    }
 }

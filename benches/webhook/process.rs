@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 
 use crate::server::{Announcement, Served};
 
@@ -18,9 +17,8 @@ pub struct Process(Child);
 impl Process {
     /// Starts this very program as a server, and waits until it says where it listens.
     pub fn start(served: Served) -> anyhow::Result<(Self, Announcement)> {
-        let name = served.to_possible_value().context("a server has a name")?;
         let child = Command::new(std::env::current_exe()?)
-            .args(["--serve", name.get_name()])
+            .args(["--serve", served.name()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;

@@ -8,10 +8,13 @@ use crate::cluster::{ZONES, namespace_of, owner_of};
 /// How many zones are written to by turns.
 const PLACES: usize = 64;
 
-/// Settings of a Deployment of 2.5 KB.
-pub const SMALL: usize = 12;
+/// Settings of a Deployment whose review has 3 KB.
+pub const SMALL: usize = 0;
 
-/// Settings of a Deployment of 10 KB.
+/// Settings of a Deployment whose review has 6 KB.
+pub const MEDIUM: usize = 12;
+
+/// Settings of a Deployment whose review has 20 KB.
 pub const LARGE: usize = 84;
 
 /// An UPDATE of a Deployment.

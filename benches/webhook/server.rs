@@ -2,7 +2,7 @@
 
 use std::{fs, io::Read, path::PathBuf, sync::Arc};
 
-use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
+use axum::{Json, Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use clap::ValueEnum;
 use countersign::{
     admission::{Admission, review},
@@ -17,6 +17,7 @@ use countersign::{
 use countersign_core::digest::MacKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::{net::TcpListener, sync::mpsc, task::spawn_blocking};
 
 use crate::cluster::Cluster;
@@ -24,10 +25,23 @@ use crate::cluster::Cluster;
 /// What a process serves.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Served {
-    /// The same answer to everything.
+    /// The bytes that came.
+    Mirror,
+    /// Every review's uid, allowed.
     Echo,
     /// The webhook.
     Admission,
+}
+
+impl Served {
+    /// As its figures are called, and as `--serve` takes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mirror => "mirror",
+            Self::Echo => "echo",
+            Self::Admission => "admission",
+        }
+    }
 }
 
 /// Where a server listens, as it says on its standard output.
@@ -53,6 +67,7 @@ pub async fn serve(served: Served) -> anyhow::Result<()> {
     // As `countersign run` bounds them.
     let bodies = BodyBudget::new(8 << 20, 128 << 20, metrics.clone());
     let (routes, webhook) = match served {
+        Served::Mirror => (mirror(bodies), None),
         Served::Echo => (echo(bodies), None),
         Served::Admission => {
             let webhook = Webhook::new()?;
@@ -85,14 +100,17 @@ async fn input_closed() {
     let _ = spawn_blocking(move || std::io::stdin().read_to_end(&mut rest)).await;
 }
 
+fn mirror(bodies: BodyBudget) -> Router {
+    let answer = async |State(_): State<BodyBudget>, body: BoundedBody| {
+        ([(CONTENT_TYPE, "application/json")], body.bytes.clone()).into_response()
+    };
+    Router::new().route("/validate", post(answer)).with_state(bodies)
+}
+
 fn echo(bodies: BodyBudget) -> Router {
     let answer = async |State(_): State<BodyBudget>, body: BoundedBody| {
-        let head = body.bytes.get(..512).unwrap_or(&body.bytes);
-        let uid = review::uid_at_head(head).unwrap_or_default();
-        let answer = format!(
-            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{{"uid":"{uid}","allowed":true}}}}"#
-        );
-        ([(CONTENT_TYPE, "application/json")], answer).into_response()
+        let response = json!({"uid": review::uid_of(&body.bytes), "allowed": true});
+        Json(json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}))
     };
     Router::new().route("/validate", post(answer)).with_state(bodies)
 }

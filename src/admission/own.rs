@@ -57,11 +57,15 @@ pub async fn read(
             parsed(text, access_policy::parse).map(|policy| Own::AccessPolicy(Box::new(policy)))
         }
         "approvaltickets" => match draft_ticket(text, &target) {
-            Ok(draft) => return complete_ticket(draft, snapshot, client).await.map(Some),
+            Ok(draft) => return Box::pin(complete_ticket(draft, snapshot, client)).await.map(Some),
             Err(why) => Err(why),
         },
         "approvalreviews" => match draft_review(text, snapshot) {
-            Ok(draft) => return complete_review(draft, &target, snapshot, client).await.map(Some),
+            Ok(draft) => {
+                return Box::pin(complete_review(draft, &target, snapshot, client))
+                    .await
+                    .map(Some);
+            }
             Err(why) => Err(why),
         },
         _ => return Ok(None),

@@ -51,7 +51,7 @@ pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<
             subject: findings.subject.clone(),
             owner: findings.answerable.clone(),
             username: request.username().to_owned(),
-            credential_id: request.credential_id().map(str::to_owned),
+            credential_id: request.credential_id(),
         },
         request: asked(request, findings, told.resource_hash),
         ticket: told.ticket,

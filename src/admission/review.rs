@@ -1,6 +1,6 @@
 //! AdmissionReview v1, borrowed from the bytes that came: objects stay raw text until a rule needs them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use countersign_core::{
     object::{Change, Object, ObjectError},
@@ -79,8 +79,8 @@ struct UserInfo<'a> {
     uid: Cow<'a, str>,
     #[serde(borrow, default)]
     groups: Vec<Cow<'a, str>>,
-    #[serde(default)]
-    extra: std::collections::BTreeMap<String, Vec<String>>,
+    #[serde(borrow, default)]
+    extra: Option<&'a RawValue>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -180,12 +180,10 @@ impl<'a> AdmissionRequest<'a> {
     }
 
     /// The id of the credential that the caller used, where the authenticator gives one.
-    pub fn credential_id(&self) -> Option<&str> {
-        self.user_info
-            .extra
-            .get(CREDENTIAL_ID)?
-            .first()
-            .map(String::as_str)
+    pub fn credential_id(&self) -> Option<String> {
+        let mut extra: BTreeMap<String, Vec<String>> =
+            serde_json::from_str(self.user_info.extra?.get()).ok()?;
+        extra.remove(CREDENTIAL_ID)?.into_iter().next()
     }
 
     /// The new object's text, as it was sent.
