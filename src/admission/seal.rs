@@ -15,7 +15,7 @@ use super::review::AdmissionRequest;
 struct Questions {
     content: fn(&str) -> Option<Content>,
     vouched: fn(&str, &Seals) -> bool,
-    attested: fn(&str) -> bool,
+    annotation: fn(&str) -> Option<String>,
 }
 
 impl Questions {
@@ -23,7 +23,7 @@ impl Questions {
         Self {
             content: |text| seal::content(&read::<K>(text)?),
             vouched: |text, seals| read::<K>(text).is_some_and(|object| seals.vouch_for(&object)),
-            attested: |text| read::<K>(text).is_some_and(|object| attests(&object)),
+            annotation: |text| read::<K>(text)?.annotations_mut().remove(ATTEST_ANNOTATION),
         }
     }
 
@@ -57,19 +57,14 @@ pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Digest>
     }
     let questions = Questions::about(request)?;
     let (old, new) = (request.old_object()?.get(), request.object()?.get());
-    if (questions.vouched)(old, seals) || (questions.attested)(new) {
+    if (questions.vouched)(old, seals) {
         return None;
     }
-    (questions.content)(new).map(|content| content.spec)
+    let content = (questions.content)(new)?;
+    let (before, after) = ((questions.annotation)(old), (questions.annotation)(new));
+    (!seal::attests(&content, before.as_deref(), after.as_deref())).then_some(content.spec)
 }
 
 fn read<K: DeserializeOwned>(text: &str) -> Option<K> {
     serde_json::from_str(text).ok()
-}
-
-fn attests<K: Sealed>(object: &K) -> bool {
-    let attested = object.annotations().get(ATTEST_ANNOTATION);
-    attested.is_some_and(|digest| {
-        seal::content(object).is_some_and(|content| content.spec.to_string() == *digest)
-    })
 }

@@ -15,9 +15,28 @@ use serde::Serialize;
 
 use crate::{AccessPolicy, Agent, RoleGrant, Team, WriteDelegation, Zone, agent::PinnedServiceAccount};
 
-/// The annotation by which an admin attests an object that bears no seal: its value is the digest of the spec, and the
-/// write that sets it passes admission like any other.
+/// The annotation by which an admin attests an object that bears no seal; the write that sets it passes admission like
+/// any other.
 pub const ATTEST_ANNOTATION: &str = "countersign.dev/attest";
+
+/// The value of the annotation that attests this content, other than `present`: who attests writes it.
+pub fn attestation(content: &Content, present: Option<&str>) -> String {
+    let mut value = attested(content);
+    while present == Some(&value) {
+        value.push('+');
+    }
+    value
+}
+
+/// Whether a write whose object has this content attests it: it sets the annotation, which may have been there before
+/// with every other value, but not with this one. What somebody wrote who was not judged attests nothing.
+pub fn attests(content: &Content, before: Option<&str>, after: Option<&str>) -> bool {
+    before != after && after.is_some_and(|value| value.trim_end_matches('+') == attested(content))
+}
+
+fn attested(content: &Content) -> String {
+    format!("{}:{}", content.generation, content.spec)
+}
 
 /// A kind that permits: its objects take effect with a seal only.
 pub trait Sealed: Resource<DynamicType = ()> + HasSpec<Spec: Serialize> {
@@ -140,6 +159,9 @@ impl Seals {
 }
 
 /// The digest of the canonical form; `None` for what has none, such as a number beyond a double.
+///
+/// A field that a later version adds must be left out when absent, and have no default in the schema: otherwise the
+/// seals of everything that is there would break.
 fn digest(value: &(impl Serialize + ?Sized)) -> Option<Digest> {
     let text = serde_json::to_string(value).ok()?;
     Some(Digest::of(&[canonical(&text).ok()?.as_bytes()]))
@@ -179,6 +201,23 @@ mod tests {
         let mut later = sealed;
         later.metadata.generation = Some(4);
         assert!(!seals.hold(&later));
+    }
+
+    #[test]
+    fn an_attestation_is_set_by_the_write_itself() {
+        let content = content(&agent(&json!([]), None)).unwrap();
+        let value = attestation(&content, None);
+        assert!(attests(&content, None, Some(&value)));
+        assert!(attests(&content, Some("2:sha256:00"), Some(&value)));
+        assert!(!attests(&content, Some(&value), Some(&value)));
+        assert!(!attests(&content, None, None));
+        let again = attestation(&content, Some(&value));
+        assert!(attests(&content, Some(&value), Some(&again)));
+        let later = Content {
+            generation: content.generation + 1,
+            ..content.clone()
+        };
+        assert!(!attests(&later, None, Some(&value)));
     }
 
     #[test]

@@ -6,11 +6,11 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use countersign_api::{
     AccessPolicy, Agent, FIELD_MANAGER, RoleGrant, Team, WriteDelegation, Zone,
-    seal::{ATTEST_ANNOTATION, Sealed, content},
+    seal::{ATTEST_ANNOTATION, Sealed, attestation, content},
 };
 use countersign_core::digest::Digest;
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{Patch, PatchParams},
 };
 use serde::de::DeserializeOwned;
@@ -90,10 +90,11 @@ impl Attest {
             eprintln!("nothing was done");
             return Ok(Outcome::No);
         }
+        let present = object.annotations().get(ATTEST_ANNOTATION);
         let patch = json!({"metadata": {
             "uid": content.uid,
             "resourceVersion": object.meta().resource_version,
-            "annotations": {ATTEST_ANNOTATION: digest},
+            "annotations": {ATTEST_ANNOTATION: attestation(&content, present.map(String::as_str))},
         }});
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
