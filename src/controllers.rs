@@ -89,7 +89,8 @@ impl Context {
 impl Known {
     /// The seal that the object shall bear, with these pins; or that it bears none, because nobody judged what it says.
     ///
-    /// Until strict mode is latched nothing is refused, so everything that is there is sealed.
+    /// Until strict mode is latched nothing is refused, so everything that is there is sealed. A seal that does not hold
+    /// stays where it is: it may hold again, after a rollback of the operator.
     fn seal<K: Sealed>(&self, object: &K, pins: &[PinnedServiceAccount]) -> Result<String, Problem> {
         let unsealed = || {
             let message = "nobody judged what it says now: an admin reads it and attests it \

@@ -49,6 +49,19 @@ pub fn content(request: &AdmissionRequest<'_>) -> Option<Content> {
     (Questions::about(request)?.content)(request.object()?.get())
 }
 
+/// The content of an object that is removed, for as long as a finalizer holds it: marking it counts as a generation.
+pub fn removed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Content> {
+    if request.operation() != Operation::Delete {
+        return None;
+    }
+    let (questions, old) = (Questions::about(request)?, request.old_object()?.get());
+    let content = (questions.content)(old).filter(|_| (questions.vouched)(old, seals))?;
+    Some(Content {
+        generation: content.generation + 1,
+        ..content
+    })
+}
+
 /// Whether the write changes an object whose present content nobody judged, without attesting the new one: then the
 /// digest of the spec that it would have.
 pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Digest> {

@@ -25,7 +25,7 @@ impl Assessed for AccessPolicy {
         let mut status = self.status.clone().unwrap_or_default();
         let (snapshot, generation) = (&known.snapshot, self.metadata.generation);
         let seal = known.seal(self, &[]);
-        status.seal = seal.as_ref().ok().cloned();
+        status.seal = seal.as_ref().ok().cloned().or(status.seal);
         let problem = seal.err().or_else(|| problem(self, snapshot));
         status.observed_generation = generation;
         status.cluster_id = Some(snapshot.cluster.id.to_string());

@@ -23,7 +23,7 @@ impl Assessed for RoleGrant {
         let mut status = self.shown().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
         let seal = known.seal(self, &[]);
-        status.seal = seal.as_ref().ok().cloned();
+        status.seal = seal.as_ref().ok().cloned().or(status.seal);
         set_standing(
             &mut status.conditions,
             seal.err().or_else(|| problem(self, &known.snapshot)),

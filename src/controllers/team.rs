@@ -20,7 +20,7 @@ impl Assessed for Team {
         status.observed_generation = self.metadata.generation;
         status.member_count = u32::try_from(self.spec.members.len()).ok();
         let seal = known.seal(self, &[]);
-        status.seal = seal.as_ref().ok().cloned();
+        status.seal = seal.as_ref().ok().cloned().or(status.seal);
         set_standing(
             &mut status.conditions,
             seal.err().or_else(|| problem(self, &known.snapshot)),

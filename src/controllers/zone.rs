@@ -2,6 +2,7 @@
 
 use countersign_api::{
     Zone, ZoneStatus,
+    seal::Sealed,
     zone::{self, Overlap},
 };
 use countersign_core::{identity::IdentityKind, snapshot::Snapshot, zones};
@@ -37,7 +38,11 @@ impl Assessed for Zone {
             }
         };
         let seal = known.seal(self, &[]);
-        status.seal = seal.as_ref().ok().cloned();
+        status.seal = seal
+            .as_ref()
+            .ok()
+            .cloned()
+            .or_else(|| Sealed::seal(self).map(str::to_owned));
         set_standing(
             &mut status.conditions,
             seal.err().or(problem),

@@ -91,6 +91,11 @@ pub trait Indexed: Resource + Clone {
     /// Files the object, in the place of what was filed under its key.
     fn file(&self, index: &mut Index) -> Result<(), Invalid>;
 
+    /// Files what the object makes its scope, when nobody judged what it says.
+    fn file_scope(&self, index: &mut Index) {
+        let _ = index;
+    }
+
     /// Takes out what is filed under the key.
     fn unfile(key: &Key, index: &mut Index);
 
@@ -158,10 +163,11 @@ impl Index {
         let key = Key::of(object);
         let sealed = self.seals.as_ref().is_none_or(|seals| object.is_sealed(seals));
         self.note_seal::<K>(&key, sealed);
-        if let Err(invalid) = object.file(self) {
-            K::unreadable(&key, &invalid.to_string(), self);
-        } else if !sealed && self.snapshot.latched {
+        if !sealed && self.snapshot.latched {
+            object.file_scope(self);
             K::unreadable(&key, UNSEALED, self);
+        } else if let Err(invalid) = object.file(self) {
+            K::unreadable(&key, &invalid.to_string(), self);
         }
     }
 

@@ -30,6 +30,15 @@ impl Indexed for Zone {
         }
     }
 
+    /// Places that it had stay its own: nobody frees them by a change that was not judged. A new one gets what it says.
+    fn file_scope(&self, index: &mut Index) {
+        let name = Key::of(self).name;
+        let had = index.snapshot.zones.get(&name).is_some();
+        if let Some(places) = zone::readable_places(self).filter(|_| !had) {
+            index.snapshot.zones.insert(Arc::new(places));
+        }
+    }
+
     fn unfile(key: &Key, index: &mut Index) {
         index.snapshot.zones.remove(&key.name);
         index.snapshot.unreadable_zones.remove(&key.name);
