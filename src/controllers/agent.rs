@@ -94,9 +94,9 @@ fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Kn
         })
         .collect();
     status.observed_generation = object.metadata.generation;
-    let seal = known.seal(object, &status.service_accounts);
-    status.seal = seal.as_ref().ok().cloned().or(status.seal);
-    let problem = (seal.err()).or_else(|| problem(object, accounts, &status, &known.snapshot));
+    let (seal, unsealed) = known.seal(object, &status.service_accounts);
+    status.seal = seal;
+    let problem = unsealed.or_else(|| problem(object, accounts, &status, &known.snapshot));
     status.pending = agent::parse(object).ok().map(|agent| {
         let waiting = known
             .snapshot

@@ -2,7 +2,6 @@
 
 use countersign_api::{
     Zone, ZoneStatus,
-    seal::Sealed,
     zone::{self, Overlap},
 };
 use countersign_core::{identity::IdentityKind, snapshot::Snapshot, zones};
@@ -37,15 +36,11 @@ impl Assessed for Zone {
                 overlap_problem(&status.overlaps).or_else(|| owner_problem(&zone, &known.snapshot))
             }
         };
-        let seal = known.seal(self, &[]);
-        status.seal = seal
-            .as_ref()
-            .ok()
-            .cloned()
-            .or_else(|| Sealed::seal(self).map(str::to_owned));
+        let (seal, unsealed) = known.seal(self, &[]);
+        status.seal = seal;
         set_standing(
             &mut status.conditions,
-            seal.err().or(problem),
+            unsealed.or(problem),
             self.metadata.generation,
             known.now,
         );

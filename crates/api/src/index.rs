@@ -8,7 +8,7 @@ mod permissions;
 mod places;
 mod tickets;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use countersign_core::{
     digest::Digest,
@@ -36,7 +36,7 @@ pub struct Index {
     reviews: HashMap<Key, Arc<str>>,
     seals: Option<Seals>,
     /// What bears no seal, by kind and key, and how its scope is marked.
-    unsealed: HashMap<(&'static str, Key), Mark>,
+    unsealed: HashMap<(Cow<'static, str>, Key), Mark>,
 }
 
 /// Marks the scope of the object of this key, with this reason.
@@ -75,17 +75,14 @@ impl Key {
 }
 
 /// An object of a kind that decisions depend on.
-pub trait Indexed: Resource + Clone {
+pub trait Indexed: Resource<DynamicType = ()> + Clone {
     /// Whether the objects say what others may do: then the standing of other objects depends on them.
     const PERMITS: bool = true;
-
-    /// The kind, as errors and statuses name it.
-    const KIND: &'static str;
 
     /// Whether the object bears the operator's seal, or is of a kind that bears none.
     fn is_sealed(&self, seals: &Seals) -> bool {
         let _ = seals;
-        true
+        !Self::PERMITS
     }
 
     /// Files the object, in the place of what was filed under its key.
@@ -178,7 +175,7 @@ impl Index {
     }
 
     fn note_seal<K: Indexed>(&mut self, key: &Key, sealed: bool) {
-        let of_kind = (K::KIND, key.clone());
+        let of_kind = (K::kind(&()), key.clone());
         if sealed {
             self.unsealed.remove(&of_kind);
         } else {
@@ -212,8 +209,6 @@ impl Index {
 }
 
 impl Indexed for AccessPolicy {
-    const KIND: &'static str = "AccessPolicy";
-
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
     }

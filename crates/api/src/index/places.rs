@@ -8,8 +8,6 @@ use super::{Index, Indexed, Key, Namespace, Zone};
 use crate::{invalid::Invalid, seal::Seals, zone};
 
 impl Indexed for Zone {
-    const KIND: &'static str = "Zone";
-
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
     }
@@ -66,7 +64,6 @@ impl Indexed for Zone {
 }
 
 impl Indexed for Namespace {
-    const KIND: &'static str = "Namespace";
     const PERMITS: bool = false;
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
