@@ -726,11 +726,11 @@ fn ticket() -> impl Strategy<Value = TicketIs> {
 }
 
 const USERNAMES: [(u32, &str); 27] = [
-    (16, "alice"),
-    (8, "bob"),
-    (4, "carol"),
+    (60, "alice"),
+    (30, "bob"),
+    (15, "carol"),
     (2, "nobody"),
-    (4, "corp:alice"),
+    (8, "corp:alice"),
     (1, "corp:"),
     (1, ""),
     (1, "Alice"),
@@ -738,9 +738,9 @@ const USERNAMES: [(u32, &str); 27] = [
     (1, "\u{430}lice"),
     (1, "alice "),
     (1, "alice:admin"),
-    (12, "system:serviceaccount:ci:bot"),
-    (4, "system:serviceaccount:ci:robo"),
-    (4, "system:serviceaccount:lab:stray"),
+    (30, "system:serviceaccount:ci:bot"),
+    (8, "system:serviceaccount:ci:robo"),
+    (6, "system:serviceaccount:lab:stray"),
     (1, "system:serviceaccount:ci"),
     (2, "system:serviceaccount:kube-system:replicaset-controller"),
     (1, "system:serviceaccount:lab:replicaset-controller"),
