@@ -57,6 +57,9 @@ pub enum ReviewError {
     /// A member that is there twice.
     #[error("the body is no AdmissionReview: `{0}` is there twice")]
     Duplicate(String),
+    /// More members than any review has.
+    #[error("the body is no AdmissionReview: it has too many members")]
+    TooManyMembers,
     /// A member of another type.
     #[error("the body is no AdmissionReview: {field}: {source}")]
     Field {

@@ -19,6 +19,13 @@ pub const MAX_STARTUP_DELEGATIONS: usize = 40;
 /// The service accounts' own Leases are guarded in these namespaces and in the operator's.
 const GUARDED_LEASES: [&str; 2] = ["kube-system", "kube-node-lease"];
 
+/// What is judged wherever it is: environments are labels of Namespaces, and Countersign's own kinds are its ground.
+pub(super) fn ordinary() -> Value {
+    let expression = "request.resource.group != 'countersign.dev' \
+         && !(request.resource.group == '' && request.resource.resource == 'namespaces')";
+    json!({ "name": "always.countersign.dev/ordinary", "expression": expression })
+}
+
 /// All conditions, in a stable order.
 pub(super) fn conditions(plan: &Plan) -> Vec<Value> {
     let built_in = built_in(&plan.operator_namespace);
