@@ -1,0 +1,212 @@
+//! Coverage by discovery: every write that the running API server offers reaches the webhook, and is judged for what
+//! it is.
+//!
+//! Mallory, whom Kubernetes lets do anything, tries each of them once: every version, resource, subresource and verb
+//! that discovery lists. All of it lies in one zone that she has no part in, so the zone denies each, and the audit
+//! log says what was seen. What is new in a later version of Kubernetes is tried too.
+
+mod call;
+mod discovery;
+mod judged;
+mod stubs;
+mod trail;
+mod unsent;
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use serde_json::{Value, json};
+
+use self::{
+    call::{Answer, Caller},
+    discovery::{NAMESPACE, Resource, Verb, Write},
+    stubs::Stubs,
+    trail::Trail,
+};
+use super::harness::{Cluster, Ticket, wait::until};
+
+const KINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/coverage/kinds.yaml");
+
+const WALKER: &str = "mallory";
+
+#[test]
+fn every_write_that_discovery_lists_is_judged_for_what_it_is() {
+    let cluster = Cluster::with_company(0);
+    let (mut walk, writes) = Walk::prepare(&cluster);
+    let (unsent, sent): (Vec<_>, Vec<_>) = writes
+        .into_iter()
+        .partition(|write| unsent::why(&write.resource).is_some());
+    let holes = failures(&sent, |write| walk.prove(write));
+    let stale = failures(&unsent, |write| walk.prove_unsent(write));
+    println!("triples_found {}", sent.len());
+    println!("triples_reached {}", sent.len() - holes.len());
+    println!("triples_unsent {}", unsent.len());
+    let all = [holes, stale].concat();
+    assert!(all.is_empty(), "{}:\n{}", all.len(), all.join("\n"));
+}
+
+fn failures(writes: &[Write], mut prove: impl FnMut(&Write) -> Result<(), String>) -> Vec<String> {
+    let failure = |write| prove(write).err().map(|why| format!("{write} {why}"));
+    writes.iter().filter_map(failure).collect()
+}
+
+/// A strict cluster with an object of every kind, and who tries.
+struct Walk {
+    stubs: Stubs,
+    walker: Caller,
+    trail: Trail,
+}
+
+impl Walk {
+    /// Makes the objects while nothing is denied, turns strict mode on, and tells all writes there are.
+    fn prepare(cluster: &Cluster) -> (Self, Vec<Write>) {
+        let mut stubs = Stubs::read();
+        let resources = discover(cluster);
+        make_objects(cluster, &resources, &stubs);
+        let zone = format!("wait --for=condition=Ready --timeout=60s zone/{NAMESPACE}");
+        cluster.admin().kubectl(&zone).done();
+        cluster.see_admins();
+        cluster.enforce();
+        add_ticket(cluster, &mut stubs);
+        let custom = custom_groups(cluster);
+        let writes = resources.iter().flat_map(|one| one.writes(&custom)).collect();
+        let walk = Self {
+            stubs,
+            walker: Caller::new(cluster.person(WALKER)),
+            trail: Trail::of(&cluster.operator().audit_log()),
+        };
+        (walk, writes)
+    }
+
+    /// That the write is denied by the zone that holds its object.
+    fn prove(&mut self, write: &Write) -> Result<(), String> {
+        let name = self.stubs.name(&write.resource)?;
+        let answer = self.attempt(write, &name, "")?;
+        judged::check(write, &name, &self.trail.decisions_of(WALKER), &answer)
+    }
+
+    /// That the write passes and nobody was asked. It is a dry run: otherwise it would be made.
+    fn prove_unsent(&mut self, write: &Write) -> Result<(), String> {
+        let name = self.stubs.name(&write.resource)?;
+        let answer = self.attempt(write, &name, "dryRun=All")?;
+        match (answer, self.trail.decisions_of(WALKER).first()) {
+            (Ok(_), None) => Ok(()),
+            // That a name is taken is found out after admission.
+            (Err(status), None) if status.code == 409 && write.verb == Verb::Create => Ok(()),
+            (answer, decision) => Err(format!(
+                "is listed in tests/e2e/coverage/unsent.rs, but {decision:?}: {answer:?}"
+            )),
+        }
+    }
+
+    /// Makes the call, and again when the object was changed meanwhile by somebody else.
+    fn attempt(&self, write: &Write, name: &str, options: &str) -> Result<Answer, String> {
+        let attempt = || {
+            let body = self.body(write, name)?;
+            Ok(self.walker.send(write.request(name, options, body.as_ref())))
+        };
+        let is_conflict = |answer: &Answer| matches!(answer, Err(status) if status.code == 409 && write.verb == Verb::Update);
+        let mut answer = attempt()?;
+        for _ in 0..5 {
+            if !is_conflict(&answer) {
+                break;
+            }
+            answer = attempt()?;
+        }
+        Ok(answer)
+    }
+
+    fn body(&self, write: &Write, name: &str) -> Result<Option<Value>, String> {
+        Ok(match write.verb {
+            Verb::Create => Some(self.stubs.body(&write.resource)?),
+            Verb::Update => Some(self.changed(write, name)?),
+            Verb::Patch(patch) => Some(patch.body(write, name)),
+            Verb::Delete | Verb::DeleteCollection | Verb::Connect(_) => None,
+        })
+    }
+
+    /// What is there now, with a change. What cannot be read is written as the object itself.
+    fn changed(&self, write: &Write, name: &str) -> Result<Value, String> {
+        let path = if write.resource.can("get") {
+            write.path(name)
+        } else {
+            format!("{}/{name}", write.resource.collection())
+        };
+        let mut object = self
+            .walker
+            .get(&path)
+            .map_err(|status| format!("has nothing to update: {status:?}"))?;
+        object["metadata"]["annotations"]["walk"] = json!("Update");
+        Ok(object)
+    }
+}
+
+/// What the API server serves, the custom kinds of the walk included.
+fn discover(cluster: &Cluster) -> Vec<Rc<Resource>> {
+    let admin = cluster.admin();
+    admin.kubectl(&format!("apply -f {KINDS}")).done();
+    admin
+        .kubectl(&format!(
+            "wait --for=condition=Established --timeout=60s -f {KINDS}"
+        ))
+        .done();
+    let caller = Caller::new(admin);
+    until("the custom kinds to be served", || {
+        let resources = caller.run(discovery::resources);
+        let of_walk = |one: &&Rc<Resource>| one.group == "coverage.example.com";
+        // Machines twice with two subresources, notes, regions with one.
+        (resources.iter().filter(of_walk).count() == 9).then_some(resources)
+    })
+}
+
+/// Puts an object of every kind into the cluster, those outside namespaces first.
+fn make_objects(cluster: &Cluster, resources: &[Rc<Resource>], stubs: &Stubs) {
+    let admin = Caller::new(cluster.admin());
+    let mut storable: Vec<_> = resources
+        .iter()
+        .filter(|one| one.subresource.is_empty() && one.can("create") && one.can("get"))
+        .collect();
+    storable.sort_by_key(|one| one.namespaced);
+    for resource in storable {
+        // What has no stub is found by the walk.
+        let Ok(body) = stubs.body(resource) else { continue };
+        let create = Write {
+            resource: Rc::clone(resource),
+            verb: Verb::Create,
+        };
+        until(&create.to_string(), || {
+            match admin.send(create.request("", "", Some(&body))) {
+                Err(status) if status.code != 409 => {
+                    eprintln!("{create}: {}", status.message);
+                    None
+                }
+                _ => Some(()),
+            }
+        });
+    }
+}
+
+/// A ticket and a review, which nobody can make otherwise.
+fn add_ticket(cluster: &Cluster, stubs: &mut Stubs) {
+    let wish = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": "wish", "namespace": NAMESPACE },
+        "data": { "a": "1" },
+    });
+    let denied = cluster.person("deployer").create(&wish);
+    let ticket = Ticket::named_in(&denied.denied("ApprovalRequired"), cluster);
+    ticket.approve(cluster.person("rita"));
+    ticket.becomes("Approved");
+    stubs.add(&ticket.object());
+    let reviews = cluster.admin().get(&format!("approvalreviews -n {NAMESPACE}"));
+    stubs.add(&reviews["items"][0]);
+}
+
+/// The groups of custom kinds, which take no strategic patch.
+fn custom_groups(cluster: &Cluster) -> BTreeSet<String> {
+    let definitions = cluster.admin().get("customresourcedefinitions");
+    let items = definitions["items"].as_array().unwrap().iter();
+    items
+        .map(|one| one["spec"]["group"].as_str().unwrap().to_owned())
+        .collect()
+}
