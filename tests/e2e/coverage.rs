@@ -10,6 +10,7 @@ mod discovery;
 mod judged;
 mod stubs;
 mod trail;
+mod unlisted;
 mod unsent;
 
 use std::{collections::BTreeSet, rc::Rc};
