@@ -13,7 +13,7 @@ mod trail;
 mod unlisted;
 mod unsent;
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{collections::BTreeSet, iter, rc::Rc};
 
 use serde_json::{Value, json};
 
@@ -101,19 +101,17 @@ impl Walk {
 
     /// Makes the call, and again when the object was changed meanwhile by somebody else.
     fn attempt(&self, write: &Write, name: &str, options: &str) -> Result<Answer, String> {
-        let attempt = || {
+        let call = || {
             let body = self.body(write, name)?;
             Ok(self.walker.send(write.request(name, options, body.as_ref())))
         };
-        let is_conflict = |answer: &Answer| matches!(answer, Err(status) if status.code == 409 && write.verb == Verb::Update);
-        let mut answer = attempt()?;
-        for _ in 0..5 {
-            if !is_conflict(&answer) {
-                break;
-            }
-            answer = attempt()?;
-        }
-        Ok(answer)
+        let is_final = |answer: &Result<Answer, String>| {
+            write.verb != Verb::Update || !matches!(answer, Ok(Err(status)) if status.code == 409)
+        };
+        let mut answers = iter::repeat_with(call).take(5).filter(is_final);
+        answers
+            .next()
+            .unwrap_or_else(|| Err("never met the object unchanged".to_owned()))
     }
 
     fn body(&self, write: &Write, name: &str) -> Result<Option<Value>, String> {
