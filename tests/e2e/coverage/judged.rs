@@ -1,16 +1,12 @@
 //! What the audit log must say of a write of the walk: the right object, the right place, and the rule that stopped it.
 
-use countersign_core::{
-    audit::record::{Decision, Verdict},
-    environment::Environment,
-};
+use countersign_core::audit::record::{Decision, Verdict};
 
 use super::{
     call::Answer,
-    discovery::{NAMESPACE, Verb, Write},
+    discovery::{Verb, Write},
+    place::OWN_GROUP,
 };
-
-const OWN_GROUP: &str = "countersign.dev";
 
 /// Why Countersign's own kinds are denied to a contributor; some before the environment is asked for.
 const OWN_REASONS: [&str; 6] = [
@@ -42,49 +38,35 @@ pub fn check(write: &Write, name: &str, decisions: &[Decision], answer: &Answer)
 
 fn check_one(write: &Write, name: &str, decision: &Decision) -> Result<(), String> {
     let resource = &write.resource;
-    let scope = if resource.namespaced {
-        NAMESPACE
-    } else {
-        "@cluster"
-    };
-    let place = format!("{scope}/{}/{name}", resource.name());
     let asked = &decision.request;
-    let subresource = asked.subresource.as_deref().unwrap_or_default();
-    let seen = (&*asked.operation, asked.object.as_str(), subresource);
-    let meant = (
-        write.verb.operation(),
-        place.as_str(),
-        resource.subresource.as_str(),
+    let (place, (_, part)) = (resource.place(name), resource.known_as());
+    let seen = (
+        &*asked.operation,
+        &*asked.object,
+        asked.subresource.as_deref().unwrap_or_default(),
     );
+    let meant = (write.verb.operation(), &*place, part);
     if seen != meant {
         return Err(format!("was judged as {seen:?} instead of {meant:?}"));
     }
     if decision.verdict != Verdict::Deny || decision.relaxation.is_some() {
         return Err(format!("was not denied: {decision:?}"));
     }
+    let environment = resource.environment();
     let by_rule = if resource.group == OWN_GROUP {
-        asked.env.is_none_or(|env| env == environment(write)) && OWN_REASONS.contains(&&*decision.reason)
+        asked.env.is_none_or(|env| env == environment) && OWN_REASONS.contains(&&*decision.reason)
     } else {
-        asked.env == Some(environment(write)) && is_by_zone(decision)
+        asked.env == Some(environment) && is_by_zone(decision, &resource.zone_name())
     };
     by_rule
         .then_some(())
         .ok_or_else(|| format!("was judged by another rule or in another place: {decision:?}"))
 }
 
-/// That of the namespace, and of the namespace's own object; prod outside.
-fn environment(write: &Write) -> Environment {
-    if write.resource.namespaced || write.resource.name() == "namespaces" {
-        Environment::Preview
-    } else {
-        Environment::Prod
-    }
-}
-
-/// Whether the zone that holds all of the walk decided.
-fn is_by_zone(decision: &Decision) -> bool {
+/// Whether the zone of this name decided.
+fn is_by_zone(decision: &Decision, name: &str) -> bool {
     let zone = decision.decided_by.as_ref();
-    decision.reason == "NotOfZone" && zone.is_some_and(|by| by.kind == "Zone" && by.name == NAMESPACE)
+    decision.reason == "NotOfZone" && zone.is_some_and(|by| by.kind == "Zone" && by.name == name)
 }
 
 impl Verb {

@@ -1,4 +1,4 @@
-//! Calls that discovery does not list, and the one exception that depends on who calls.
+//! Calls that discovery does not list, and the exceptions that depend on who calls.
 
 use http::{Request, header};
 use serde_json::{Value, json};
@@ -86,6 +86,17 @@ fn a_service_account_writes_the_leases_of_its_own_namespace_and_no_others() {
     agent.create(&lease("agents")).done();
     area.ticket(agent.create(&lease(&area.namespace)));
     area.person("mallory").create(&lease("agents")).denied("Unzoned");
+}
+
+#[test]
+fn who_calls_himself_the_api_server_is_a_stranger() {
+    let area = shared().area();
+    let create = format!("create configmap new -n {}", area.namespace);
+    let as_api_server = "--as=system:apiserver --as-group=system:masters";
+    let outcome = area
+        .person("mallory")
+        .kubectl(&format!("{create} {as_api_server}"));
+    outcome.denied("SystemUser");
 }
 
 fn lease(namespace: &str) -> Value {
