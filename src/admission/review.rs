@@ -217,7 +217,7 @@ impl<'a> AdmissionRequest<'a> {
 
     /// Whether the server chose the name.
     fn generates_name(&self) -> bool {
-        let creates = matches!(self.operation, WireOperation::Create) && self.sub_resource.is_empty();
+        let creates = matches!(self.operation, WireOperation::Create) && self.target().subresource.is_empty();
         let object = Self::read(self.object).filter(|_| creates);
         object.is_some_and(|object| is_generated(&self.name, &object))
     }
@@ -279,7 +279,7 @@ impl<'a> AdmissionRequest<'a> {
         raw.filter(|raw| raw.get() != "null").map(Object::new)
     }
 
-    /// The target, without the namespace that a Namespace's review has.
+    /// The target in its canonical form, without the namespace that a Namespace's review has.
     pub fn target(&'a self) -> Target<'a> {
         let is_namespace = self.resource.group.is_empty() && self.resource.resource == "namespaces";
         Target {
@@ -291,6 +291,7 @@ impl<'a> AdmissionRequest<'a> {
             namespace: Some(&*self.namespace).filter(|namespace| !namespace.is_empty() && !is_namespace),
             name: &self.name,
         }
+        .canonical()
     }
 }
 
