@@ -28,6 +28,8 @@ pub struct Resource {
     pub subresource: String,
     /// Whether its objects are in namespaces.
     pub namespaced: bool,
+    /// Whether a CustomResourceDefinition defines it.
+    pub custom: bool,
     /// The kind of the objects, also of those that a subresource belongs to.
     pub object: Kind,
     /// The kind of what is sent.
@@ -60,7 +62,7 @@ pub enum Patch {
     Json,
     /// RFC 7386.
     Merge,
-    /// Kubernetes' own, for built-in kinds alone.
+    /// Kubernetes' own.
     Strategic,
     /// Server-side apply.
     Apply,
@@ -74,8 +76,8 @@ pub struct Write {
     pub verb: Verb,
 }
 
-/// Everything that is served.
-pub async fn resources(client: &Client) -> Vec<Rc<Resource>> {
+/// Everything that is served; `custom` has the groups of custom kinds.
+pub async fn resources(client: &Client, custom: &BTreeSet<String>) -> Vec<Rc<Resource>> {
     let mut lists = Vec::new();
     for version in client.list_core_api_versions().await.unwrap().versions {
         lists.push(client.list_core_api_resources(&version).await.unwrap());
@@ -86,14 +88,16 @@ pub async fn resources(client: &Client) -> Vec<Rc<Resource>> {
             lists.push(list.unwrap());
         }
     }
+    let of_list = |list| resources_of(list, custom);
     lists.iter().flat_map(of_list).map(Rc::new).collect()
 }
 
-fn of_list(list: &APIResourceList) -> impl Iterator<Item = Resource> {
-    list.resources.iter().map(|found| resource(found, list))
+fn resources_of(list: &APIResourceList, custom: &BTreeSet<String>) -> Vec<Resource> {
+    let resources = list.resources.iter();
+    resources.map(|found| resource(found, list, custom)).collect()
 }
 
-fn resource(found: &APIResource, list: &APIResourceList) -> Resource {
+fn resource(found: &APIResource, list: &APIResourceList, custom: &BTreeSet<String>) -> Resource {
     let (plural, subresource) = found.name.split_once('/').unwrap_or((&found.name, ""));
     let main = list.resources.iter().find(|one| one.name == plural);
     let main = main.unwrap_or_else(|| panic!("`{}` belongs to nothing", found.name));
@@ -103,11 +107,13 @@ fn resource(found: &APIResource, list: &APIResourceList) -> Resource {
         (Some(group), Some(version)) => format!("{group}/{version}"),
         (_, None) => version.clone(),
     };
+    let group = version.split_once('/').map_or("", |(group, _)| group);
     Resource {
-        group: version.split_once('/').map_or("", |(group, _)| group).to_owned(),
+        group: group.to_owned(),
         plural: plural.to_owned(),
         subresource: subresource.to_owned(),
         namespaced: found.namespaced,
+        custom: custom.contains(group),
         object: Kind {
             api_version: version.clone(),
             kind: main.kind.clone(),
@@ -146,15 +152,15 @@ impl Resource {
         format!("{root}/{}{namespace}/{}", self.object.api_version, self.plural)
     }
 
-    /// All ways to write it; `custom` has the groups of custom kinds.
-    pub fn writes(self: &Rc<Self>, custom: &BTreeSet<String>) -> Vec<Write> {
+    /// All ways to write it.
+    pub fn writes(self: &Rc<Self>) -> Vec<Write> {
         // Every call of a connection is one, the reading ones too. Discovery tells them by their options.
         let connects = !self.subresource.is_empty() && self.body.kind.ends_with("Options");
         let of_verb = |verb: &String| {
             if connects {
                 vec![Verb::Connect(method(verb))]
             } else {
-                verbs(verb, custom.contains(&self.group))
+                verbs(verb)
             }
         };
         let verbs = self.verbs.iter().flat_map(of_verb);
@@ -167,16 +173,14 @@ impl Resource {
     }
 }
 
-fn verbs(verb: &str, custom: bool) -> Vec<Verb> {
+fn verbs(verb: &str) -> Vec<Verb> {
     match verb {
         "get" | "list" | "watch" => vec![],
         "create" => vec![Verb::Create],
         "update" => vec![Verb::Update],
         "patch" => [Patch::Json, Patch::Merge, Patch::Strategic, Patch::Apply]
-            .into_iter()
-            .filter(|patch| *patch != Patch::Strategic || !custom)
             .map(Verb::Patch)
-            .collect(),
+            .to_vec(),
         "delete" => vec![Verb::Delete],
         "deletecollection" => vec![Verb::DeleteCollection],
         new => panic!("discovery has a new verb `{new}`: say here whether and how it writes"),
