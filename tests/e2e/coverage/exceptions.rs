@@ -3,7 +3,7 @@
 use super::discovery::{Patch, Resource, Verb, Write};
 
 /// Why a write does not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exception {
     /// The API server does it without asking.
     Unsent(&'static str),
@@ -45,6 +45,13 @@ impl Exception {
     /// Why the write does not come; `None` when it must.
     pub fn of(write: &Write) -> Option<Self> {
         refused(write).or_else(|| unsent(&write.resource))
+    }
+
+    /// The reason.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Unsent(why) | Self::Refused(_, why) => why,
+        }
     }
 }
 
