@@ -215,7 +215,8 @@ fn make_zones(cluster: &Cluster, resources: &[Rc<Resource>], stubs: &Stubs) {
             Some((one.zone_name(), one.zone(&name)))
         })
         .collect();
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": Vec::from_iter(zones.values()) });
+    let zones: Vec<_> = zones.into_values().collect();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": zones });
     let admin = cluster.admin();
     admin
         .kubectl_with("apply --server-side -f -", &list.to_string())
