@@ -249,7 +249,7 @@ impl<'a> AdmissionRequest<'a> {
 
     /// Whether the server chose the name.
     fn generates_name(&self) -> bool {
-        let creates = matches!(self.operation, Operation::Create) && self.subresource.is_empty();
+        let creates = matches!(self.operation, Operation::Create) && self.target().subresource.is_empty();
         let object = self.object.map(Object::new).filter(|_| creates);
         object.is_some_and(|object| is_generated(&self.name, &object))
     }
@@ -302,7 +302,7 @@ impl<'a> AdmissionRequest<'a> {
         })
     }
 
-    /// The target, without the namespace that a Namespace's review has.
+    /// The target in its canonical form, without the namespace that a Namespace's review has.
     pub fn target(&'a self) -> Target<'a> {
         let is_namespace = self.resource.group.is_empty() && self.resource.resource == "namespaces";
         Target {
@@ -314,6 +314,7 @@ impl<'a> AdmissionRequest<'a> {
             namespace: Some(&*self.namespace).filter(|namespace| !namespace.is_empty() && !is_namespace),
             name: &self.name,
         }
+        .canonical()
     }
 }
 
