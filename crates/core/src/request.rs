@@ -108,6 +108,15 @@ pub struct Target<'a> {
 pub const CLUSTER: &str = "@cluster";
 
 impl<'a> Target<'a> {
+    /// Whether a call says nothing of the object it acts on but its name: eviction, binding, token, CONNECT.
+    pub const fn hides_its_object(&self, operation: Operation) -> bool {
+        match operation {
+            Operation::Create => !self.subresource.is_empty(),
+            Operation::Connect => true,
+            Operation::Update | Operation::Delete => false,
+        }
+    }
+
     /// The object itself, of which this may be a subresource.
     #[must_use]
     pub fn parent(&self) -> Self {
@@ -126,6 +135,20 @@ impl<'a> Target<'a> {
             (true, Some(_scheme), Some(name), Some(_port)) => name,
             (true, Some(name), ..) => name,
             _ => self.name,
+        }
+    }
+
+    /// The same write under the name that the rules know: a Binding that is posted to `bindings` is no object of
+    /// its own, it binds the pod of its name as `pods/binding` does.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match (self.group, self.resource, self.subresource) {
+            ("", "bindings", "") => Self {
+                resource: "pods",
+                subresource: "binding",
+                ..self
+            },
+            _ => self,
         }
     }
 
@@ -184,17 +207,6 @@ pub struct Request<'a> {
     pub generates_name: bool,
     /// Whether nothing will be stored.
     pub dry_run: bool,
-}
-
-impl Request<'_> {
-    /// Whether the call says nothing of the object it acts on but its name: eviction, binding, token, CONNECT.
-    pub fn hides_its_object(&self) -> bool {
-        match self.operation {
-            Operation::Create => !self.target.subresource.is_empty(),
-            Operation::Connect => true,
-            Operation::Update | Operation::Delete => false,
-        }
-    }
 }
 
 /// Who asks, after authentication: an identity and the teams it belongs to.
@@ -293,6 +305,39 @@ mod tests {
             "alice",
         ] {
             assert_eq!(account(nobody), None, "{nobody}");
+        }
+    }
+
+    const POD: Target<'_> = Target {
+        group: "",
+        version: "v1",
+        kind: "Binding",
+        resource: "pods",
+        subresource: "binding",
+        namespace: Some("billing"),
+        name: "web",
+    };
+
+    #[test]
+    fn a_binding_is_a_write_of_its_pod_wherever_it_is_posted() {
+        let posted = Target {
+            resource: "bindings",
+            subresource: "",
+            ..POD
+        };
+        assert_eq!(posted.canonical(), POD);
+        assert_eq!(POD.canonical(), POD);
+        for other in [
+            Target {
+                group: "example.com",
+                ..posted
+            },
+            Target {
+                subresource: "status",
+                ..posted
+            },
+        ] {
+            assert_eq!(other.canonical(), other, "another resource, another part");
         }
     }
 }

@@ -83,6 +83,7 @@ fn policy(rules: &Rules) -> Policy {
             .map(|tier| ("tier".into(), tier.into()))
             .collect(),
         cluster_scoped: rule.cluster_scoped,
+        fails_open: false,
         enforcement: if rule.warns {
             Enforcement::Warn
         } else {
@@ -467,7 +468,10 @@ impl Asked {
             generates_name: self.generates_name,
             dry_run: self.dry_run,
         };
-        request.parent_uid = request.hides_its_object().then_some("object-uid");
+        request.parent_uid = request
+            .target
+            .hides_its_object(request.operation)
+            .then_some("object-uid");
         request
     }
 }
