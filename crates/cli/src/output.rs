@@ -25,6 +25,16 @@ pub enum Format {
     Name,
 }
 
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// JSON, with fields that stay.
+    Json,
+}
+
 /// `<kind>.<group>/<name>`, as kubectl names an object.
 pub fn name_of<K: Resource<DynamicType = ()>>(object: &K) -> String {
     let kind = K::kind(&()).to_lowercase();
