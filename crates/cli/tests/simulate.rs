@@ -158,6 +158,29 @@ fn directory_groups_count() {
 }
 
 #[test]
+fn folders_are_read_by_name_and_below_only_when_asked() {
+    let manifests = ["-f", "tests/simulate/manifests", "--as", "user:bob"];
+    let places = |arguments: &[&str]| {
+        let (_, report) = report(arguments);
+        let first = answers(&report).into_iter().map(|[object, ..]| object);
+        first.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        places(&manifests),
+        ["shop-dev/configmaps/web", "shop/deployments.apps/web"]
+    );
+    let below = [&manifests[..], &["-R"]].concat();
+    assert_eq!(
+        places(&below),
+        [
+            "shop-dev/configmaps/web",
+            "shop-dev/secrets/extra",
+            "shop/deployments.apps/web"
+        ]
+    );
+}
+
+#[test]
 fn denied_comes_before_needing_approval() {
     let (code, report) = report(&[
         "-f",
@@ -181,7 +204,6 @@ fn what_permits_is_judged_as_the_webhook_judges_it() {
         .map(|answer| answer.each_ref().map(String::as_str))
         .collect();
     let prod = "AccessPolicy/default spec.environments";
-    let zone = "@cluster/zones.countersign.dev";
     let expected = [
         [
             "@cluster/namespaces/shop",
@@ -197,10 +219,22 @@ fn what_permits_is_judged_as_the_webhook_judges_it() {
             "ApprovalRequired",
             prod,
         ],
-        [&format!("{zone}/greedy"), "Create", "deny", "ZoneOverlap", "-"],
-        [&format!("{zone}/wrong"), "Create", "deny", "Invalid", "-"],
         [
-            &format!("{zone}/ada"),
+            "@cluster/zones.countersign.dev/greedy",
+            "Create",
+            "deny",
+            "ZoneOverlap",
+            "-",
+        ],
+        [
+            "@cluster/zones.countersign.dev/wrong",
+            "Create",
+            "deny",
+            "Invalid",
+            "-",
+        ],
+        [
+            "@cluster/zones.countersign.dev/ada",
             "Create",
             "require_approval",
             "ApprovalRequired",
