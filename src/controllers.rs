@@ -14,7 +14,11 @@ mod zone;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use countersign_api::STATUS_MANAGER;
+use countersign_api::{
+    STATUS_MANAGER,
+    agent::PinnedServiceAccount,
+    seal::{Sealed, Seals, content},
+};
 use countersign_core::snapshot::Snapshot;
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
@@ -28,6 +32,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
+use self::status::Problem;
 pub use self::{
     agent::pin_accounts,
     pending::{Counts, Pending, moved_zones},
@@ -42,6 +47,8 @@ pub struct Context {
     pub client: Client,
     /// What is known.
     pub state: Arc<State>,
+    /// Makes and proves seals.
+    pub seals: Seals,
     /// Changes with what somebody may do.
     pub permissions: watch::Receiver<u64>,
     /// How many tickets wait for places in each zone.
@@ -57,6 +64,8 @@ pub struct Context {
 pub struct Known {
     /// What is known of the cluster.
     pub snapshot: Arc<Snapshot>,
+    /// Makes and proves seals.
+    pub seals: Seals,
     /// What the webhook configurations say at the API server.
     pub enforced: Enforced,
     /// How many tickets wait for places in each zone.
@@ -69,10 +78,32 @@ impl Context {
     fn known(&self) -> Known {
         Known {
             snapshot: self.state.snapshot(),
+            seals: self.seals.clone(),
             enforced: *self.enforced.borrow(),
             pending: self.pending.counts(),
             now: Timestamp::now(),
         }
+    }
+}
+
+impl Known {
+    /// The seal that the object shall bear, with these pins; or that it bears none, because nobody judged what it says.
+    ///
+    /// Until strict mode is latched nothing is refused, so everything that is there is sealed.
+    fn seal<K: Sealed>(&self, object: &K, pins: &[PinnedServiceAccount]) -> Result<String, Problem> {
+        let unsealed = || {
+            let message = "nobody judged what it says now: an admin reads it and attests it \
+                           (kubectl countersign admin attest), or deletes it";
+            Problem::new("Unsealed", message)
+        };
+        let content = content(object).ok_or_else(unsealed)?;
+        let sealed = self.seals.hold(object);
+        if sealed {
+            self.seals.forget(&content);
+        } else if self.snapshot.latched && !self.seals.admitted(&content) {
+            return Err(unsealed());
+        }
+        self.seals.sign(&content, pins).ok_or_else(unsealed)
     }
 }
 

@@ -8,6 +8,7 @@ use countersign_api::{
     approval_ticket::{ChangedPart, Side, digests},
     index::stamped_ticket,
     permission,
+    seal::Seals,
 };
 use countersign_core::{
     binding::Binding,
@@ -22,12 +23,12 @@ use countersign_core::{
 };
 use kube::{Api, Client, api::ObjectMeta};
 
-use super::{complete, review::AdmissionRequest};
+use super::{complete, review::AdmissionRequest, seal};
 
 /// The object that would be. The operator's own writes need no look: they must not wait for an API call.
 pub async fn read(
     request: &AdmissionRequest<'_>,
-    snapshot: &Snapshot,
+    (snapshot, seals): (&Snapshot, &Seals),
     client: &Client,
 ) -> Result<Option<Own>, Denial> {
     let target = request.target();
@@ -37,6 +38,11 @@ pub async fn read(
     }
     if request.operation() == Operation::Delete {
         return Ok(Some(Own::Removed));
+    }
+    if snapshot.latched
+        && let Some(spec) = seal::unsealed(request, seals)
+    {
+        return Ok(Some(Own::Unsealed { spec }));
     }
     let Some(text) = request.object() else {
         return Ok(None);

@@ -36,9 +36,11 @@ impl Assessed for Zone {
                 overlap_problem(&status.overlaps).or_else(|| owner_problem(&zone, &known.snapshot))
             }
         };
+        let seal = known.seal(self, &[]);
+        status.seal = seal.as_ref().ok().cloned();
         set_standing(
             &mut status.conditions,
-            problem,
+            seal.err().or(problem),
             self.metadata.generation,
             known.now,
         );

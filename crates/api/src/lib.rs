@@ -21,6 +21,7 @@ pub mod permission;
 pub mod reference;
 pub mod role_grant;
 pub mod schema;
+pub mod seal;
 pub mod team;
 pub mod write_delegation;
 pub mod zone;

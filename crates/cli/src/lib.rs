@@ -4,8 +4,10 @@
 //! change, 1 something would, 2 it cannot be told), and `simulate` has one more (3 not without an approval).
 
 mod answer;
+mod attest;
 mod can_i;
 mod cluster;
+mod confirm;
 mod connection;
 mod describe;
 mod diff;
@@ -35,7 +37,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use countersign_core::review::ReviewDecision;
 
-pub use self::{can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List};
+pub use self::{
+    attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List,
+};
 pub use self::{
     plain::plain, request::Request, review::Review, simulate::Simulate, version::Version, wait::Wait,
 };
@@ -81,6 +85,9 @@ pub enum Command {
     CanI(CanI),
     /// Tell what Countersign would say to manifests, without a cluster
     Simulate(Box<Simulate>),
+    /// What admins alone do
+    #[command(subcommand)]
+    Admin(Admin),
     /// Print the version
     Version(Version),
     /// Print a script that completes commands in a shell
@@ -92,6 +99,13 @@ pub enum Command {
 pub enum Approval {
     /// Ask for approval of a change before making it
     Request(Box<Request>),
+}
+
+/// What admins alone do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Admin {
+    /// Attest a permission object that bears no seal
+    Attest(Attest),
 }
 
 /// Print a script that completes commands in a shell
@@ -144,6 +158,7 @@ async fn act<Root: CommandFactory>(
         Command::Wait(wait) => wait.run(&connection.open().await?, out).await,
         Command::CanI(can_i) => can_i.run(&connection.open().await?, out).await,
         Command::Simulate(simulate) => simulate.run(connection.namespace.as_deref(), out),
+        Command::Admin(Admin::Attest(attest)) => attest.run(&connection.open().await?, out).await,
     }
 }
 

@@ -5,9 +5,15 @@ use std::sync::Arc;
 use countersign_core::{identity::Identity, snapshot};
 
 use super::{Agent, Index, Indexed, Key, RoleGrant, Team, WriteDelegation};
-use crate::{agent, invalid::Invalid, role_grant, team, write_delegation};
+use crate::{agent, invalid::Invalid, role_grant, seal::Seals, team, write_delegation};
 
 impl Indexed for RoleGrant {
+    const KIND: &'static str = "RoleGrant";
+
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let (identity, grant) = role_grant::parse(self)?;
         let key = Key::of(self);
@@ -41,6 +47,12 @@ impl Indexed for RoleGrant {
 }
 
 impl Indexed for Team {
+    const KIND: &'static str = "Team";
+
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let (identity, team) = team::parse(self)?;
         Self::unfile(&Key::of(self), index);
@@ -101,6 +113,13 @@ impl Indexed for Team {
 }
 
 impl Indexed for Agent {
+    const KIND: &'static str = "Agent";
+
+    /// Its pinned accounts are what the seal is about: an agent that was only admitted has none yet.
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.hold(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let agent = agent::parse(self)?;
         file_agent(agent, Key::of(self), index);
@@ -150,6 +169,12 @@ fn file_agent(agent: snapshot::Agent, key: Key, index: &mut Index) {
 }
 
 impl Indexed for WriteDelegation {
+    const KIND: &'static str = "WriteDelegation";
+
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let delegation = write_delegation::parse(self)?;
         let key = Key::of(self);

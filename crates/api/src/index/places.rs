@@ -5,9 +5,15 @@ use std::sync::Arc;
 use countersign_core::snapshot;
 
 use super::{Index, Indexed, Key, Namespace, Zone};
-use crate::{invalid::Invalid, zone};
+use crate::{invalid::Invalid, seal::Seals, zone};
 
 impl Indexed for Zone {
+    const KIND: &'static str = "Zone";
+
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         match zone::parse(self) {
             Ok(zone) => {
@@ -51,6 +57,7 @@ impl Indexed for Zone {
 }
 
 impl Indexed for Namespace {
+    const KIND: &'static str = "Namespace";
     const PERMITS: bool = false;
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

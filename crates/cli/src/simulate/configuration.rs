@@ -11,6 +11,7 @@ use countersign_api::{
 use countersign_core::{identity::Identity, policy::Policy, snapshot::Snapshot};
 use k8s_openapi::api::core::v1::Namespace;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{document::Document, located::Located};
 use crate::{connection::operator_namespace, known::cluster, who::Who};
@@ -57,6 +58,16 @@ fn configures(document: &Document) -> anyhow::Result<bool> {
     }
 }
 
+/// The reason for which the operator calls the object Degraded, if it does.
+fn degraded(document: &Document) -> Option<&str> {
+    let conditions = document.object.pointer("/status/conditions")?.as_array()?;
+    let degraded = conditions.iter().find(|condition| {
+        condition.get("type").is_some_and(|name| name == "Degraded")
+            && condition.get("status").is_some_and(|status| status == "True")
+    })?;
+    degraded.get("reason").and_then(Value::as_str)
+}
+
 impl Configuration {
     /// Compiles the documents; one that the operator could not use is an error here.
     pub fn read(documents: &BTreeMap<String, Located<'_>>) -> anyhow::Result<Self> {
@@ -84,6 +95,12 @@ impl Configuration {
     }
 
     fn add(&mut self, document: &Document) -> anyhow::Result<()> {
+        if let Some(reason) = degraded(document) {
+            let (kind, name) = (&document.kind, document.metadata("name")?.unwrap_or_default());
+            self.assumptions.push(format!(
+                "{kind} `{name}` is in force: --config calls it Degraded ({reason}), and a cluster may ignore it"
+            ));
+        }
         match document.kind.as_str() {
             "AccessPolicy" => self.file::<AccessPolicy>(document),
             "RoleGrant" => self.file::<RoleGrant>(document),
