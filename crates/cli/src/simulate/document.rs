@@ -244,14 +244,14 @@ mod tests {
     #[test]
     fn a_field_of_another_type_is_named_by_its_path() {
         #[derive(serde::Deserialize, Debug)]
-        struct Sized {
+        struct Counted {
             #[expect(dead_code, reason = "only its reading is of interest")]
             spec: std::collections::BTreeMap<String, u32>,
         }
         let document = parse("apiVersion: v1\nkind: X\nspec: {a: few}\n")
             .unwrap()
             .remove(0);
-        let said = format!("{:#}", document.typed::<Sized>().unwrap_err());
+        let said = format!("{:#}", document.typed::<Counted>().unwrap_err());
         assert!(
             said.starts_with("`a.yaml` document 1: spec.a: invalid type: string \"few\""),
             "{said}"
