@@ -109,8 +109,15 @@ impl Admission {
         answer: &Answer,
         recorded: &Result<Recorded, Denial>,
     ) {
-        let passes = matches!((answer, recorded), (Answer::Allow { .. }, Ok(_))) && !request.is_dry_run();
-        if let Some(content) = passes.then(|| seal::content(request)).flatten() {
+        let (Answer::Allow { grant, .. }, Ok(_)) = (answer, recorded) else {
+            return;
+        };
+        // What is no change needs no new seal, and whoever forges a review could show any old content as no change.
+        if grant.reason() == Reason::NoOp || request.is_dry_run() {
+            return;
+        }
+        let content = seal::content(request).or_else(|| seal::removed(request, &self.seals));
+        if let Some(content) = content {
             self.seals.admit(content);
         }
     }

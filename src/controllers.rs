@@ -19,7 +19,7 @@ use countersign_api::{
     agent::PinnedServiceAccount,
     seal::{Sealed, Seals, content},
 };
-use countersign_core::snapshot::Snapshot;
+use countersign_core::{seal::Content, snapshot::Snapshot};
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::{
@@ -87,23 +87,36 @@ impl Context {
 }
 
 impl Known {
-    /// The seal that the object shall bear, with these pins; or that it bears none, because nobody judged what it says.
+    /// The seal that the object's status shall show, with these pins, and the problem when it does not hold.
     ///
-    /// Until strict mode is latched nothing is refused, so everything that is there is sealed.
-    fn seal<K: Sealed>(&self, object: &K, pins: &[PinnedServiceAccount]) -> Result<String, Problem> {
-        let unsealed = || {
-            let message = "nobody judged what it says now: an admin reads it and attests it \
-                           (kubectl countersign admin attest), or deletes it";
-            Problem::new("Unsealed", message)
-        };
-        let content = content(object).ok_or_else(unsealed)?;
-        let sealed = self.seals.hold(object);
-        if sealed {
-            self.seals.forget(&content);
-        } else if self.snapshot.latched && !self.seals.admitted(&content) {
-            return Err(unsealed());
+    /// Until strict mode is latched nothing is refused, so everything that is there is sealed. A seal that does not hold
+    /// stays where it is: it may hold again, after a rollback of the operator.
+    fn seal<K: Sealed>(
+        &self,
+        object: &K,
+        pins: &[PinnedServiceAccount],
+    ) -> (Option<String>, Option<Problem>) {
+        if let Some(seal) = content(object).and_then(|content| self.sign(object, &content, pins)) {
+            return (Some(seal), None);
         }
-        self.seals.sign(&content, pins).ok_or_else(unsealed)
+        let message = "nobody judged what it says now: an admin reads it and attests it \
+                       (kubectl countersign admin attest), or deletes it";
+        let problem = Problem::new("Unsealed", message);
+        (object.seal().map(str::to_owned), Some(problem))
+    }
+
+    fn sign<K: Sealed>(
+        &self,
+        object: &K,
+        content: &Content,
+        pins: &[PinnedServiceAccount],
+    ) -> Option<String> {
+        if self.seals.hold(object) {
+            self.seals.forget(content);
+        } else if self.snapshot.latched && !self.seals.admitted(content) {
+            return None;
+        }
+        self.seals.sign(content, pins)
     }
 }
 

@@ -47,8 +47,13 @@ impl Enforcement {
             }
             let strict = snapshot.is_strict();
             if strict != snapshot.latched {
-                if strict && self.feeds.unsealed() > 0 {
+                let unsealed = self.feeds.unsealed();
+                if strict && unsealed > 0 {
                     // What is there when strict mode begins is sealed first; the controllers are at it.
+                    tracing::info!(
+                        unsealed,
+                        "strict mode waits until every permission object is sealed"
+                    );
                     let _ = tokio::time::timeout(PAUSE, changes.changed()).await;
                     continue;
                 }

@@ -40,9 +40,9 @@ pub async fn read(
         return Ok(Some(Own::Removed));
     }
     if snapshot.latched
-        && let Some(spec) = seal::unsealed(request, seals)
+        && let Some(attestation) = seal::unsealed(request, seals)
     {
-        return Ok(Some(Own::Unsealed { spec }));
+        return Ok(Some(Own::Unsealed { attestation }));
     }
     let Some(text) = request.object() else {
         return Ok(None);

@@ -4,7 +4,7 @@ use countersign_api::{
     AccessPolicy, Agent, RoleGrant, Team, WriteDelegation, Zone,
     seal::{self, ATTEST_ANNOTATION, Sealed, Seals},
 };
-use countersign_core::{decide::GROUP, digest::Digest, request::Operation, seal::Content};
+use countersign_core::{decide::GROUP, request::Operation, seal::Content};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 
@@ -49,9 +49,22 @@ pub fn content(request: &AdmissionRequest<'_>) -> Option<Content> {
     (Questions::about(request)?.content)(request.object()?.get())
 }
 
+/// The content of an object that is removed, for as long as a finalizer holds it: marking it counts as a generation.
+pub fn removed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Content> {
+    if request.operation() != Operation::Delete {
+        return None;
+    }
+    let (questions, old) = (Questions::about(request)?, request.old_object()?.get());
+    let content = (questions.content)(old).filter(|_| (questions.vouched)(old, seals))?;
+    Some(Content {
+        generation: content.generation + 1,
+        ..content
+    })
+}
+
 /// Whether the write changes an object whose present content nobody judged, without attesting the new one: then the
-/// digest of the spec that it would have.
-pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Digest> {
+/// annotation that would attest it.
+pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<String> {
     if request.operation() != Operation::Update {
         return None;
     }
@@ -62,7 +75,11 @@ pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Digest>
     }
     let content = (questions.content)(new)?;
     let (before, after) = ((questions.annotation)(old), (questions.annotation)(new));
-    (!seal::attests(&content, before.as_deref(), after.as_deref())).then_some(content.spec)
+    if seal::attests(&content, before.as_deref(), after.as_deref()) {
+        return None;
+    }
+    let value = seal::attestation(&content, before.as_deref());
+    Some(format!("{ATTEST_ANNOTATION}={value}"))
 }
 
 fn read<K: DeserializeOwned>(text: &str) -> Option<K> {

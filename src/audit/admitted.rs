@@ -6,30 +6,40 @@ use countersign_core::{
     audit::{Event, Record},
     seal::Content,
 };
+use jiff::SignedDuration;
 
 use super::directory::{OpenError, failed, segments};
 
-/// How many segments are looked through, latest first: seals follow within moments.
-const SEGMENTS: usize = 2;
+/// How long before the last record counts as its last moments: for as long a running operator remembers.
+const MOMENTS: SignedDuration = SignedDuration::from_mins(2);
 
-/// The contents in the latest segments of the log in `path`, oldest first; none where there is no log yet.
+/// The contents that were let through in the last moments of the log in `path`, latest first; none where there is no
+/// log yet.
 ///
 /// Agents are left out: whether the service accounts that are there now are those of then, the log does not say.
 pub fn admitted(path: &Path) -> Result<Vec<Content>, OpenError> {
+    let (mut contents, mut last) = (Vec::new(), None);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(contents);
     }
-    let segments = segments(path)?;
-    let mut contents = Vec::new();
-    for segment in segments.iter().skip(segments.len().saturating_sub(SEGMENTS)) {
+    for segment in segments(path)?.iter().rev() {
         let bytes = fs::read(segment).map_err(failed(segment))?;
-        contents.extend(bytes.split(|byte| *byte == b'\n').filter_map(content));
+        for line in bytes.rsplit(|byte| *byte == b'\n') {
+            // What is no record lets nothing through.
+            let Ok(record) = serde_json::from_slice::<Record>(line) else {
+                continue;
+            };
+            if last.get_or_insert(record.time).duration_since(record.time) > MOMENTS {
+                return Ok(contents);
+            }
+            contents.extend(content(record));
+        }
     }
     Ok(contents)
 }
 
-fn content(line: &[u8]) -> Option<Content> {
-    match serde_json::from_slice::<Record>(line).ok()?.event {
+fn content(record: Record) -> Option<Content> {
+    match record.event {
         Event::Decision(decision) if decision.allows() && !decision.request.dry_run => {
             (decision.request.content).filter(|content| content.kind != "Agent")
         }

@@ -76,8 +76,11 @@ fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Kn
     };
     // A new generation of the Agent was admitted by an admin, and pins anew; otherwise the first uid stays. What the
     // seal does not cover, somebody else may have written.
-    let covered = !known.snapshot.latched || known.seals.hold(object);
-    let repinned = !covered || status.observed_generation != object.metadata.generation;
+    let repinned = if known.snapshot.latched {
+        !known.seals.hold(object)
+    } else {
+        status.observed_generation != object.metadata.generation
+    };
     status.service_accounts = accounts
         .iter()
         .filter_map(|(account, present)| {
@@ -91,9 +94,9 @@ fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Kn
         })
         .collect();
     status.observed_generation = object.metadata.generation;
-    let seal = known.seal(object, &status.service_accounts);
-    status.seal = seal.as_ref().ok().cloned();
-    let problem = (seal.err()).or_else(|| problem(object, accounts, &status, &known.snapshot));
+    let (seal, unsealed) = known.seal(object, &status.service_accounts);
+    status.seal = seal;
+    let problem = unsealed.or_else(|| problem(object, accounts, &status, &known.snapshot));
     status.pending = agent::parse(object).ok().map(|agent| {
         let waiting = known
             .snapshot

@@ -36,11 +36,11 @@ impl Assessed for Zone {
                 overlap_problem(&status.overlaps).or_else(|| owner_problem(&zone, &known.snapshot))
             }
         };
-        let seal = known.seal(self, &[]);
-        status.seal = seal.as_ref().ok().cloned();
+        let (seal, unsealed) = known.seal(self, &[]);
+        status.seal = seal;
         set_standing(
             &mut status.conditions,
-            seal.err().or(problem),
+            unsealed.or(problem),
             self.metadata.generation,
             known.now,
         );

@@ -8,7 +8,7 @@ mod permissions;
 mod places;
 mod tickets;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use countersign_core::{
     digest::Digest,
@@ -36,7 +36,7 @@ pub struct Index {
     reviews: HashMap<Key, Arc<str>>,
     seals: Option<Seals>,
     /// What bears no seal, by kind and key, and how its scope is marked.
-    unsealed: HashMap<(&'static str, Key), Mark>,
+    unsealed: HashMap<(Cow<'static, str>, Key), Mark>,
 }
 
 /// Marks the scope of the object of this key, with this reason.
@@ -75,21 +75,23 @@ impl Key {
 }
 
 /// An object of a kind that decisions depend on.
-pub trait Indexed: Resource + Clone {
+pub trait Indexed: Resource<DynamicType = ()> + Clone {
     /// Whether the objects say what others may do: then the standing of other objects depends on them.
     const PERMITS: bool = true;
-
-    /// The kind, as errors and statuses name it.
-    const KIND: &'static str;
 
     /// Whether the object bears the operator's seal, or is of a kind that bears none.
     fn is_sealed(&self, seals: &Seals) -> bool {
         let _ = seals;
-        true
+        !Self::PERMITS
     }
 
     /// Files the object, in the place of what was filed under its key.
     fn file(&self, index: &mut Index) -> Result<(), Invalid>;
+
+    /// Files what the object makes its scope, when nobody judged what it says.
+    fn file_scope(&self, index: &mut Index) {
+        let _ = index;
+    }
 
     /// Takes out what is filed under the key.
     fn unfile(key: &Key, index: &mut Index);
@@ -158,10 +160,11 @@ impl Index {
         let key = Key::of(object);
         let sealed = self.seals.as_ref().is_none_or(|seals| object.is_sealed(seals));
         self.note_seal::<K>(&key, sealed);
-        if let Err(invalid) = object.file(self) {
-            K::unreadable(&key, &invalid.to_string(), self);
-        } else if !sealed && self.snapshot.latched {
+        if !sealed && self.snapshot.latched {
+            object.file_scope(self);
             K::unreadable(&key, UNSEALED, self);
+        } else if let Err(invalid) = object.file(self) {
+            K::unreadable(&key, &invalid.to_string(), self);
         }
     }
 
@@ -172,7 +175,7 @@ impl Index {
     }
 
     fn note_seal<K: Indexed>(&mut self, key: &Key, sealed: bool) {
-        let of_kind = (K::KIND, key.clone());
+        let of_kind = (K::kind(&()), key.clone());
         if sealed {
             self.unsealed.remove(&of_kind);
         } else {
@@ -206,8 +209,6 @@ impl Index {
 }
 
 impl Indexed for AccessPolicy {
-    const KIND: &'static str = "AccessPolicy";
-
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
     }

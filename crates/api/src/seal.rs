@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use countersign_core::{
@@ -88,12 +89,15 @@ pub fn content<K: Sealed>(object: &K) -> Option<Content> {
 /// How many contents are remembered between their admission and their seal.
 const REMEMBERED: usize = 4096;
 
+/// For how long: longer than the API server takes over a write (34 s, E2), and the operator to seal it.
+const REMEMBERED_FOR: Duration = Duration::from_mins(2);
+
 /// Makes and proves seals, and remembers what passed admission until it is sealed. Clones remember the same.
 #[derive(Clone, Debug)]
 pub struct Seals {
     key: MacKey,
     cluster_id: String,
-    admitted: Arc<Mutex<VecDeque<Content>>>,
+    admitted: Arc<Mutex<VecDeque<(Instant, Content)>>>,
 }
 
 impl Seals {
@@ -112,19 +116,21 @@ impl Seals {
         if admitted.len() == REMEMBERED {
             admitted.pop_front();
         }
-        admitted.push_back(content);
+        admitted.push_back((Instant::now(), content));
     }
 
     /// Whether this content passed admission a while ago.
     pub fn admitted(&self, content: &Content) -> bool {
         let admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-        admitted.contains(content)
+        admitted
+            .iter()
+            .any(|(at, other)| other == content && at.elapsed() < REMEMBERED_FOR)
     }
 
     /// Forgets a content that bears its seal: from then on the seal alone speaks for it.
     pub fn forget(&self, content: &Content) {
         let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-        admitted.retain(|other| other != content);
+        admitted.retain(|(_, other)| other != content);
     }
 
     /// Whether the object passed admission as it is now: it bears the seal, or will bear it in a moment.

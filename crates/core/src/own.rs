@@ -43,8 +43,8 @@ pub enum Own {
     Removed,
     /// The object as it is bears no seal, and the write does not attest what it would be.
     Unsealed {
-        /// Digest of the spec that it would have.
-        spec: Digest,
+        /// The annotation, `key=value`, that would attest it.
+        attestation: String,
     },
     /// The object cannot be read: the field, the value and the rule.
     Invalid(String),

@@ -8,8 +8,6 @@ use super::{Agent, Index, Indexed, Key, RoleGrant, Team, WriteDelegation};
 use crate::{agent, invalid::Invalid, role_grant, seal::Seals, team, write_delegation};
 
 impl Indexed for RoleGrant {
-    const KIND: &'static str = "RoleGrant";
-
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
     }
@@ -47,8 +45,6 @@ impl Indexed for RoleGrant {
 }
 
 impl Indexed for Team {
-    const KIND: &'static str = "Team";
-
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
     }
@@ -113,8 +109,6 @@ impl Indexed for Team {
 }
 
 impl Indexed for Agent {
-    const KIND: &'static str = "Agent";
-
     /// Its pinned accounts are what the seal is about: an agent that was only admitted has none yet.
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.hold(self)
@@ -169,8 +163,6 @@ fn file_agent(agent: snapshot::Agent, key: Key, index: &mut Index) {
 }
 
 impl Indexed for WriteDelegation {
-    const KIND: &'static str = "WriteDelegation";
-
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
     }

@@ -8,8 +8,6 @@ use super::{Index, Indexed, Key, Namespace, Zone};
 use crate::{invalid::Invalid, seal::Seals, zone};
 
 impl Indexed for Zone {
-    const KIND: &'static str = "Zone";
-
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
     }
@@ -27,6 +25,15 @@ impl Indexed for Zone {
                 }
                 Err(invalid)
             }
+        }
+    }
+
+    /// Places that it had stay its own: nobody frees them by a change that was not judged. A new one gets what it says.
+    fn file_scope(&self, index: &mut Index) {
+        let name = Key::of(self).name;
+        let had = index.snapshot.zones.get(&name).is_some();
+        if let Some(places) = zone::readable_places(self).filter(|_| !had) {
+            index.snapshot.zones.insert(Arc::new(places));
         }
     }
 
@@ -57,7 +64,6 @@ impl Indexed for Zone {
 }
 
 impl Indexed for Namespace {
-    const KIND: &'static str = "Namespace";
     const PERMITS: bool = false;
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

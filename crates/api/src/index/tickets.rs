@@ -58,7 +58,6 @@ pub fn stamped_review(object: &ApprovalReview, cluster: &Cluster) -> Result<Revi
 }
 
 impl Indexed for ApprovalTicket {
-    const KIND: &'static str = "ApprovalTicket";
     const PERMITS: bool = false;
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
@@ -117,7 +116,6 @@ impl Indexed for ApprovalTicket {
 }
 
 impl Indexed for ApprovalReview {
-    const KIND: &'static str = "ApprovalReview";
     const PERMITS: bool = false;
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

@@ -3,7 +3,6 @@
 use super::{End, operator, strict, subject::Actor};
 use crate::{
     decision::{Denial, Reason},
-    digest::Digest,
     own::Own,
     policy::Policy,
     request::Request,
@@ -25,7 +24,7 @@ pub(super) fn check(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), En
     };
     match own {
         Own::Invalid(why) => Err(Denial::new(Reason::Invalid, why.clone())),
-        Own::Unsealed { spec } => Err(unsealed(request, *spec)),
+        Own::Unsealed { attestation } => Err(unsealed(request, attestation)),
         Own::Zone(zone) => check_overlap(zone, snapshot),
         Own::Agent(agent) => check_accounts(agent, snapshot),
         Own::AccessPolicy(next) => strict::check_policy(next, snapshot),
@@ -52,11 +51,11 @@ pub(super) fn check_switch(request: &Request<'_>, actor: Option<&Actor>, policy:
 }
 
 /// Whoever approved the change would read the change alone, and not what nobody judged.
-fn unsealed(request: &Request<'_>, spec: Digest) -> Denial {
+fn unsealed(request: &Request<'_>, attestation: &str) -> Denial {
     let target = &request.target;
     let message = format!(
         "`{}` bears no seal: nobody judged what it says now. Read all of it; then delete it and make it anew, or attest \
-         it: kubectl countersign admin attest {} {} ({spec})",
+         it: kubectl countersign admin attest {} {} (or annotate {attestation})",
         target.place(),
         target.resource,
         target.name
