@@ -18,7 +18,7 @@ use jiff::Timestamp;
 pub use approval::call_kind;
 pub use environment::environment_of;
 pub use operator::{GROUP, KEYS_SECRET};
-pub use workflow::ticket_namespace;
+pub use workflow::{check_pending, ticket_namespace};
 
 use crate::{
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
@@ -87,7 +87,7 @@ fn chain(
 }
 
 fn policy_in_force(snapshot: &Snapshot) -> Result<&Policy, Denial> {
-    let cause = || Cause::new("AccessPolicy", "default", "spec");
+    let cause = || Cause::of_policy("spec");
     match &snapshot.policy {
         PolicyState::Loaded(policy) => Ok(policy),
         PolicyState::Absent(policy) if !snapshot.latched => Ok(policy),
