@@ -18,7 +18,7 @@ use crate::{
     connection::Session,
     failure::Outcome,
     known::{self, Known},
-    output::{AnswerFormat, Format, serialized},
+    output::{AnswerFormat, Format, print, serialized},
     request::unaliased,
     who::Who,
 };
@@ -107,7 +107,7 @@ impl CanI {
             AnswerFormat::Text => answer.text(),
             AnswerFormat::Json => serialized(&answer, Format::Json)?,
         };
-        out.write_all(said.as_bytes())?;
+        print(out, &said)?;
         if !unread.is_empty() {
             eprintln!(
                 "you may not read {}: the operator may decide otherwise",

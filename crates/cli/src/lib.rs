@@ -1,7 +1,7 @@
 //! `kubectl countersign`: request, read, approve and explain changes. One file per command.
 //!
 //! Exit codes: 0 yes or done, 1 no, denied or failed, 2 a wrong command line; `diff` has kubectl's (0 nothing would
-//! change, 1 something would, 2 it cannot be told), and `simulate` has one more (3 not without an approval).
+//! change, 1 something would, 2 it cannot be told), and `simulate` and `report` have one more (3 not without an approval).
 
 mod answer;
 mod attest;
@@ -18,6 +18,7 @@ mod list;
 mod output;
 mod plain;
 mod preview;
+mod report;
 mod request;
 mod review;
 mod show;
@@ -41,7 +42,8 @@ pub use self::{
     attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List,
 };
 pub use self::{
-    plain::plain, request::Request, review::Review, simulate::Simulate, version::Version, wait::Wait,
+    plain::plain, report::Report, request::Request, review::Review, simulate::Simulate, version::Version,
+    wait::Wait,
 };
 use failure::Outcome;
 
@@ -85,6 +87,8 @@ pub enum Command {
     CanI(CanI),
     /// Tell what Countersign would say to manifests, without a cluster
     Simulate(Box<Simulate>),
+    /// Tell who would have been stopped where, and by which rule
+    Report(Report),
     /// What admins alone do
     #[command(subcommand)]
     Admin(Admin),
@@ -118,11 +122,18 @@ pub struct Completion {
 
 /// Runs a command of the binary whose whole command line is `Root`, and prints why when it fails.
 pub async fn run<Root: CommandFactory>(command: Command, connection: &Connection) -> ExitCode {
-    let cannot_be_told = matches!(command, Command::Diff(_) | Command::Simulate(_));
+    let cannot_be_told = matches!(
+        command,
+        Command::Diff(_) | Command::Simulate(_) | Command::Report(_)
+    );
     let on_failure = if cannot_be_told { 2 } else { 1 };
     let mut out = io::stdout().lock();
     let result = act::<Root>(command, connection, &mut out).await;
-    let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));
+    let result = result.and_then(|outcome| match out.flush() {
+        // Who stops reading does not change the outcome.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(outcome),
+        flushed => Ok(flushed.map(|()| outcome)?),
+    });
     if let Err(error) = &result {
         if is_closed_pipe(error) {
             return ExitCode::SUCCESS;
@@ -158,6 +169,7 @@ async fn act<Root: CommandFactory>(
         Command::Wait(wait) => wait.run(&connection.open().await?, out).await,
         Command::CanI(can_i) => can_i.run(&connection.open().await?, out).await,
         Command::Simulate(simulate) => simulate.run(connection.namespace.as_deref(), out),
+        Command::Report(report) => report.run(out),
         Command::Admin(Admin::Attest(attest)) => attest.run(&connection.open().await?, out).await,
     }
 }

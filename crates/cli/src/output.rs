@@ -49,6 +49,14 @@ pub fn serialized(value: &impl Serialize, format: Format) -> anyhow::Result<Stri
     })
 }
 
+/// Prints the text; who stops reading does not change what the command says by its exit code.
+pub fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// The rows in columns three spaces apart; every cell is made harmless.
 pub fn write_table(out: &mut impl Write, rows: &[Vec<String>]) -> io::Result<()> {
     let mut columns = TabWriter::new(out).padding(3);

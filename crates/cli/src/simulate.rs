@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{
     failure::Outcome,
-    output::{AnswerFormat, Format, serialized},
+    output::{AnswerFormat, Format, print, serialized},
     who::Who,
 };
 
@@ -104,11 +104,7 @@ impl Simulate {
             AnswerFormat::Text => report.text()?,
             AnswerFormat::Json => serialized(&report, Format::Json)?,
         };
-        match out.write_all(said.as_bytes()) {
-            // Who stops reading does not change the answer.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            written => written?,
-        }
+        print(out, &said)?;
         Ok(report.outcome(self.accept_approval))
     }
 
