@@ -196,10 +196,11 @@ fn read(decision: &Decision) -> (Alike, Write) {
 }
 
 fn summed((alike, sum): (Alike, Sum)) -> Violations {
+    let count = sum.writes.values().sum();
     let writes = sum.writes.into_iter();
     Violations {
         alike,
-        count: sum.writes.values().sum(),
+        count,
         writes: writes.map(|(write, count)| Counted { write, count }).collect(),
         first: sum.first,
         last: sum.last,
