@@ -62,7 +62,7 @@ mod tempdir {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 11] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["describe"], "<TICKET>"),
         (
@@ -92,6 +92,10 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
             "`al` is not an identity",
         ),
         (
+            &["report", "--since", "yesterday"],
+            "`yesterday` is neither an age such as 7d,",
+        ),
+        (
             &["request", "--action", "delete", "--resource", "a:b/prod/c"],
             "`delete` is not an action",
         ),
@@ -104,6 +108,13 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
             "{arguments:?}: {said}"
         );
     }
+}
+
+#[test]
+fn a_log_that_is_not_there_ends_the_report_with_2() {
+    let (code, said) = refusal(&["report", "--audit-dir", "/nonexistent"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.starts_with("error: cannot read `/nonexistent`: "), "{said}");
 }
 
 #[test]

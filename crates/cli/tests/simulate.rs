@@ -99,7 +99,12 @@ fn each_subject_is_told_the_verdict_and_the_line_that_decides() {
             3,
             ["require_approval", "ApprovalRequired", policy],
         ),
-        ("agent:unpinned", WEB, 1, ["deny", "ForeignAccount", "-"]),
+        (
+            "agent:unpinned",
+            WEB,
+            1,
+            ["deny", "ForeignAccount", "Agent/unpinned status.serviceAccounts"],
+        ),
         (
             "agent:from-git",
             WEB,
@@ -224,7 +229,7 @@ fn what_permits_is_judged_as_the_webhook_judges_it() {
             "Create",
             "deny",
             "ZoneOverlap",
-            "-",
+            "Zone/shop spec.objects",
         ],
         [
             "@cluster/zones.countersign.dev/wrong",
@@ -327,6 +332,23 @@ fn kinds_namespaces_and_the_standard_input_come_from_where_they_are() {
     ] {
         assert!(assumptions(&report).contains(&assumption), "{report:#}");
     }
+}
+
+#[test]
+fn who_stops_reading_does_not_change_the_exit_code() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kubectl-countersign"))
+        .args(["simulate", "-f", "-", "--config", CONFIG, "--as", "user:eve"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let manifest = fs::read(WEB).unwrap();
+    child.stdin.take().unwrap().write_all(&manifest).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), error.as_str()), (Some(1), ""));
 }
 
 #[test]
