@@ -1,6 +1,6 @@
 //! From when on: an age or a time.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use countersign_api::duration;
 use jiff::{SignedDuration, Timestamp};
@@ -42,14 +42,5 @@ impl FromStr for Since {
             .map(Self::Age)
             .or_else(|| text.parse().ok().map(Self::Time))
             .ok_or_else(|| InvalidSince(text.to_owned()))
-    }
-}
-
-impl fmt::Display for Since {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Age(age) => write!(f, "{age:#}"),
-            Self::Time(time) => write!(f, "{time}"),
-        }
     }
 }
