@@ -33,7 +33,7 @@ pub struct Full;
 
 /// The Events of the last minutes.
 #[derive(Debug, Default)]
-pub struct Known(HashMap<Alike, Told>);
+pub struct Known(HashMap<Alike, Series>);
 
 /// What violations have in common that share an Event.
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -43,8 +43,9 @@ struct Alike {
     reason: Reason,
 }
 
+/// One Event, and what it says of how many.
 #[derive(Debug)]
-struct Told {
+struct Series {
     namespace: String,
     name: String,
     count: i32,
@@ -80,43 +81,51 @@ impl Known {
             place: violation.place.clone(),
             reason: violation.denial.reason,
         };
-        if let Some(told) = self.0.get_mut(&alike) {
-            told.count = told.count.saturating_add(1);
-            told.last = now;
+        if let Some(series) = self.0.get_mut(&alike) {
+            series.count = series.count.saturating_add(1);
+            series.last = now;
             return Ok(None);
         }
         if self.0.len() >= MOST {
             return Err(Full);
         }
         let event = event(violation, now);
-        let told = Told {
+        let series = Series {
             namespace: event.metadata.namespace.clone().unwrap_or_default(),
             name: event.metadata.name.clone().unwrap_or_default(),
             count: 1,
             told: 1,
             last: now,
         };
-        self.0.insert(alike, told);
+        self.0.insert(alike, series);
         Ok(Some(event))
     }
 
     fn renewals_at(&mut self, now: Timestamp) -> Vec<Renewal> {
         self.0
-            .retain(|_, told| told.count > told.told || now.duration_since(told.last) < FORGET);
-        let grown = self.0.values_mut().filter(|told| told.count > told.told);
-        let renewals = grown.map(|told| {
-            told.told = told.count;
-            let series = EventSeries {
-                count: told.count,
-                last_observed_time: MicroTime(told.last),
-            };
-            Renewal {
-                namespace: told.namespace.clone(),
-                name: told.name.clone(),
-                patch: json!({ "series": series }),
-            }
-        });
-        renewals.collect()
+            .retain(|_, series| series.grew() || now.duration_since(series.last) < FORGET);
+        let grown = self.0.values_mut().filter(|series| series.grew());
+        grown.map(Series::renew).collect()
+    }
+}
+
+impl Series {
+    /// Whether the Event says less than there was.
+    const fn grew(&self) -> bool {
+        self.count > self.told
+    }
+
+    fn renew(&mut self) -> Renewal {
+        self.told = self.count;
+        let series = EventSeries {
+            count: self.count,
+            last_observed_time: MicroTime(self.last),
+        };
+        Renewal {
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            patch: json!({ "series": series }),
+        }
     }
 }
 

@@ -312,7 +312,7 @@ fn read(files: &[(String, Vec<u8>)], since: i64) -> Result<(i64, Vec<i64>), Stri
     }
     let mut seconds = Vec::new();
     let begins = log::read(&directory, at(since), |record| {
-        seconds.push(record.time.as_second())
+        seconds.push(record.time.as_second());
     });
     fs::remove_dir_all(&directory).unwrap();
     let begins = begins.map_err(|error| format!("{error:#}"))?;
