@@ -13,9 +13,21 @@ const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-ap
 pub fn applied(old: &Value, manifest: &Value) -> Value {
     let last = old.pointer(LAST_APPLIED).and_then(Value::as_str);
     match last.and_then(|last| serde_json::from_str(last).ok()) {
-        Some(last) => merged(old, &last, manifest),
+        Some(last) => merged(old, &last, &annotated(manifest)),
         None => manifest.clone(),
     }
+}
+
+/// The manifest as kubectl sends it: it adds an annotation of its own, so that the map itself never goes.
+fn annotated(manifest: &Value) -> Value {
+    let mut manifest = manifest.clone();
+    if let Some(metadata) = manifest.get_mut("metadata").and_then(Value::as_object_mut) {
+        let annotations = metadata.entry("annotations").or_insert(Value::Null);
+        if annotations.is_null() {
+            *annotations = Value::Object(Map::new());
+        }
+    }
+    manifest
 }
 
 /// Items of lists are told apart by their position: where that is wrong the result differs from `old`, as the real one
@@ -106,6 +118,19 @@ mod tests {
         without_label["metadata"]["labels"] = json!({});
         let labels = json!({ "added": "by-others" });
         assert_eq!(applied(&old, &without_label)["metadata"]["labels"], labels);
+    }
+
+    #[test]
+    fn annotations_of_others_stay_where_the_manifest_had_an_empty_map() {
+        let mut last = manifest();
+        last["metadata"]["annotations"] = json!({});
+        let old = stored(&last);
+        for annotations in [json!({}), Value::Null] {
+            let mut new = manifest();
+            new["metadata"]["annotations"] = annotations;
+            assert_eq!(applied(&old, &new), old);
+        }
+        assert_eq!(applied(&old, &manifest()), old);
     }
 
     #[test]
