@@ -47,7 +47,6 @@ pub async fn read(
     let Some(text) = request.object() else {
         return Ok(None);
     };
-    let text = text.get();
     let why = match target.resource {
         "approvaltickets" => match draft_ticket(text, &target) {
             Ok(draft) => return Box::pin(complete_ticket(draft, snapshot, client)).await.map(Some),

@@ -45,11 +45,9 @@ fn reference(target: &Target<'_>, uid: Option<String>) -> ObjectReference {
 /// The uid of the object, where the review shows it: `kubectl describe` looks for Events by it.
 fn uid(request: &AdmissionRequest<'_>) -> Option<String> {
     let judged = request.judged(None, None).ok()?;
-    let creates = judged.target.subresource.is_empty();
-    let object = judged
-        .change
-        .before()
-        .or_else(|| judged.change.after().filter(|_| creates))?;
+    let hidden = judged.target.hides_its_object(judged.operation);
+    let shown = judged.change.before().or(judged.change.after());
+    let object = shown.filter(|_| !hidden)?;
     Some(object.uid().ok()??.into_owned())
 }
 
