@@ -6,6 +6,7 @@ mod suggest;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::{io::Write, path::PathBuf};
 
