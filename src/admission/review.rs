@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use countersign_core::{
     object::{Change, Object, ObjectError},
     own::Own,
-    request::{Caller, Operation, Request, Target},
+    request::{Caller, Hidden, Operation, Request, Target},
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -200,7 +200,7 @@ impl<'a> AdmissionRequest<'a> {
     pub fn judged(
         &'a self,
         own: Option<&'a Own>,
-        parent_uid: Option<&'a str>,
+        hidden: Option<&'a Hidden>,
     ) -> Result<Request<'a>, ReviewError> {
         Ok(Request {
             caller: self.caller(),
@@ -208,7 +208,7 @@ impl<'a> AdmissionRequest<'a> {
             target: self.target(),
             options: Self::read(self.options),
             change: self.change()?,
-            parent_uid,
+            hidden,
             own,
             generates_name: self.generates_name(),
             dry_run: self.is_dry_run(),

@@ -191,7 +191,7 @@ impl CanI {
             },
             change,
             options: None,
-            parent_uid: None,
+            hidden: None,
             own: None,
             generates_name: false,
             dry_run: true,

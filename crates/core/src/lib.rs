@@ -8,6 +8,7 @@ pub mod audit;
 pub mod authn;
 pub mod binding;
 pub mod builtin;
+mod certificate_request;
 pub mod decide;
 pub mod decision;
 pub mod delegation;

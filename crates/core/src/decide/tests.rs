@@ -3,4 +3,5 @@
 mod environments;
 mod integrity;
 mod places;
+mod stolen;
 mod workflow;

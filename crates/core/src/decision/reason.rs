@@ -75,6 +75,8 @@ reasons! {
     AgentSuspended,
     /// The Agent object cannot be relied on.
     AgentDegraded,
+    /// A write that hands out, or uses, the credential of somebody who writes by a registration or a delegation.
+    StolenIdentity,
     /// A reader writes nothing.
     ReaderWrites,
     /// Only admins write the kinds that permit.

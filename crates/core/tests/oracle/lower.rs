@@ -19,7 +19,7 @@ use countersign_core::{
     object::{Change, Object},
     own::{Own, Present, ReviewDraft, TicketDraft},
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
-    request::{Caller, Operation, Request, Target},
+    request::{Caller, Hidden, Operation, Request, Target},
     review::Review,
     snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
     ticket::{Claim, End, Ticket, TicketState},
@@ -263,6 +263,7 @@ pub struct Asked {
     name: String,
     old: String,
     new: String,
+    hidden: Hidden,
     own: Option<Own>,
     generates_name: bool,
 }
@@ -398,6 +399,10 @@ impl Asked {
             name: deed.name.to_owned(),
             old: object(deed, false),
             new: object(deed, true),
+            hidden: Hidden {
+                uid: "object-uid".to_owned(),
+                service_account: None,
+            },
             own: None,
             generates_name: deed.generates_name,
         }
@@ -435,12 +440,12 @@ impl Asked {
             },
             change,
             options: None,
-            parent_uid: None,
+            hidden: None,
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: false,
         };
-        request.parent_uid = request.hides_its_object().then_some("object-uid");
+        request.hidden = request.hides_its_object().then_some(&self.hidden);
         request
     }
 }
