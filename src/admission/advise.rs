@@ -4,6 +4,7 @@ use countersign_core::{
     advice::{Advice, Approval, Redaction},
     decision::{Demand, Denial, Reason},
     hash::Value,
+    plain::plain,
     relax::Relaxed,
 };
 
@@ -72,7 +73,7 @@ pub fn relaxed(relaxed: Option<&Relaxed>) -> Vec<String> {
     let advice = relaxed.map(|relaxed| {
         Advice::Violation {
             reason: relaxed.reason,
-            message: relaxed.message.clone(),
+            message: plain(&relaxed.message),
         }
         .to_string()
     });

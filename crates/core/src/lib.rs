@@ -23,6 +23,7 @@ pub mod naming;
 pub mod object;
 pub mod own;
 pub mod place;
+pub mod plain;
 pub mod policy;
 pub mod relax;
 pub mod request;

@@ -3,6 +3,7 @@
 use crate::{
     builtin,
     decision::Cause,
+    plain::excerpt,
     request::{Request, SERVICE_ACCOUNT},
     snapshot::Snapshot,
 };
@@ -26,6 +27,7 @@ impl Holder {
     /// Who acts by a certificate of this name; every name of the cluster's own is somebody's.
     pub(super) fn of_certificate(name: &str, snapshot: &Snapshot) -> Option<Self> {
         let of_cluster = || {
+            let name = excerpt(name);
             Self::new(
                 format!("`{name}`"),
                 Cause::new("BuiltinDelegation", name, "username"),
