@@ -4,6 +4,10 @@
 //! three a name prefix in a namespace that all share (`shop/*.apps/team-7-*`), two a name suffix in another
 //! (`bank/*.apps/*-team-7`), one a directory (`services/svc-7/**`); three more hold a kind everywhere
 //! (`*/quotas.example.com/*`).
+//!
+//! The zone that comes new, and overlaps with none: one of those in a namespace of its own, and in one that all share;
+//! one of a kind everywhere, as another 60 000 zones have places in every kind; one of 64 patterns.
+//!
 //! Each lookup goes to another place: uniformly over what the zones hold, every fourth to a place that none holds.
 
 #![expect(clippy::expect_used, reason = "a bench ends where its own patterns are wrong")]
@@ -101,6 +105,21 @@ fn lookup<'a>(index: &'a ZoneIndex, (place, is_path): &([String; 3], bool)) -> H
     }
 }
 
+fn newcomers() -> [(&'static str, Arc<Zone>); 4] {
+    let many: Vec<_> = (0..64)
+        .map(|i| format!("new-{i}/{{deployments,jobs}}.*/web-*"))
+        .collect();
+    [
+        ("namespace", nth_zone(10_000_000)),
+        ("shared namespace", nth_zone(10_000_004)),
+        (
+            "everywhere",
+            zone("everywhere", &["*/novelties.example.com/*".to_owned()], &[]),
+        ),
+        ("many patterns", zone("many", &many, &[])),
+    ]
+}
+
 fn bench(criterion: &mut Criterion) {
     let mut lookups = criterion.benchmark_group("zone lookup");
     for size in SIZES {
@@ -123,8 +142,7 @@ fn bench(criterion: &mut Criterion) {
     let mut changes = criterion.benchmark_group("zone change");
     for size in SIZES {
         let index = index(size);
-        for (kind, new) in [("namespace", 10_000_000), ("shared namespace", 10_000_004)] {
-            let new = nth_zone(new);
+        for (kind, new) in newcomers() {
             changes.bench_function(BenchmarkId::new(format!("overlap, {kind}"), size), |b| {
                 b.iter(|| assert_eq!(index.overlap(black_box(&new)), None));
             });

@@ -11,7 +11,7 @@ use imbl::{HashMap, OrdMap};
 
 use self::trie::{Entry, Trie};
 use crate::{
-    glob::{Glob, common_path},
+    glob::{Alternative, Glob, Part, common_path},
     identity::Identity,
     role::Role,
 };
@@ -98,6 +98,8 @@ pub struct Overlap {
 pub struct ZoneIndex {
     zones: OrdMap<Arc<str>, Arc<Zone>>,
     objects: Trie,
+    /// The same by kind, name and namespace: what holds a kind in every namespace meets little there.
+    kinds: Trie,
     paths: Trie,
     functions: HashMap<Arc<str>, Vec<Arc<Zone>>>,
 }
@@ -106,11 +108,16 @@ impl ZoneIndex {
     /// Adds a zone, in place of the one of the same name. An overlap is no error here: the place becomes contested.
     pub fn insert(&mut self, zone: Arc<Zone>) {
         self.remove(&zone.name);
-        for (root, globs) in [(&mut self.objects, &zone.objects), (&mut self.paths, &zone.paths)] {
-            for parts in globs.iter().flat_map(Glob::alternatives).map(Arc::clone) {
-                let zone = Arc::clone(&zone);
-                root.insert(Entry { parts, zone }, 0);
-            }
+        let entry = |parts: Alternative| Entry {
+            parts,
+            zone: Arc::clone(&zone),
+        };
+        for parts in alternatives(&zone.objects) {
+            self.objects.insert(entry(Arc::clone(parts)), 0);
+            self.kinds.insert(entry(by_kind(parts)), 0);
+        }
+        for parts in alternatives(&zone.paths) {
+            self.paths.insert(entry(Arc::clone(parts)), 0);
         }
         for id in &zone.function_ids {
             let holders = self.functions.entry(Arc::clone(id)).or_default();
@@ -124,10 +131,12 @@ impl ZoneIndex {
         let Some(zone) = self.zones.remove(name) else {
             return;
         };
-        for (root, globs) in [(&mut self.objects, &zone.objects), (&mut self.paths, &zone.paths)] {
-            for parts in globs.iter().flat_map(Glob::alternatives) {
-                root.remove(&zone, parts);
-            }
+        for parts in alternatives(&zone.objects) {
+            self.objects.remove(&zone, parts);
+            self.kinds.remove(&zone, &by_kind(parts));
+        }
+        for parts in alternatives(&zone.paths) {
+            self.paths.remove(&zone, parts);
         }
         for id in &zone.function_ids {
             let holders = self.functions.remove(id).unwrap_or_default();
@@ -187,20 +196,35 @@ impl ZoneIndex {
 
     /// What the zone has in common with another one; the one of its own name, which it would replace, apart. Exact.
     pub fn overlap(&self, zone: &Zone) -> Option<Overlap> {
-        overlap_of_globs(&self.objects, &zone.name, &zone.objects, Space::Objects)
-            .or_else(|| overlap_of_globs(&self.paths, &zone.name, &zone.paths, Space::Paths))
-            .or_else(|| self.overlap_of_functions(zone))
+        let objects = || alternatives(&zone.objects).find_map(|parts| self.common_object(&zone.name, parts));
+        let paths = || alternatives(&zone.paths).find_map(|parts| common(&self.paths, &zone.name, parts));
+        let of = |space| {
+            move |(other, witness)| Overlap {
+                other,
+                space,
+                witness,
+            }
+        };
+        objects()
+            .map(of(Space::Objects))
+            .or_else(|| paths().map(of(Space::Paths)))
+            .or_else(|| self.common_function(zone).map(of(Space::Functions)))
     }
 
-    fn overlap_of_functions(&self, zone: &Zone) -> Option<Overlap> {
+    fn common_object(&self, name: &str, parts: &Alternative) -> Option<(Arc<str>, String)> {
+        if !is_anywhere(parts) {
+            return common(&self.objects, name, parts);
+        }
+        let (other, witness) = common(&self.kinds, name, &by_kind(parts))?;
+        let (place, namespace) = witness.rsplit_once('/')?;
+        Some((other, format!("{namespace}/{place}")))
+    }
+
+    fn common_function(&self, zone: &Zone) -> Option<(Arc<str>, String)> {
         zone.function_ids.iter().find_map(|id| {
             let holders = self.functions.get(id)?;
             let other = holders.iter().find(|other| other.name != zone.name)?;
-            Some(Overlap {
-                other: Arc::clone(&other.name),
-                space: Space::Functions,
-                witness: id.to_string(),
-            })
+            Some((Arc::clone(&other.name), id.to_string()))
         })
     }
 }
@@ -211,17 +235,29 @@ impl fmt::Debug for ZoneIndex {
     }
 }
 
-fn overlap_of_globs(root: &Trie, name: &str, globs: &[Glob], space: Space) -> Option<Overlap> {
-    globs.iter().flat_map(Glob::alternatives).find_map(|parts| {
-        root.candidates(parts, &mut |entry| {
-            let foreign = *entry.zone.name != *name;
-            let witness = foreign.then(|| common_path(&entry.parts, parts)).flatten()?;
-            let other = Arc::clone(&entry.zone.name);
-            Some(Overlap {
-                other,
-                space,
-                witness,
-            })
-        })
+/// The patterns without alternation that these stand for.
+fn alternatives(globs: &[Glob]) -> impl Iterator<Item = &Alternative> {
+    globs.iter().flat_map(Glob::alternatives)
+}
+
+/// The pattern with the namespace last.
+fn by_kind(parts: &Alternative) -> Alternative {
+    parts.iter().skip(1).chain(parts.first()).cloned().collect()
+}
+
+/// Whether nothing is said of the namespace that an index could go by.
+fn is_anywhere(parts: &[Part]) -> bool {
+    match parts.first() {
+        Some(Part::One(segment)) => segment.prefix().is_empty() && segment.suffix().is_empty(),
+        Some(Part::Rest) | None => false,
+    }
+}
+
+/// A zone of another name that has a path in common with the pattern, and that path.
+fn common(root: &Trie, name: &str, parts: &[Part]) -> Option<(Arc<str>, String)> {
+    root.candidates(parts, &mut |entry| {
+        let foreign = *entry.zone.name != *name;
+        let witness = foreign.then(|| common_path(&entry.parts, parts)).flatten()?;
+        Some((Arc::clone(&entry.zone.name), witness))
     })
 }

@@ -11,16 +11,18 @@ use crate::{
     hash,
     object::{Change, ObjectError},
     policy::Policy,
-    request::Request,
+    request::{Operation, Request},
     snapshot::Snapshot,
 };
 
 /// Ends the chain when a built-in delegation covers the request. What permits is never delegated, not even to the
-/// garbage collector.
+/// garbage collector, and tickets and reviews are made by their own rules.
 pub(super) fn builtin(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), End> {
     let is_system = request.caller.username.starts_with("system:");
-    let permits = request.target.group == GROUP && request.target.namespace.is_none();
-    if is_system && !permits && builtin::covers(request, snapshot, &|| changed(request)) {
+    let target = &request.target;
+    let has_own_rules =
+        target.group == GROUP && (target.namespace.is_none() || request.operation == Operation::Create);
+    if is_system && !has_own_rules && builtin::covers(request, snapshot, &|| changed(request)) {
         let cause = Cause::new("BuiltinDelegation", request.caller.username, "username");
         return Err(End::Allow(Grant::new(Reason::Delegated, Some(cause))));
     }

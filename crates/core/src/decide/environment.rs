@@ -29,7 +29,7 @@ pub fn environment_of(request: &Request<'_>, snapshot: &Snapshot, policy: &Polic
 }
 
 fn of_namespace(request: &Request<'_>, snapshot: &Snapshot, policy: &Policy) -> Environment {
-    let name = request.target.name;
+    let name = request.target.parent().name;
     let shown = |object: &Object<'_>| of_shown_namespace(name, object, policy);
     let known = || snapshot.environment_of_namespace(name, policy);
     match &request.change {

@@ -12,6 +12,9 @@ macro_rules! reasons {
         }
 
         impl Reason {
+            /// All reasons.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
             /// The reason's name.
             pub const fn as_str(self) -> &'static str {
                 match self {

@@ -9,7 +9,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use countersign_core::{
     binding::{Binding, BoundTarget},
-    decide::{KEYS_SECRET, ticket_namespace},
+    decide::KEYS_SECRET,
     delegation::{DelegatedNamespaces, DelegatedResource, Delegation},
     digest::{Digest, MacKey},
     environment::Environment,
@@ -30,8 +30,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     rules,
     world::{
-        Asks, Case, ClaimIs, Content, Deed, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, StateIs,
-        TicketFlaw, ZoneIs,
+        Asks, Case, ClaimIs, Content, Deed, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, Shown,
+        StateIs, TicketFlaw, WhereIs, ZoneIs,
     },
 };
 
@@ -61,6 +61,7 @@ pub fn snapshot(case: &Case) -> Snapshot {
         stamp: MacKey::new([2; 32]),
     });
     snapshot.latched = case.latched;
+    snapshot.switched_off = case.switched_off;
     snapshot.policy = match case.policy {
         PolicyIs::Loaded => PolicyState::Loaded(Arc::new(policy(&case.rules))),
         PolicyIs::Absent => PolicyState::Absent(Arc::new(Policy::default())),
@@ -115,6 +116,7 @@ fn policy(rules: &Rules) -> Policy {
     policy.unzoned.prod = rules.unzoned_prod;
     policy.unzoned.elsewhere = rules.unzoned_elsewhere;
     policy.approvals.agent_owner_may_review = rules.agent_owner_may_review;
+    policy.approvals.max_pending = rules.max_pending;
     policy.review_rules = rules
         .review_rules
         .iter()
@@ -188,7 +190,11 @@ fn zone(zone: &ZoneIs) -> Zone {
         owner: id(zone.owner),
         cooperators: ids(&zone.cooperators),
         reviewers: ids(&zone.reviewers),
-        objects: vec![Glob::object(zone.glob).unwrap()],
+        objects: zone
+            .globs
+            .iter()
+            .map(|glob| Glob::object(glob).unwrap())
+            .collect(),
         paths: Vec::new(),
         function_ids: Vec::new(),
         require_review: zone.require_review,
@@ -215,15 +221,16 @@ fn add_places(case: &Case, snapshot: &mut Snapshot) {
                 resource: spec.resource.1.into(),
                 subresource: spec.subresource.into(),
             }],
-            operations: vec![spec.operation],
-            namespaces: spec
-                .namespaces
-                .as_ref()
-                .map_or(DelegatedNamespaces::ClusterScoped, |names| {
+            operations: spec.operations.clone(),
+            namespaces: match &spec.place {
+                WhereIs::ClusterScoped => DelegatedNamespaces::ClusterScoped,
+                WhereIs::Names(names) => {
                     DelegatedNamespaces::Names(names.iter().map(|name| (*name).into()).collect())
-                }),
-            fields: spec.field.into_iter().map(str::to_owned).collect(),
-            expires_at: spec.expired.then(now),
+                }
+                WhereIs::Tier(tier) => DelegatedNamespaces::Labels(vec![("tier".into(), (*tier).into())]),
+            },
+            fields: spec.fields.iter().map(|field| (*field).to_owned()).collect(),
+            expires_at: spec.ends.map(in_seconds),
             degraded: spec.degraded.then(|| "Invalid".into()),
         };
         let of_user = snapshot.delegations.entry(spec.username.into()).or_default();
@@ -266,6 +273,8 @@ pub struct Asked {
     hidden: Hidden,
     own: Option<Own>,
     generates_name: bool,
+    hides_old: bool,
+    dry_run: bool,
 }
 
 fn object(deed: &Deed, is_new: bool) -> String {
@@ -274,13 +283,25 @@ fn object(deed: &Deed, is_new: bool) -> String {
     let labels = label.map_or_else(String::new, |value| {
         format!(r#","labels":{{"countersign.dev/environment":"{value}"}}"#)
     });
-    let content = |of: Content| i32::from(is_new && deed.content == of);
+    let content = |of: &[Content]| i32::from(is_new && of.contains(&deed.content));
+    let both = Content::SpecAndOwnerReferences;
+    let note = if content(&[Content::Spelling]) == 1 {
+        r"\u0078"
+    } else {
+        "x"
+    };
+    let garbled = if deed.shown == Shown::Garbled {
+        r#""spec":{},"#
+    } else {
+        ""
+    };
     format!(
-        r#"{{"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7"{labels},"ownerReferences":[{}]}},"spec":{{"a":{}}},"status":{{"b":{}}}}}"#,
+        r#"{{{garbled}"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7","generation":{}{labels},"ownerReferences":[{}]}},"spec":{{"a":{},"nodeName":"n1","note":"{note}"}},"status":{{"b":{}}}}}"#,
         deed.name,
-        content(Content::OwnerReferences),
-        content(Content::Spec),
-        content(Content::Status),
+        content(&[Content::Bookkeeping]),
+        content(&[Content::OwnerReferences, both]),
+        content(&[Content::Spec, both]),
+        content(&[Content::Status]),
     )
 }
 
@@ -298,6 +319,7 @@ impl Asked {
             new: r#"{"metadata":{"uid":"u"},"spec":2}"#.to_owned(),
             own,
             generates_name: false,
+            hides_old: false,
             ..Self::deed(case)
         };
         match &case.asks {
@@ -314,13 +336,12 @@ impl Asked {
                 own_kind(operation, resource, None, name, own)
             }
             Asks::Ticket(flaw) => {
-                let snapshot = snapshot(case);
-                let home = ticket_namespace(case.deed.namespace, &snapshot).to_owned();
+                let home = rules::ticket_home(case);
                 let away = if home == "lab" { "billing" } else { "lab" };
                 let home = if *flaw == TicketFlaw::WrongPlace {
                     away
                 } else {
-                    &home
+                    home
                 };
                 let own = Own::Ticket(Box::new(draft(*flaw, case)));
                 own_kind(Operation::Create, "approvaltickets", Some(home), "t", Some(own))
@@ -390,13 +411,17 @@ impl Asked {
         Self {
             username: case.caller.username,
             uid: case.caller.uid,
-            groups: case.caller.group.into_iter().map(Cow::Borrowed).collect(),
+            groups: case.caller.groups.iter().copied().map(Cow::Borrowed).collect(),
             operation: deed.operation,
             group: deed.resource.0,
             resource: deed.resource.1.to_owned(),
             subresource: deed.subresource,
             namespace: deed.namespace.map(str::to_owned),
-            name: deed.name.to_owned(),
+            name: if deed.names_port {
+                format!("https:{}:8443", deed.name)
+            } else {
+                deed.name.to_owned()
+            },
             old: object(deed, false),
             new: object(deed, true),
             hidden: Hidden {
@@ -405,6 +430,8 @@ impl Asked {
             },
             own: None,
             generates_name: deed.generates_name,
+            hides_old: deed.shown == Shown::Not,
+            dry_run: case.dry_run,
         }
     }
 
@@ -419,7 +446,7 @@ impl Asked {
                 old: old(),
                 new: new(),
             },
-            Operation::Delete => Change::Delete(Some(old())),
+            Operation::Delete => Change::Delete((!self.hides_old).then(old)),
             Operation::Connect => Change::Connect(Some(new())),
         };
         let mut request = Request {
@@ -443,7 +470,7 @@ impl Asked {
             hidden: None,
             own: self.own.as_ref(),
             generates_name: self.generates_name,
-            dry_run: false,
+            dry_run: self.dry_run,
         };
         request.hidden = request.hides_its_object().then_some(&self.hidden);
         request
@@ -478,6 +505,23 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
             ..policy(&case.rules)
         })),
         Permit::RemoveGrant(_) | Permit::RemovePolicy | Permit::RemoveZone => Own::Removed,
+        Permit::Team => Own::Team(Team {
+            members: ids(&["user:bob"]),
+            groups: Vec::new(),
+        }),
+        Permit::Delegation => Own::WriteDelegation(Delegation {
+            name: "new".into(),
+            username: "system:serviceaccount:lab:stray".into(),
+            resources: Vec::new(),
+            operations: vec![Operation::Create],
+            namespaces: DelegatedNamespaces::ClusterScoped,
+            fields: Vec::new(),
+            expires_at: None,
+            degraded: None,
+        }),
+        Permit::Unsealed => Own::Unsealed {
+            attestation: "countersign.dev/attest=x".to_owned(),
+        },
         Permit::Invalid => Own::Invalid("spec.members[0]: `Alice` is not an identity".to_owned()),
         Permit::Unknown => return None,
     })
@@ -607,6 +651,30 @@ fn add_tickets(case: &Case, snapshot: &mut Snapshot) {
         let of_binding = snapshot.tickets.entry(ticket.binding.digest()).or_default();
         of_binding.push_back(Arc::new(ticket));
     }
+    add_waiting(case, snapshot);
+}
+
+/// Tickets for other changes of the caller, in the namespace where a ticket for the deed would live.
+fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
+    let Some(who) = rules::caller_identity(case).filter(|_| case.deed.shown == Shown::Whole) else {
+        return;
+    };
+    let home: Arc<str> = rules::ticket_home(case).into();
+    let another = Ticket {
+        namespace: home.clone(),
+        name: "another".into(),
+        uid: "another".into(),
+        resource_version: "1".into(),
+        requester: id(&who),
+        pointers: Vec::new(),
+        authors: Vec::new(),
+        nonce: "another".into(),
+        created: now(),
+        state: TicketState::Pending { until: in_seconds(9) },
+        binding: binding(case, &who, Environment::Prod),
+    };
+    let waiting = std::iter::repeat_n(Arc::new(another), case.waiting).collect();
+    snapshot.pending.insert((id(&who), home), waiting);
 }
 
 /// A ticket for the deed as its requester would make it, but for one flaw.

@@ -9,14 +9,15 @@ use countersign_core::{
 };
 
 use crate::world::{
-    AgentIs, Asks, Case, ClaimIs, Content, Deed, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, StateIs,
-    TicketFlaw, TicketIs, ZoneIs,
+    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, OperatorsOwn, Permit, PolicyIs, ReviewFlaw,
+    Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Allow(Reason),
-    NeedsTicket,
+    /// With the approval of so many.
+    NeedsTicket(u32),
     Deny(Reason),
 }
 
@@ -28,13 +29,20 @@ pub const OPERATOR_UID: &str = "operator-uid";
 /// The verdict, and what is enforced of it.
 pub fn judge(case: &Case) -> (Verdict, Verdict) {
     let verdict = verdict(case);
+    let blocks = is_strict_mode(case) && !case.switched_off;
     let relaxed = match verdict {
         Allow(_) => false,
         Deny(reason) if is_integrity(reason) || is_workflow(case) => false,
-        Deny(reason) if is_fail_closed(reason) => !is_strict_mode(case),
-        NeedsTicket | Deny(_) => !is_strict_mode(case) || warns(case),
+        Deny(reason) if is_fail_closed(reason) => !blocks,
+        NeedsTicket(_) | Deny(_) => !blocks || warns(case),
     };
-    (verdict, if relaxed { Allow(Reason::Relaxed) } else { verdict })
+    let enforced = match verdict {
+        _ if relaxed => Allow(Reason::Relaxed),
+        // It stores nothing, and tells what to ask for.
+        NeedsTicket(_) if case.dry_run => Allow(Reason::Preview),
+        verdict => verdict,
+    };
+    (verdict, enforced)
 }
 
 fn is_integrity(reason: Reason) -> bool {
@@ -50,6 +58,7 @@ fn is_integrity(reason: Reason) -> bool {
         R::BindingMismatch,
         R::IneligibleReviewer,
         R::StrictMode,
+        R::Unsealed,
     ]
     .contains(&reason)
 }
@@ -58,6 +67,7 @@ fn is_fail_closed(reason: Reason) -> bool {
     [
         Reason::PolicyUnreadable,
         Reason::PolicyMissing,
+        Reason::Unreadable,
         Reason::ZoneContested,
     ]
     .contains(&reason)
@@ -104,6 +114,7 @@ fn rules(case: &Case) -> Option<Rules> {
             review_rules: Vec::new(),
             group_roles: Vec::new(),
             agent_owner_may_review: false,
+            max_pending: 50,
         }),
     }
 }
@@ -140,17 +151,21 @@ pub fn environment(case: &Case) -> Environment {
         };
     }
     if deed.resource.1 == "namespaces" {
+        let known = || match case.namespaces.iter().find(|known| known.name == deed.name) {
+            Some(known) => by_labels(deed.name, known.environment, known.tier, &rules),
+            None => by_labels(deed.name, None, None, &rules),
+        };
         let (old, new) = deed.labels;
         let old = || by_labels(deed.name, old, None, &rules);
         let new = || by_labels(deed.name, new, None, &rules);
         return match (deed.operation, deed.subresource) {
-            (Create, "") => new(),
+            (Create | Connect, subresource) if !subresource.is_empty() => known(),
+            (Delete, _) if deed.shown == Shown::Not => known(),
+            // Nobody lowers a place by a label that cannot be read.
+            _ if deed.shown == Shown::Garbled => Environment::Prod,
+            (Create | Connect, _) => new(),
             (Update, _) => old().max(new()),
             (Delete, _) => old(),
-            (Create | Connect, _) => match case.namespaces.iter().find(|known| known.name == deed.name) {
-                Some(known) => by_labels(deed.name, known.environment, known.tier, &rules),
-                None => by_labels(deed.name, None, None, &rules),
-            },
         };
     }
     let scoped = rules.environments.iter().find(|rule| rule.cluster_scoped);
@@ -221,7 +236,7 @@ fn verdict(case: &Case) -> Verdict {
         Err(reason) => return Deny(reason),
     };
     match &case.asks {
-        Asks::Ticket(flaw) => ticket_made(*flaw, case, &actor),
+        Asks::Ticket(flaw) => ticket_made(*flaw, case, &actor, &rules),
         Asks::Review(index, decision, flaw) => review_made(*index, *decision, *flaw, case, &actor, &rules),
         Asks::Permit(permit) => permission_written(permit, case, &actor, &rules),
         Asks::Deed => deed_done(case, &actor, &rules),
@@ -271,22 +286,32 @@ fn is_terminating(namespace: &str, case: &Case) -> bool {
         .any(|known| known.name == namespace && known.terminating)
 }
 
-/// What the three members of the control plane among the callers do by themselves.
+/// What the members of the control plane among the callers do by themselves.
 fn is_built_in(case: &Case) -> bool {
     let deed = &case.deed;
     let is_deed = matches!(case.asks, Asks::Deed);
-    let only = |content| deed.operation == Update && [Content::Nothing, content].contains(&deed.content);
+    let only = |fields: &[&str]| deed.operation == Update && changes_only(deed, fields);
     let what = (deed.resource.1, deed.subresource);
     match case.caller.username {
+        // The API server itself, but for what permits and for tickets and reviews.
+        "system:apiserver" => match case.asks {
+            Asks::Deed => deed.operation != Connect,
+            Asks::OperatorsOwn(own) => own == OperatorsOwn::Lease,
+            Asks::Permit(_) | Asks::Ticket(_) | Asks::Review(..) => false,
+        },
+        "system:serviceaccount:kube-system:generic-garbage-collector" => {
+            is_deed && (deed.operation == Delete || only(&["/metadata/ownerReferences"]))
+        }
         "system:serviceaccount:kube-system:replicaset-controller" => {
             is_deed
                 && what == ("pods", "")
-                && (matches!(deed.operation, Create | Delete) || only(Content::OwnerReferences))
+                && (matches!(deed.operation, Create | Delete) || only(&["/metadata/ownerReferences"]))
         }
         "system:serviceaccount:kube-system:namespace-controller" => match case.asks {
             Asks::Deed => {
                 deed.operation == Delete && deed.namespace.is_some_and(|name| is_terminating(name, case))
-                    || (deed.operation == Update && what == ("namespaces", "status"))
+                    || (deed.operation == Update
+                        && [("namespaces", "status"), ("namespaces", "finalize")].contains(&what))
             }
             Asks::OperatorsOwn(OperatorsOwn::ReviewRemoval) => is_terminating("billing", case),
             _ => false,
@@ -295,13 +320,51 @@ fn is_built_in(case: &Case) -> bool {
             is_deed
                 && match what {
                     ("pods", "binding") => deed.operation == Create,
-                    ("pods", "status") => only(Content::Status),
+                    ("pods", "status") => only(&["/status"]),
                     ("pods", "") => deed.operation == Delete,
                     _ => false,
                 }
         }
+        // All pods are bound to this node, and none is being deleted.
+        "system:node:n1" => {
+            is_deed
+                && case.caller.groups.contains(&"system:nodes")
+                && what == ("pods", "status")
+                && only(&["/status"])
+        }
         _ => false,
     }
+}
+
+/// The granules that an update changes; of what cannot be read it cannot be told.
+fn changed(deed: &Deed) -> Option<Vec<&'static str>> {
+    let mut granules = match deed.content {
+        _ if deed.shown != Shown::Whole => return None,
+        Content::Nothing | Content::Bookkeeping | Content::Spelling => Vec::new(),
+        Content::Spec => vec!["/spec/a"],
+        Content::Status => vec!["/status/b"],
+        Content::OwnerReferences => vec!["/metadata/ownerReferences"],
+        Content::SpecAndOwnerReferences => vec!["/spec/a", "/metadata/ownerReferences"],
+    };
+    if is_relabelled(deed) {
+        granules.push("/metadata/labels/countersign.dev~1environment");
+    }
+    Some(granules)
+}
+
+fn is_relabelled(deed: &Deed) -> bool {
+    deed.resource.1 == "namespaces" && deed.labels.0 != deed.labels.1
+}
+
+/// Whether all that an update changes is one of these fields, or lies below one.
+fn changes_only(deed: &Deed, fields: &[&str]) -> bool {
+    let is_below =
+        |granule: &str, field: &&str| granule == *field || granule.starts_with(&format!("{field}/"));
+    changed(deed).is_some_and(|changed| {
+        changed
+            .iter()
+            .all(|granule| fields.iter().any(|field| is_below(granule, field)))
+    })
 }
 
 fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
@@ -315,12 +378,13 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
         (strict && remain < live.len() && remain < needed).then_some(Reason::TooFewAdmins)
     };
     match permit {
+        Permit::Unsealed => Some(Reason::Unsealed),
         Permit::Invalid | Permit::Unknown => Some(Reason::Invalid),
         Permit::Zone(zone) => {
             let overlaps = case
                 .zones
                 .iter()
-                .any(|other| other.name != zone.name && meet(other.glob, zone.glob));
+                .any(|other| other.name != zone.name && zones_meet(other, zone));
             overlaps.then_some(Reason::ZoneOverlap)
         }
         Permit::Agent(who, account) => {
@@ -343,7 +407,7 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
             }
             (!next && is_on && case.rules.locked).then_some(Reason::StrictMode)
         }
-        Permit::RemoveZone => None,
+        Permit::RemoveZone | Permit::Team | Permit::Delegation => None,
     }
 }
 
@@ -410,7 +474,8 @@ pub fn caller_identity(case: &Case) -> Option<String> {
 
 fn identity(case: &Case, rules: &Rules) -> Result<String, Reason> {
     let name = case.caller.username;
-    if let Some(account) = name.strip_prefix("system:serviceaccount:") {
+    let account = name.strip_prefix("system:serviceaccount:");
+    if let Some(account) = account.filter(|account| account.contains(':')) {
         let listing: Vec<_> = case
             .agents
             .iter()
@@ -443,12 +508,13 @@ fn identity(case: &Case, rules: &Rules) -> Result<String, Reason> {
 }
 
 fn actor(who: String, case: &Case, rules: &Rules) -> Result<Actor, Reason> {
-    let group = case.caller.group;
+    let groups = &case.caller.groups;
     let teams: Vec<_> = case
         .teams
         .iter()
         .filter(|team| {
-            team.members.iter().any(|member| *member == who) || (group.is_some() && team.group == group)
+            let by_group = team.group.is_some_and(|group| groups.contains(&group));
+            by_group || team.members.iter().any(|member| *member == who)
         })
         .map(|team| team.identity)
         .collect();
@@ -467,7 +533,7 @@ fn actor(who: String, case: &Case, rules: &Rules) -> Result<Actor, Reason> {
             role,
         });
     }
-    let group_roles = rules.group_roles.iter().filter(|(name, _)| Some(*name) == group);
+    let group_roles = rules.group_roles.iter().filter(|(name, _)| groups.contains(name));
     let role = human_role(
         &who,
         &teams,
@@ -515,64 +581,111 @@ fn is_delegated(case: &Case, who: &Result<String, Reason>) -> bool {
     if named {
         return false;
     }
+    case.delegations.iter().any(|delegation| covers(delegation, case))
+}
+
+fn covers(delegation: &DelegationIs, case: &Case) -> bool {
     let deed = &case.deed;
-    case.delegations.iter().any(|delegation| {
-        let place = match (&delegation.namespaces, deed.namespace) {
-            (None, namespace) => namespace.is_none(),
-            (Some(names), Some(namespace)) => names.contains(&namespace),
-            (Some(_), None) => false,
-        };
-        let fields = delegation.field;
-        let status = delegation.subresource == "status";
-        let within = match (deed.operation, fields, status) {
-            (_, None, false) => true,
-            (Update, fields, status) => match deed.content {
-                Content::Nothing => true,
-                Content::Spec => fields.is_some_and(|field| field.starts_with("/spec")),
-                Content::Status => status,
-                Content::OwnerReferences => fields == Some("/metadata/ownerReferences"),
-            },
-            // The whole object is removed, a body is none of the object's fields, a connection has none.
-            (Create | Delete | Connect, ..) => false,
-        };
-        delegation.username == case.caller.username
-            && delegation.resource == deed.resource
-            && delegation.subresource == deed.subresource
-            && delegation.operation == deed.operation
-            && place
-            && within
-            && !delegation.expired
-            && !delegation.degraded
-    })
+    let holds_there = match (&delegation.place, deed.namespace) {
+        (WhereIs::ClusterScoped, namespace) => namespace.is_none(),
+        (WhereIs::Names(names), Some(namespace)) => names.contains(&namespace),
+        (WhereIs::Tier(tier), Some(namespace)) => case
+            .namespaces
+            .iter()
+            .any(|known| known.name == namespace && known.tier == Some(*tier)),
+        (WhereIs::Names(_) | WhereIs::Tier(_), None) => false,
+    };
+    let mut fields = delegation.fields.clone();
+    if delegation.subresource == "status" {
+        fields.push("/status");
+    }
+    // The whole object is made or removed, a body is none of the object's fields, a connection has none.
+    let changes_within = fields.is_empty() || (deed.operation == Update && changes_only(deed, &fields));
+    delegation.username == case.caller.username
+        && delegation.resource == deed.resource
+        && delegation.subresource == deed.subresource
+        && delegation.operations.contains(&deed.operation)
+        && holds_there
+        && changes_within
+        && delegation.ends.is_none_or(|left| left > 0)
+        && !delegation.degraded
 }
 
 // Zones.
 
-fn segments(glob: &str) -> Vec<&str> {
-    glob.split('/').collect()
+/// The patterns without alternation that a pattern stands for.
+fn alternatives(glob: &str) -> Vec<String> {
+    let Some((before, rest)) = glob.split_once('{') else {
+        return vec![glob.to_owned()];
+    };
+    let (choices, after) = rest.split_once('}').expect("braces come in pairs");
+    choices
+        .split(',')
+        .flat_map(|choice| alternatives(&format!("{before}{choice}{after}")))
+        .collect()
 }
 
-fn under(glob: &[&str], path: &[&str]) -> bool {
-    match (glob, path) {
-        ([], []) | (["**"], _) => true,
-        (["*", glob @ ..], [_, path @ ..]) => under(glob, path),
-        ([first, glob @ ..], [segment, path @ ..]) => first == segment && under(glob, path),
+/// The three segments of a pattern; `**` is its last one and stands for all that follow.
+fn segments(glob: &str) -> Vec<String> {
+    let mut segments: Vec<String> = glob.split('/').map(str::to_owned).collect();
+    if segments.last().is_some_and(|last| last == "**") {
+        segments.pop();
+        segments.resize(3, "*".to_owned());
+    }
+    segments
+}
+
+/// What one character of a segment may be, or `None` for any text.
+type Piece = Option<String>;
+
+fn pieces(segment: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut rest = segment.chars();
+    while let Some(c) = rest.next() {
+        pieces.push(match c {
+            '*' => None,
+            '?' => Some("abcdefghijklmnopqrstuvwxyz0123456789-.@".to_owned()),
+            '[' => {
+                let class: String = rest.by_ref().take_while(|c| *c != ']').collect();
+                let (first, last) = class.split_once('-').expect("classes are ranges");
+                let (first, last) = (first.chars().next(), last.chars().next());
+                Some((first.unwrap()..=last.unwrap()).collect())
+            }
+            c => Some(c.to_string()),
+        });
+    }
+    pieces
+}
+
+/// Whether some text is of both patterns.
+fn pieces_meet(a: &[Piece], b: &[Piece]) -> bool {
+    match (a, b) {
+        ([], []) => true,
+        ([None, rest @ ..], other) | (other, [None, rest @ ..]) => {
+            let star = if a.first() == Some(&None) { a } else { b };
+            pieces_meet(rest, other) || matches!(other, [_, others @ ..] if pieces_meet(star, others))
+        }
+        ([Some(a), rest @ ..], [Some(b), others @ ..]) => {
+            a.chars().any(|c| b.contains(c)) && pieces_meet(rest, others)
+        }
         _ => false,
     }
 }
 
-/// Whether two globs of these few shapes have an object in common: `**` is last in each.
+/// Whether two patterns have an object in common.
 fn meet(a: &str, b: &str) -> bool {
-    let stretch = |glob: &str| {
-        let mut parts: Vec<String> = segments(glob).into_iter().map(str::to_owned).collect();
-        if parts.last().is_some_and(|last| last == "**") {
-            parts.pop();
-        }
-        parts.resize(3, "*".to_owned());
-        parts
-    };
-    let both = stretch(a).into_iter().zip(stretch(b));
-    both.into_iter().all(|(a, b)| a == b || a == "*" || b == "*")
+    alternatives(a).iter().any(|a| {
+        alternatives(b).iter().any(|b| {
+            segments(a)
+                .iter()
+                .zip(&segments(b))
+                .all(|(a, b)| pieces_meet(&pieces(a), &pieces(b)))
+        })
+    })
+}
+
+fn zones_meet(a: &ZoneIs, b: &ZoneIs) -> bool {
+    a.globs.iter().any(|a| b.globs.iter().any(|b| meet(a, b)))
 }
 
 struct Place {
@@ -596,7 +709,7 @@ impl Place {
     }
 
     fn is_under(&self, glob: &str) -> bool {
-        under(&segments(glob), &[self.project, &self.resource, self.name])
+        meet(glob, &format!("{}/{}/{}", self.project, self.resource, self.name))
     }
 
     /// The zone of the place, `Err` when several claim it or it cannot be read.
@@ -604,7 +717,7 @@ impl Place {
         let holding: Vec<_> = case
             .zones
             .iter()
-            .filter(|zone| self.is_under(zone.glob))
+            .filter(|zone| zone.globs.iter().any(|glob| self.is_under(glob)))
             .collect();
         match holding.as_slice() {
             [] => Ok(None),
@@ -663,9 +776,14 @@ fn deed_done(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         Ok(reviewed) => reviewed,
         Err(reason) => return Deny(reason),
     };
-    let relabelled = deed.resource.1 == "namespaces" && deed.labels.0 != deed.labels.1;
-    if deed.operation == Update && deed.content == Content::Nothing && !relabelled {
-        return Allow(Reason::NoOp);
+    let same_text = deed.content == Content::Nothing && !is_relabelled(deed);
+    if deed.operation == Update {
+        match changed(deed) {
+            _ if same_text => return Allow(Reason::NoOp),
+            Some(changed) if changed.is_empty() => return Allow(Reason::NoOp),
+            Some(_) => {}
+            None => return Deny(Reason::Malformed),
+        }
     }
     let by_rule = rules.review_rules.iter().any(|(glob, ..)| place.is_under(glob));
     if environment != Environment::Prod && !reviewed && !by_rule {
@@ -674,7 +792,11 @@ fn deed_done(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
     if deed.generates_name {
         return Deny(Reason::GeneratedName);
     }
-    by_tickets(case, actor, rules)
+    match deed.shown {
+        Shown::Whole => by_tickets(case, actor, rules),
+        Shown::Garbled => Deny(Reason::Malformed),
+        Shown::Not => Deny(Reason::Unreadable),
+    }
 }
 
 fn permission_written(permit: &Permit, case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
@@ -690,7 +812,7 @@ fn permission_written(permit: &Permit, case: &Case, actor: &Actor, rules: &Rules
         name,
     };
     match standing(&place, Environment::Prod, case, actor, rules) {
-        Ok(_) => NeedsTicket,
+        Ok(_) => NeedsTicket(reviews_asked(&place, case, rules)),
         Err(reason) => Deny(reason),
     }
 }
@@ -703,7 +825,9 @@ pub fn permission_target(permit: &Permit) -> (&'static str, &'static str) {
         Permit::Agent("agent:bot", _) => ("agents", "bot"),
         Permit::Agent(..) => ("agents", "robo"),
         Permit::Policy { .. } | Permit::RemovePolicy => ("accesspolicies", "default"),
-        Permit::Invalid => ("teams", "red"),
+        Permit::Team | Permit::Invalid => ("teams", "red"),
+        Permit::Delegation => ("writedelegations", "new"),
+        Permit::Unsealed => ("rolegrants", "g0"),
         Permit::Unknown => ("novelties", "x"),
     }
 }
@@ -719,7 +843,7 @@ fn lease_written(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         name: "leader",
     };
     match standing(&place, Environment::Prod, case, actor, rules) {
-        Ok(_) => NeedsTicket,
+        Ok(_) => NeedsTicket(reviews_asked(&place, case, rules)),
         Err(reason) => Deny(reason),
     }
 }
@@ -727,6 +851,7 @@ fn lease_written(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
 // Tickets.
 
 fn by_tickets(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
+    let needs_ticket = NeedsTicket(reviews_asked(&Place::of(&case.deed), case, rules));
     let matching: Vec<_> = case
         .tickets
         .iter()
@@ -745,7 +870,7 @@ fn by_tickets(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         .iter()
         .any(|ticket| matches!(ticket.state, StateIs::Pending(left) if left > 0))
     {
-        return NeedsTicket;
+        return needs_ticket;
     }
     let denied = |ticket: &&TicketIs| matches!(ticket.state, StateIs::Denied) && ticket.hours_old < 24;
     if matching.iter().any(denied) {
@@ -761,7 +886,7 @@ fn by_tickets(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
     if matching.iter().any(held) {
         return Deny(Reason::TicketSpent);
     }
-    NeedsTicket
+    needs_ticket
 }
 
 fn is_usable(state: &StateIs, deed: &Deed) -> bool {
@@ -791,21 +916,27 @@ fn is_approved(ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
     let mut approvers: Vec<&str> = Vec::new();
     for review in counting {
         let who = reviewer(review.reviewer, case, rules);
-        if !approvers.contains(&review.reviewer) && may_review(&who, ticket, case, rules) {
+        let may = may_review(&who, ReviewDecision::Approve, ticket, case, rules);
+        if !approvers.contains(&review.reviewer) && may {
             approvers.push(review.reviewer);
         }
     }
-    let place = Place::of(&case.deed);
-    let Ok(zone) = place.zone(case) else { return false };
+    approvers.len() >= reviews_asked(&Place::of(&case.deed), case, rules) as usize
+}
+
+/// How many people must approve there: the most that zone, rules and defaults ask, and at least one.
+fn reviews_asked(place: &Place, case: &Case, rules: &Rules) -> u32 {
+    let by_zone = place
+        .zone(case)
+        .ok()
+        .flatten()
+        .map_or(0, |zone| zone.min_reviewers);
     let by_rules = rules
         .review_rules
         .iter()
         .filter(|(glob, ..)| place.is_under(glob));
-    let asked = by_rules
-        .map(|(_, min, _)| *min)
-        .chain([1, rules.min_reviewers, zone.map_or(0, |zone| zone.min_reviewers)])
-        .max();
-    approvers.len() >= asked.unwrap_or(1) as usize
+    let asked = by_rules.map(|(_, min, _)| *min);
+    asked.chain([1, rules.min_reviewers, by_zone]).max().unwrap_or(1)
 }
 
 /// A reviewer who is not the one who calls: without directory groups.
@@ -828,12 +959,14 @@ fn owner_of<'a>(agent: &str, case: &'a Case) -> Option<&'a AgentIs> {
     case.agents.iter().find(|known| known.identity == agent)
 }
 
-fn may_review(who: &Actor, ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
+fn may_review(who: &Actor, decision: ReviewDecision, ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
     let subject = subject_of(ticket, case);
     let requester = ticket.requester.map_or_else(|| subject.clone(), str::to_owned);
+    // Who asks names the authors, and silences nobody who says no by that.
+    let wrote = ticket.authors.iter().any(|author| *author == who.identity);
     let involved = who.identity == subject
         || who.identity == requester
-        || ticket.authors.iter().any(|author| *author == who.identity);
+        || (wrote && decision == ReviewDecision::Approve);
     let owns = owner_of(&subject, case).is_some_and(|agent| agent.owner == who.identity);
     if !who.is_human() || involved || (owns && !rules.agent_owner_may_review) {
         return false;
@@ -867,25 +1000,33 @@ pub fn subject_of(ticket: &TicketIs, case: &Case) -> String {
 
 // Tickets and reviews that are made.
 
-fn ticket_made(flaw: TicketFlaw, case: &Case, actor: &Actor) -> Verdict {
+fn ticket_made(flaw: TicketFlaw, case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
     use TicketFlaw as F;
-    let bound_to_uid = bound_uid(&case.deed);
+    let too_many = flaw != F::WrongPlace && case.waiting >= rules.max_pending;
     match flaw {
         F::Unstamped => Deny(Reason::OperatorOnly),
         _ if actor.role == Role::Reader => Deny(Reason::ReaderWrites),
         F::ForeignSubject => Deny(Reason::ForeignSubject),
+        F::OtherCluster | F::WrongHash => Deny(Reason::BindingMismatch),
+        // They are counted in each namespace.
+        _ if too_many => Deny(Reason::TooManyPending),
         // Nothing was there to vanish.
-        F::Vanished if !bound_to_uid => Allow(Reason::Workflow),
+        F::Vanished if !bound_uid(&case.deed) => Allow(Reason::Workflow),
         // The environment of a cluster-scoped object is looked at when the ticket is used.
         F::WrongEnvironment if case.deed.namespace.is_none() => Allow(Reason::Workflow),
-        F::OtherCluster
-        | F::WrongPlace
-        | F::WrongEnvironment
-        | F::WrongChange
-        | F::WrongHash
-        | F::Vanished => Deny(Reason::BindingMismatch),
+        F::WrongPlace | F::WrongEnvironment | F::WrongChange | F::Vanished => Deny(Reason::BindingMismatch),
         F::None => Allow(Reason::Workflow),
     }
+}
+
+/// Where a ticket for the deed lives: with its target while that stays, else with the operator.
+pub fn ticket_home(case: &Case) -> &'static str {
+    let target = case.deed.namespace;
+    let stays = case
+        .namespaces
+        .iter()
+        .any(|known| Some(known.name) == target && !known.terminating);
+    target.filter(|_| stays).unwrap_or("countersign-system")
 }
 
 /// Whether the deed is about an object that exists.
@@ -931,7 +1072,7 @@ fn review_made(
                 .requester
                 .is_some_and(|requester| requester == actor.identity)
     } else {
-        may_review(actor, ticket, case, rules)
+        may_review(actor, decision, ticket, case, rules)
     };
     if may {
         Allow(Reason::Workflow)

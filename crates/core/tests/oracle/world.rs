@@ -13,6 +13,8 @@ pub const NAMESPACES: [&str; 3] = ["billing", "lab", "attic"];
 pub struct Case {
     pub policy: PolicyIs,
     pub latched: bool,
+    /// By the annotation on the webhook configuration.
+    pub switched_off: bool,
     pub rules: Rules,
     pub grants: Vec<GrantIs>,
     pub teams: Vec<TeamIs>,
@@ -23,8 +25,11 @@ pub struct Case {
     /// The write that all tickets are about, or nearly.
     pub deed: Deed,
     pub tickets: Vec<TicketIs>,
+    /// How many tickets of the caller wait for reviews already, where a new one would live.
+    pub waiting: usize,
     pub caller: CallerIs,
     pub asks: Asks,
+    pub dry_run: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +61,7 @@ pub struct Rules {
     pub review_rules: Vec<(&'static str, u32, Vec<Role>)>,
     pub group_roles: Vec<(&'static str, Role)>,
     pub agent_owner_may_review: bool,
+    pub max_pending: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -98,7 +104,7 @@ pub struct ZoneIs {
     pub owner: &'static str,
     pub cooperators: Vec<&'static str>,
     pub reviewers: Vec<&'static str>,
-    pub glob: &'static str,
+    pub globs: Vec<&'static str>,
     pub require_review: Option<bool>,
     pub min_reviewers: u32,
     pub roles: Vec<Role>,
@@ -110,11 +116,22 @@ pub struct DelegationIs {
     pub username: &'static str,
     pub subresource: &'static str,
     pub resource: (&'static str, &'static str),
-    pub operation: Operation,
-    pub namespaces: Option<Vec<&'static str>>,
-    pub field: Option<&'static str>,
-    pub expired: bool,
+    pub operations: Vec<Operation>,
+    pub place: WhereIs,
+    /// All when empty.
+    pub fields: Vec<&'static str>,
+    /// Seconds until it ends, from now.
+    pub ends: Option<i64>,
     pub degraded: bool,
+}
+
+/// Where a delegation holds.
+#[derive(Clone, Debug)]
+pub enum WhereIs {
+    ClusterScoped,
+    Names(Vec<&'static str>),
+    /// In the namespaces with this label `tier`.
+    Tier(&'static str),
 }
 
 #[derive(Clone, Debug)]
@@ -137,15 +154,33 @@ pub struct Deed {
     /// Of a Namespace: its environment label before and after.
     pub labels: (Option<&'static str>, Option<&'static str>),
     pub generates_name: bool,
+    /// Whether a proxied connection names scheme and port besides.
+    pub names_port: bool,
+    pub shown: Shown,
+}
+
+/// How the review shows the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    Whole,
+    /// With a key twice.
+    Garbled,
+    /// Not at all, as the review of a deletion may.
+    Not,
 }
 
 /// What a write changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Content {
     Nothing,
+    /// What the API server counts and nobody else.
+    Bookkeeping,
+    /// The same text with an escape.
+    Spelling,
     Spec,
     Status,
     OwnerReferences,
+    SpecAndOwnerReferences,
 }
 
 #[derive(Clone, Debug)]
@@ -197,7 +232,7 @@ pub struct ReviewIs {
 pub struct CallerIs {
     pub username: &'static str,
     pub uid: &'static str,
-    pub group: Option<&'static str>,
+    pub groups: Vec<&'static str>,
 }
 
 /// What the caller asks.
@@ -221,9 +256,16 @@ pub enum Permit {
     Grant(&'static str, &'static str, Role),
     RemoveGrant(&'static str),
     Agent(&'static str, &'static str),
-    Policy { strict: bool, passcode: bool },
+    Policy {
+        strict: bool,
+        passcode: bool,
+    },
     RemovePolicy,
     RemoveZone,
+    Team,
+    Delegation,
+    /// What is there bears no seal.
+    Unsealed,
     Invalid,
     Unknown,
 }
@@ -299,6 +341,7 @@ fn glob() -> impl Strategy<Value = &'static str> {
         "lab/deployments.apps/web",
         "*/pods/*",
         "@cluster/clusterroles.rbac.authorization.k8s.io/*",
+        "{billing,attic}/pods/{web,d*}",
         "**",
     ])
 }
@@ -312,6 +355,10 @@ fn narrow_glob() -> impl Strategy<Value = &'static str> {
         "lab/pods/*",
         "attic/**",
         "@cluster/namespaces/*",
+        "lab/{secrets,leases.coordination.k8s.io}/*",
+        "billing/*/d?",
+        "attic/secrets/*b",
+        "b*g/pods/w[a-f]b",
     ])
 }
 
@@ -333,10 +380,10 @@ fn rules() -> impl Strategy<Value = Rules> {
         vec(environment_rule(), 0..3),
         vec(glob(), 0..2),
         prop_oneof![2 => Just(Vec::new()), 1 => vec((glob(), 1..3_u32, vec(human_role(), 1..3)), 1)],
-        vec((select(vec!["staff", "ops"]), role()), 0..2),
+        vec((select(vec!["staff", "ops"]), role()), 0..3),
     );
-    let unzoned = (human_role(), human_role());
-    (switches, defaults, lists, unzoned).prop_map(|(switches, defaults, lists, unzoned)| Rules {
+    let limits = (human_role(), human_role(), select(vec![50, 50, 1, 2]));
+    (switches, defaults, lists, limits).prop_map(|(switches, defaults, lists, limits)| Rules {
         strict: switches.0,
         locked: switches.1,
         passcode: switches.2,
@@ -350,8 +397,9 @@ fn rules() -> impl Strategy<Value = Rules> {
         public: lists.1,
         review_rules: lists.2,
         group_roles: lists.3,
-        unzoned_prod: unzoned.0,
-        unzoned_elsewhere: unzoned.1,
+        unzoned_prod: limits.0,
+        unzoned_elsewhere: limits.1,
+        max_pending: limits.2,
     })
 }
 
@@ -502,14 +550,14 @@ fn agents() -> impl Strategy<Value = Vec<AgentIs>> {
 fn zone(name: &'static str) -> impl Strategy<Value = ZoneIs> {
     let people = (anybody(), vec(anybody(), 0..3), vec(anybody(), 0..2));
     let asks = (option::of(any::<bool>()), 0..3_u32, vec(human_role(), 1..3));
-    let glob = prop_oneof![3 => narrow_glob(), 1 => glob()];
-    (people, glob, asks, prop::bool::weighted(0.05)).prop_map(move |(people, glob, asks, unreadable)| {
+    let globs = vec(prop_oneof![4 => narrow_glob(), 1 => glob()], 1..3);
+    (people, globs, asks, prop::bool::weighted(0.05)).prop_map(move |(people, globs, asks, unreadable)| {
         ZoneIs {
             name,
             owner: people.0,
             cooperators: people.1,
             reviewers: people.2,
-            glob,
+            globs,
             require_review: asks.0,
             min_reviewers: asks.1,
             roles: asks.2,
@@ -541,6 +589,49 @@ fn operation() -> impl Strategy<Value = Operation> {
     select(vec![Create, Update, Update, Update, Delete, Connect])
 }
 
+fn content() -> impl Strategy<Value = Content> {
+    use Content as C;
+    prop_oneof![
+        2 => Just(C::Nothing),
+        1 => Just(C::Bookkeeping),
+        1 => Just(C::Spelling),
+        6 => Just(C::Spec),
+        2 => Just(C::Status),
+        2 => Just(C::OwnerReferences),
+        1 => Just(C::SpecAndOwnerReferences),
+    ]
+}
+
+/// What is written of an object: half of the time the object itself.
+fn subresource(operation: Operation) -> impl Strategy<Value = &'static str> {
+    let calls: &[&str] = match operation {
+        Operation::Create => &["eviction", "token", "binding", "novelty"],
+        Operation::Update => &[
+            "status",
+            "status",
+            "status",
+            "scale",
+            "ephemeralcontainers",
+            "resize",
+            "finalize",
+            "approval",
+            "novelty",
+        ],
+        Operation::Connect => return select(vec!["exec", "attach", "portforward", "proxy", "novelty"]),
+        Operation::Delete => return select(vec![""]),
+    };
+    select([calls, &vec![""; calls.len()]].concat())
+}
+
+fn shown(operation: Operation) -> impl Strategy<Value = Shown> {
+    let otherwise = if operation == Operation::Delete {
+        Shown::Not
+    } else {
+        Shown::Garbled
+    };
+    prop_oneof![28 => Just(Shown::Whole), 1 => Just(Shown::Garbled), 1 => Just(otherwise)]
+}
+
 fn deed() -> impl Strategy<Value = Deed> {
     let resource = prop_oneof![
         6 => select(RESOURCES.to_vec()),
@@ -549,54 +640,31 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(("authorization.k8s.io", "selfsubjectaccessreviews")),
     ];
     let place = (resource, select(NAMESPACES.to_vec()), select(vec!["web", "db"]));
-    let content = select(vec![
-        Content::Nothing,
-        Content::Spec,
-        Content::Spec,
-        Content::Spec,
-        Content::Status,
-        Content::OwnerReferences,
-    ]);
-    let subresource = select(vec![
-        "", "", "", "", "status", "scale", "eviction", "token", "binding",
-    ]);
-    (
-        operation(),
-        place,
-        content,
-        (label(), label()),
-        subresource,
-        prop::bool::weighted(0.1),
+    let call =
+        operation().prop_flat_map(|operation| (Just(operation), subresource(operation), shown(operation)));
+    let names = (prop::bool::weighted(0.1), any::<bool>());
+    (call, place, content(), (label(), label()), names).prop_map(
+        |((operation, subresource, shown), (resource, namespace, name), content, labels, names)| {
+            let cluster_scoped =
+                ["namespaces", "clusterroles", "selfsubjectaccessreviews"].contains(&resource.1);
+            Deed {
+                operation,
+                resource,
+                subresource,
+                namespace: (!cluster_scoped).then_some(namespace),
+                name: if resource.1 == "namespaces" {
+                    namespace
+                } else {
+                    name
+                },
+                content,
+                labels,
+                generates_name: names.0 && operation == Operation::Create && subresource.is_empty(),
+                names_port: names.1 && subresource == "proxy" && resource.0.is_empty(),
+                shown,
+            }
+        },
     )
-        .prop_map(
-            |(operation, (resource, namespace, name), content, labels, subresource, generates)| {
-                let cluster_scoped = matches!(
-                    resource.1,
-                    "namespaces" | "clusterroles" | "selfsubjectaccessreviews"
-                );
-                let subresource = match (operation, subresource) {
-                    (Operation::Connect, _) => "exec",
-                    (Operation::Delete, _)
-                    | (Operation::Create, "status" | "scale")
-                    | (Operation::Update, "eviction" | "token" | "binding") => "",
-                    (_, subresource) => subresource,
-                };
-                Deed {
-                    operation,
-                    resource,
-                    subresource,
-                    namespace: (!cluster_scoped).then_some(namespace),
-                    name: if resource.1 == "namespaces" {
-                        namespace
-                    } else {
-                        name
-                    },
-                    content,
-                    labels,
-                    generates_name: generates && operation == Operation::Create && subresource.is_empty(),
-                }
-            },
-        )
 }
 
 fn decision() -> impl Strategy<Value = ReviewDecision> {
@@ -657,42 +725,51 @@ fn ticket() -> impl Strategy<Value = TicketIs> {
     })
 }
 
-const USERNAMES: [(u32, &str); 14] = [
-    (8, "alice"),
-    (4, "bob"),
-    (2, "carol"),
-    (1, "nobody"),
-    (2, "corp:alice"),
+const USERNAMES: [(u32, &str); 27] = [
+    (60, "alice"),
+    (30, "bob"),
+    (15, "carol"),
+    (2, "nobody"),
+    (8, "corp:alice"),
+    (1, "corp:"),
+    (1, ""),
     (1, "Alice"),
     (1, "al\u{131}ce"),
-    (6, "system:serviceaccount:ci:bot"),
-    (2, "system:serviceaccount:ci:robo"),
-    (1, "system:serviceaccount:lab:stray"),
-    (1, "system:serviceaccount:kube-system:replicaset-controller"),
-    (1, "system:serviceaccount:kube-system:namespace-controller"),
-    (1, "system:kube-scheduler"),
-    (1, "system:serviceaccount:countersign-system:countersign"),
+    (1, "\u{430}lice"),
+    (1, "alice "),
+    (1, "alice:admin"),
+    (30, "system:serviceaccount:ci:bot"),
+    (8, "system:serviceaccount:ci:robo"),
+    (6, "system:serviceaccount:lab:stray"),
+    (1, "system:serviceaccount:ci"),
+    (2, "system:serviceaccount:kube-system:replicaset-controller"),
+    (1, "system:serviceaccount:lab:replicaset-controller"),
+    (2, "system:serviceaccount:kube-system:namespace-controller"),
+    (2, "system:serviceaccount:kube-system:generic-garbage-collector"),
+    (2, "system:kube-scheduler"),
+    (1, "system:apiserver"),
+    (1, "system:masters"),
+    (2, "system:node:n1"),
+    (1, "system:node:n2"),
+    (1, "system:node:"),
+    (2, "system:serviceaccount:countersign-system:countersign"),
 ];
 
 fn caller() -> impl Strategy<Value = CallerIs> {
-    let uid = select(vec![
-        "sa-uid",
-        "sa-uid",
-        "sa-uid",
-        "sa-uid",
-        "sa-uid",
-        "sa-uid",
-        "operator-uid",
-        "",
-    ]);
+    let uid = prop_oneof![6 => Just("sa-uid"), 1 => Just("operator-uid"), 1 => Just("")];
     let username =
         prop::strategy::Union::new_weighted(USERNAMES.map(|(weight, name)| (weight, Just(name))).to_vec());
-    (username, uid, option::of(select(vec!["staff", "ops", "guests"])))
-        .prop_map(|(username, uid, group)| CallerIs { username, uid, group })
+    let groups = vec(select(vec!["staff", "ops", "guests", "system:nodes"]), 0..3);
+    (username, uid, groups).prop_map(|(username, uid, groups)| CallerIs {
+        username,
+        uid,
+        groups,
+    })
 }
 
 fn delegation() -> impl Strategy<Value = DelegationIs> {
     let username = select(vec![
+        "system:serviceaccount:lab:stray",
         "system:serviceaccount:lab:stray",
         "system:serviceaccount:lab:stray",
         "system:serviceaccount:ci:bot",
@@ -700,27 +777,40 @@ fn delegation() -> impl Strategy<Value = DelegationIs> {
         "alice",
         "Alice",
     ]);
+    let resource = prop_oneof![5 => select(RESOURCES.to_vec()), 1 => Just(("", "namespaces"))];
     let what = (
-        select(RESOURCES.to_vec()),
-        select(vec!["", "", "status"]),
-        operation(),
+        resource,
+        select(vec!["", "", "", "status", "status", "scale", "eviction"]),
+        vec(operation(), 1..3),
     );
+    let place = prop_oneof![
+        2 => Just(WhereIs::ClusterScoped),
+        3 => vec(select(NAMESPACES.to_vec()), 1..3).prop_map(WhereIs::Names),
+        2 => select(vec!["gold", "tin"]).prop_map(WhereIs::Tier),
+    ];
+    let field = select(vec![
+        "/spec",
+        "/spec/a",
+        "/sp",
+        "/status",
+        "/metadata/ownerReferences",
+        "/metadata/labels",
+    ]);
     let limits = (
-        option::of(vec(select(NAMESPACES.to_vec()), 1..3)),
-        option::of(select(vec!["/spec", "/spec/a", "/metadata/ownerReferences"])),
-        prop::bool::weighted(0.1),
+        prop_oneof![1 => Just(Vec::new()), 1 => vec(field, 1..3)],
+        prop_oneof![2 => Just(None), 1 => select(vec![-1, 0, 1, 900]).prop_map(Some)],
         prop::bool::weighted(0.1),
     );
-    (username, what, limits).prop_map(
-        |(username, (resource, subresource, operation), limits)| DelegationIs {
+    (username, what, place, limits).prop_map(
+        |(username, (resource, subresource, operations), place, limits)| DelegationIs {
             username,
             subresource,
             resource,
-            operation,
-            namespaces: limits.0,
-            field: limits.1,
-            expired: limits.2,
-            degraded: limits.3,
+            operations,
+            place,
+            fields: limits.0,
+            ends: limits.1,
+            degraded: limits.2,
         },
     )
 }
@@ -738,6 +828,9 @@ fn asks() -> impl Strategy<Value = Asks> {
         3 => (any::<bool>(), any::<bool>()).prop_map(|(strict, passcode)| Permit::Policy { strict, passcode }),
         1 => Just(Permit::RemovePolicy),
         1 => Just(Permit::RemoveZone),
+        1 => Just(Permit::Team),
+        1 => Just(Permit::Delegation),
+        1 => Just(Permit::Unsealed),
         1 => Just(Permit::Invalid),
         1 => Just(Permit::Unknown),
     ];
@@ -786,26 +879,72 @@ fn asks() -> impl Strategy<Value = Asks> {
     ]
 }
 
+/// The delegation, for what is asked by who asks.
+fn fitted(delegation: DelegationIs, caller: &CallerIs, deed: &Deed, asks: &Asks) -> DelegationIs {
+    let (resource, subresource, operation) = match asks {
+        Asks::Permit(permit) => {
+            let operation = match permit {
+                Permit::RemoveGrant(_) | Permit::RemovePolicy | Permit::RemoveZone => Operation::Delete,
+                _ => Operation::Update,
+            };
+            let (resource, _) = crate::rules::permission_target(permit);
+            (("countersign.dev", resource), "", operation)
+        }
+        _ => (deed.resource, deed.subresource, deed.operation),
+    };
+    DelegationIs {
+        username: caller.username,
+        resource,
+        subresource,
+        operations: vec![operation],
+        ..delegation
+    }
+}
+
 pub fn case() -> impl Strategy<Value = Case> {
     let policy = prop_oneof![20 => Just(PolicyIs::Loaded), 1 => Just(PolicyIs::Absent), 1 => Just(PolicyIs::Unreadable)];
+    let switches = (
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.05),
+        prop::bool::weighted(0.15),
+    );
     let people = (grants(), teams(), agents());
-    let places = (zones(), vec(delegation(), 0..3), namespaces());
-    let write = (deed(), vec(ticket(), 0..4), caller(), asks());
-    (policy, prop::bool::weighted(0.2), rules(), people, places, write).prop_map(
-        |(policy, latched, rules, people, places, write)| Case {
-            policy,
-            latched,
-            rules,
-            grants: people.0,
-            teams: people.1,
-            agents: people.2,
-            zones: places.0,
-            delegations: places.1,
-            namespaces: places.2,
-            deed: write.0,
-            tickets: write.1,
-            caller: write.2,
-            asks: write.3,
+    let delegations = vec((delegation(), prop::bool::weighted(0.3)), 0..4);
+    let places = (zones(), delegations, namespaces());
+    let write = (deed(), vec(ticket(), 0..4), 0..3_usize, caller(), asks());
+    (policy, switches, rules(), people, places, write).prop_map(
+        |(policy, switches, rules, people, places, write)| {
+            let (deed, tickets, waiting, caller, asks) = write;
+            let is_readable = deed.shown == Shown::Whole;
+            Case {
+                policy,
+                latched: switches.0,
+                switched_off: switches.1,
+                dry_run: switches.2,
+                rules,
+                grants: people.0,
+                teams: people.1,
+                agents: people.2,
+                zones: places.0,
+                delegations: places
+                    .1
+                    .into_iter()
+                    .map(|(delegation, fits)| {
+                        if fits {
+                            fitted(delegation, &caller, &deed, &asks)
+                        } else {
+                            delegation
+                        }
+                    })
+                    .collect(),
+                namespaces: places.2,
+                // What cannot be read has no hashes, so there is no ticket for it.
+                asks: if is_readable { asks } else { Asks::Deed },
+                tickets: if is_readable { tickets } else { Vec::new() },
+                deed,
+                waiting,
+                caller,
+            }
         },
     )
 }
