@@ -295,8 +295,14 @@ fn object(deed: &Deed, is_new: bool) -> String {
     } else {
         ""
     };
+    let account = match deed.content {
+        Content::Account if !is_new => Some("former"),
+        _ => deed.account,
+    };
+    let account = account.map_or_else(String::new, |name| format!(r#""serviceAccountName":"{name}","#));
+    let pods = format!(r#"{account}"containers":[{}]"#, content(&[Content::Containers]));
     format!(
-        r#"{{{garbled}"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7","generation":{}{labels},"ownerReferences":[{}]}},"spec":{{"a":{},"nodeName":"n1","note":"{note}"}},"status":{{"b":{}}}}}"#,
+        r#"{{{garbled}"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7","generation":{}{labels},"ownerReferences":[{}]}},"spec":{{"a":{},"nodeName":"n1","note":"{note}",{pods},"template":{{"spec":{{{pods}}}}}}},"status":{{"b":{}}}}}"#,
         deed.name,
         content(&[Content::Bookkeeping]),
         content(&[Content::OwnerReferences, both]),
@@ -426,7 +432,7 @@ impl Asked {
             new: object(deed, true),
             hidden: Hidden {
                 uid: "object-uid".to_owned(),
-                service_account: None,
+                service_account: deed.account.map(str::to_owned),
             },
             own: None,
             generates_name: deed.generates_name,
@@ -684,10 +690,10 @@ fn draft(flaw: TicketFlaw, case: &Case) -> TicketDraft {
         TicketFlaw::ForeignSubject => "user:mallory",
         _ => &who,
     };
-    let environment = match (flaw, rules::environment(case)) {
-        (TicketFlaw::WrongEnvironment, Environment::Prod) => Environment::Dev,
-        (TicketFlaw::WrongEnvironment, _) => Environment::Prod,
-        (_, environment) => environment,
+    let environment = match (flaw, rules::environment_of_place(case)) {
+        (TicketFlaw::WrongEnvironment, Environment::Dev) => Environment::Test,
+        (TicketFlaw::WrongEnvironment, _) => Environment::Dev,
+        _ => rules::environment(case),
     };
     let mut binding = binding(case, subject, environment);
     let change = change_of(case).granules.into_iter().map(|granule| {
