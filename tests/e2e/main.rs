@@ -24,6 +24,7 @@ mod previews;
 mod races;
 mod reviews;
 mod seals;
+mod stolen_identities;
 mod story;
 mod strict_mode;
 mod webhook_configuration;
