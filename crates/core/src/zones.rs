@@ -98,7 +98,7 @@ pub struct Overlap {
 pub struct ZoneIndex {
     zones: OrdMap<Arc<str>, Arc<Zone>>,
     objects: Trie,
-    /// The same by kind, name and namespace: what holds a kind in every namespace meets little there.
+    /// The same by kind, name and namespace: what holds a kind in many namespaces meets little there.
     kinds: Trie,
     paths: Trie,
     functions: HashMap<Arc<str>, Vec<Arc<Zone>>>,
@@ -211,16 +211,20 @@ impl ZoneIndex {
             .or_else(|| self.common_function(zone).map(of(Space::Functions)))
     }
 
-    fn common_object(&self, name: &str, parts: &Alternative) -> Option<(Arc<str>, String)> {
-        if !is_anywhere(parts) {
-            return common(&self.objects, name, parts);
-        }
-        let (other, witness) = common(&self.kinds, name, &by_kind(parts))?;
-        let (place, namespace) = witness.rsplit_once('/')?;
-        Some((other, format!("{namespace}/{place}")))
+    fn common_object(&self, name: &str, parts: &Alternative) -> Option<Common> {
+        let by_kind = || {
+            let common = common_soon(&self.kinds, name, &by_kind(parts))?;
+            Ok(common.and_then(|(other, witness)| {
+                let (place, namespace) = witness.rsplit_once('/')?;
+                Some((other, format!("{namespace}/{place}")))
+            }))
+        };
+        common_soon(&self.objects, name, parts)
+            .or_else(|TooMany| by_kind())
+            .unwrap_or_else(|TooMany| common(&self.objects, name, parts))
     }
 
-    fn common_function(&self, zone: &Zone) -> Option<(Arc<str>, String)> {
+    fn common_function(&self, zone: &Zone) -> Option<Common> {
         zone.function_ids.iter().find_map(|id| {
             let holders = self.functions.get(id)?;
             let other = holders.iter().find(|other| other.name != zone.name)?;
@@ -245,19 +249,35 @@ fn by_kind(parts: &Alternative) -> Alternative {
     parts.iter().skip(1).chain(parts.first()).cloned().collect()
 }
 
-/// Whether nothing is said of the namespace that an index could go by.
-fn is_anywhere(parts: &[Part]) -> bool {
-    match parts.first() {
-        Some(Part::One(segment)) => segment.prefix().is_empty() && segment.suffix().is_empty(),
-        Some(Part::Rest) | None => false,
-    }
+/// The name of another zone, and what it has in common with one.
+type Common = (Arc<str>, String);
+
+/// More patterns may have a path in common with one than are worth comparing.
+struct TooMany;
+
+/// How many that is; in tests so few that it happens.
+const PATIENCE: usize = if cfg!(test) { 4 } else { 500 };
+
+/// A zone of another name that has a path in common with the pattern.
+fn common(root: &Trie, name: &str, parts: &[Part]) -> Option<Common> {
+    root.candidates(parts, &mut |entry| common_with(entry, name, parts))
 }
 
-/// A zone of another name that has a path in common with the pattern, and that path.
-fn common(root: &Trie, name: &str, parts: &[Part]) -> Option<(Arc<str>, String)> {
-    root.candidates(parts, &mut |entry| {
-        let foreign = *entry.zone.name != *name;
-        let witness = foreign.then(|| common_path(&entry.parts, parts)).flatten()?;
-        Some((Arc::clone(&entry.zone.name), witness))
-    })
+/// The same, found among the first patterns that may have one.
+fn common_soon(root: &Trie, name: &str, parts: &[Part]) -> Result<Option<Common>, TooMany> {
+    let mut compared = 0;
+    let mut compare = |entry: &Entry| {
+        compared += 1;
+        if compared > PATIENCE {
+            return Some(Err(TooMany));
+        }
+        common_with(entry, name, parts).map(Ok)
+    };
+    root.candidates(parts, &mut compare).transpose()
+}
+
+fn common_with(entry: &Entry, name: &str, parts: &[Part]) -> Option<Common> {
+    let foreign = *entry.zone.name != *name;
+    let witness = foreign.then(|| common_path(&entry.parts, parts)).flatten()?;
+    Some((Arc::clone(&entry.zone.name), witness))
 }

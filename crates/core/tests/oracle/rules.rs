@@ -696,10 +696,12 @@ fn covers(delegation: &DelegationIs, case: &Case) -> bool {
 
 /// The patterns without alternation that a pattern stands for.
 fn alternatives(glob: &str) -> Vec<String> {
-    let Some((before, rest)) = glob.split_once('{') else {
+    let braces = glob
+        .split_once('{')
+        .and_then(|(before, rest)| Some((before, rest.split_once('}')?)));
+    let Some((before, (choices, after))) = braces else {
         return vec![glob.to_owned()];
     };
-    let (choices, after) = rest.split_once('}').expect("braces come in pairs");
     choices
         .split(',')
         .flat_map(|choice| alternatives(&format!("{before}{choice}{after}")))
@@ -728,9 +730,8 @@ fn pieces(segment: &str) -> Vec<Piece> {
             '?' => Some("abcdefghijklmnopqrstuvwxyz0123456789-.@".to_owned()),
             '[' => {
                 let class: String = rest.by_ref().take_while(|c| *c != ']').collect();
-                let (first, last) = class.split_once('-').expect("classes are ranges");
-                let (first, last) = (first.chars().next(), last.chars().next());
-                Some((first.unwrap()..=last.unwrap()).collect())
+                let ends = class.chars().next().zip(class.chars().last());
+                Some(ends.into_iter().flat_map(|(first, last)| first..=last).collect())
             }
             c => Some(c.to_string()),
         });
