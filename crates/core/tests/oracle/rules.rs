@@ -341,12 +341,12 @@ fn is_built_in(case: &Case) -> bool {
                     _ => false,
                 }
         }
-        // All pods are bound to this node, and none is being deleted.
-        "system:node:n1" => {
-            is_deed
-                && case.caller.groups.contains(&"system:nodes")
-                && what == ("pods", "status")
-                && only(&["/status"])
+        // Tokens of the pods of its node; all pods are bound to n1, and none is being deleted.
+        node if node.starts_with("system:node:") => {
+            let reports = node == "system:node:n1" && what == ("pods", "status") && only(&["/status"]);
+            let is_node = case.caller.groups.contains(&"system:nodes");
+            let gets_token = deed.operation == Create && what == ("serviceaccounts", "token");
+            is_deed && is_node && (reports || gets_token)
         }
         _ => false,
     }
@@ -616,9 +616,10 @@ fn yielded(deed: &Deed, case: &Case) -> Option<Yields> {
     }
     let owners = [Content::OwnerReferences, Content::SpecAndOwnerReferences].contains(&deed.content);
     match (deed.resource.1, deed.operation, deed.subresource) {
-        ("serviceaccounts", Create, "" | "token") | ("serviceaccounts", Delete, _) => Some(ToOthers),
+        ("serviceaccounts", Create, "" | "token")
+        | ("serviceaccounts", Delete, _)
+        | ("pods" | "deployments", Create, "") => Some(ToOthers),
         ("serviceaccounts", Update, "") => owners.then_some(ToOthers),
-        ("pods" | "deployments", Create, "") => Some(ToOthers),
         ("pods", Update, "ephemeralcontainers") | ("pods" | "deployments", Update, "") => {
             match deed.content {
                 Content::Account => Some(ToOthers),

@@ -81,7 +81,7 @@ fn naive(username: &str, issuers: &[(String, String)]) -> Option<String> {
         }
     }
     let (prefix, realm) = best?;
-    let name = &username[prefix.len()..];
+    let (_, name) = username.split_at(prefix.len());
     let plain = "abcdefghijklmnopqrstuvwxyz0123456789";
     let is_plain = name.chars().all(|c| plain.contains(c) || "._@+-".contains(c));
     let ends = [name.chars().next()?, name.chars().last()?];
