@@ -478,7 +478,8 @@ impl Asked {
             generates_name: self.generates_name,
             dry_run: self.dry_run,
         };
-        request.hidden = request.hides_its_object().then_some(&self.hidden);
+        let hides = request.target.hides_its_object(request.operation);
+        request.hidden = hides.then_some(&self.hidden);
         request
     }
 }
