@@ -543,9 +543,9 @@ fn agents() -> impl Strategy<Value = Vec<AgentIs>> {
             let bot = bot.map(|details| make("agent:bot", details, &["ci:bot"]));
             let robo = robo.map(|(details, shares)| {
                 let accounts: &[&str] = if shares {
-                    &["ci:robo", "lab:robo", "ci:bot"]
+                    &["ci:robo", "lab:robo", "billing:robo", "ci:bot"]
                 } else {
-                    &["ci:robo", "lab:robo"]
+                    &["ci:robo", "lab:robo", "billing:robo"]
                 };
                 make("agent:robo", details, accounts)
             });
@@ -644,6 +644,7 @@ fn shown(operation: Operation) -> impl Strategy<Value = Shown> {
 fn deed() -> impl Strategy<Value = Deed> {
     let resource = prop_oneof![
         6 => select(RESOURCES.to_vec()),
+        2 => select(vec![("", "pods"), ("apps", "deployments"), ("", "serviceaccounts")]),
         1 => Just(("", "namespaces")),
         1 => Just(("rbac.authorization.k8s.io", "clusterroles")),
         1 => Just(("authorization.k8s.io", "selfsubjectaccessreviews")),
@@ -651,7 +652,14 @@ fn deed() -> impl Strategy<Value = Deed> {
     let place = (resource, select(NAMESPACES.to_vec()), select(vec!["web", "db"]));
     let call =
         operation().prop_flat_map(|operation| (Just(operation), subresource(operation), shown(operation)));
-    let account = select(vec![None, Some("web"), Some("stray"), Some("robo")]);
+    let account = select(vec![
+        None,
+        Some("web"),
+        Some("stray"),
+        Some("stray"),
+        Some("robo"),
+        Some("robo"),
+    ]);
     let names = (prop::bool::weighted(0.1), any::<bool>(), account);
     (call, place, content(), (label(), label()), names).prop_map(
         |((operation, subresource, shown), (resource, namespace, name), content, labels, names)| {
