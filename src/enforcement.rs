@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use countersign_core::{environment::Environment, snapshot::Snapshot};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -67,6 +68,7 @@ impl Enforcement {
                 let next = Plan {
                     path_secret,
                     strict,
+                    fails_open: fails_open(&snapshot),
                     ..plan.clone()
                 };
                 let modified = *plan != next;
@@ -92,4 +94,21 @@ impl Enforcement {
         tracing::info!(strict, "strict mode");
         true
     }
+}
+
+/// The environments of which the policy says so, in a stable order.
+fn fails_open(snapshot: &Snapshot) -> Vec<Environment> {
+    let rules = snapshot
+        .policy
+        .get()
+        .map(|policy| policy.environments.as_slice())
+        .unwrap_or_default();
+    let is_open = |environment: &Environment| {
+        let mut of_it = rules
+            .iter()
+            .filter(|rule| rule.environment == Some(*environment))
+            .peekable();
+        *environment != Environment::Prod && of_it.peek().is_some() && of_it.all(|rule| rule.fails_open)
+    };
+    Environment::ALL.into_iter().filter(is_open).collect()
 }

@@ -155,12 +155,8 @@ fn write(operations: &[Operation], resource: &str) -> StartupWrite {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
     StartupWrite {
-        operations: operations.to_vec(),
-        group: group.to_owned(),
-        resource: resource.to_owned(),
         subresource: subresource.to_owned(),
-        namespaces: Vec::new(),
-        object: StartupObject::Any,
+        ..StartupWrite::of(operations, (group, resource))
     }
 }
 

@@ -73,13 +73,26 @@ impl StartupWriters {
     }
 }
 
-const USERNAME: &str = "request.?userInfo.?username.orValue('')";
-const GROUPS: &str = "request.?userInfo.?groups.orValue([])";
-const NAMESPACE: &str = "request.?namespace.orValue('')";
+pub(super) const USERNAME: &str = "request.?userInfo.?username.orValue('')";
+pub(super) const GROUPS: &str = "request.?userInfo.?groups.orValue([])";
+pub(super) const NAMESPACE: &str = "request.?namespace.orValue('')";
 const OBJECT: &str = "request.?name.orValue('')";
 
 impl StartupWrite {
-    fn expression(&self) -> String {
+    /// These operations on the objects of one resource, everywhere.
+    pub(super) fn of(operations: &[Operation], (group, resource): (&str, &str)) -> Self {
+        Self {
+            operations: operations.to_vec(),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
+            subresource: String::new(),
+            namespaces: Vec::new(),
+            object: StartupObject::Any,
+        }
+    }
+
+    /// A CEL expression over `request` that is true for these writes.
+    pub(super) fn expression(&self) -> String {
         let operations: Vec<_> = self
             .operations
             .iter()
