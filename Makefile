@@ -1,6 +1,7 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-all coverage lint build controlplane figures-main-job figures-no-way-around clean-cache
+.PHONY: help demo demo-down test test-all coverage lint build controlplane figures-main-job figures-no-way-around \
+	clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 # Beside the version of hack/controlplane/kubernetes/go.mod, which all other tests run on.

@@ -55,25 +55,20 @@ fn policies(world: &World, zones: usize) -> PolicySet {
 
 /// What Cedar is asked, and what it knows of who asks and of what is written.
 fn question(ask: &Ask) -> (Request, Entities) {
-    let (who, parents) = match ask.username.strip_prefix("system:serviceaccount:bots:") {
-        Some(bot) => (format!(r#"{{"type": "Agent", "id": "{bot}"}}"#), String::new()),
-        None => {
-            let team = ask.username.split('-').nth(1).expect("a person of a team");
-            let user = format!(r#"{{"type": "User", "id": "{}"}}"#, ask.username);
-            (user, format!(r#"{{"type": "Team", "id": "{team}"}}"#))
-        }
+    let (kind, id, parents) = if let Some(bot) = ask.username.strip_prefix("system:serviceaccount:bots:") {
+        ("Agent", bot, String::new())
+    } else {
+        let team = ask.username.split('-').nth(1).expect("a person of a team");
+        let parent = format!(r#"{{"type": "Team", "id": "{team}"}}"#);
+        ("User", ask.username.as_str(), parent)
     };
     let (namespace, name) = (&ask.namespace, &ask.name);
     let entities = format!(
-        r#"[{{"uid": {who}, "attrs": {{}}, "parents": [{parents}]}},
+        r#"[{{"uid": {{"type": "{kind}", "id": "{id}"}}, "attrs": {{}}, "parents": [{parents}]}},
             {{"uid": {{"type": "Object", "id": "{namespace}/{name}"}},
               "attrs": {{"type": "deployments.apps", "name": "{name}"}},
               "parents": [{{"type": "Namespace", "id": "{namespace}"}}]}}]"#
     );
-    let (kind, id) = match ask.username.strip_prefix("system:serviceaccount:bots:") {
-        Some(bot) => ("Agent", bot),
-        None => ("User", ask.username.as_str()),
-    };
     let uid = |text: String| -> EntityUid { text.parse().expect("a uid") };
     let request = Request::new(
         uid(format!(r#"{kind}::"{id}""#)),

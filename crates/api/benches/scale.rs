@@ -128,10 +128,8 @@ where
         let list: ObjectList<DeserializeGuard<K>> = serde_json::from_str(page)?;
         objects.extend(list.items);
     }
-    let objects = objects.into_iter().map(|object| object.0);
-    let objects = objects
-        .collect::<Result<Vec<K>, _>>()
-        .map_err(|invalid| invalid.error)?;
+    let read = |object: DeserializeGuard<K>| object.0.map_err(|invalid| invalid.error);
+    let objects = objects.into_iter().map(read).collect::<Result<Vec<K>, _>>()?;
     index.replace(objects.iter().map(Ok));
     Ok(())
 }

@@ -240,6 +240,90 @@ pub struct Subject {
 mod tests {
     use super::*;
 
+    fn target<'a>(group: &'a str, namespace: Option<&'a str>) -> Target<'a> {
+        Target {
+            group,
+            version: "v1",
+            kind: "Thing",
+            resource: "things",
+            subresource: "",
+            namespace,
+            name: "one",
+        }
+    }
+
+    #[test]
+    fn a_place_has_three_segments() {
+        for (group, namespace, place, api_version) in [
+            ("", Some("shop"), "shop/things/one", "v1"),
+            ("apps", Some("shop"), "shop/things.apps/one", "apps/v1"),
+            ("apps", None, "@cluster/things.apps/one", "apps/v1"),
+        ] {
+            let target = target(group, namespace);
+            assert_eq!(
+                (target.place().as_str(), target.api_version().as_str()),
+                (place, api_version)
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_proxied_name_of_the_core_group_holds_more_than_a_name() {
+        let named = |group, subresource, name| Target {
+            subresource,
+            name,
+            ..target(group, Some("shop"))
+        };
+        for (group, subresource, name, of_object) in [
+            ("", "proxy", "one", "one"),
+            ("", "proxy", "one:80", "one"),
+            ("", "proxy", "https:one:80", "one"),
+            ("", "proxy", "https:one:", "one"),
+            ("", "exec", "one:80", "one:80"),
+            ("x.example.com", "proxy", "one:80", "one:80"),
+        ] {
+            let parent = named(group, subresource, name).parent();
+            assert_eq!((parent.name, parent.subresource), (of_object, ""), "{name}");
+        }
+    }
+
+    #[test]
+    fn operations_are_read_as_they_are_written() {
+        for (operation, text, verb) in [
+            (Operation::Create, "Create", "create"),
+            (Operation::Update, "Update", "update"),
+            (Operation::Delete, "Delete", "delete"),
+            (Operation::Connect, "Connect", "connect"),
+        ] {
+            assert_eq!(text.parse(), Ok(operation));
+            assert_eq!((operation.to_string().as_str(), operation.verb()), (text, verb));
+        }
+        let unknown = "Patch".parse::<Operation>();
+        assert_eq!(unknown, Err(UnknownOperation("Patch".to_owned())));
+    }
+
+    #[test]
+    fn an_account_has_a_namespace_and_a_name() {
+        let account = |username| {
+            let (uid, groups) = ("", &[][..]);
+            Caller {
+                username,
+                uid,
+                groups,
+            }
+            .service_account()
+        };
+        assert_eq!(account("system:serviceaccount:ci:bot"), Some(("ci", "bot")));
+        for nobody in [
+            "system:serviceaccount:ci",
+            "serviceaccount:ci:bot",
+            "ci:bot",
+            "alice",
+        ] {
+            assert_eq!(account(nobody), None, "{nobody}");
+        }
+    }
+
     const POD: Target<'_> = Target {
         group: "",
         version: "v1",

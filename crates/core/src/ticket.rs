@@ -59,7 +59,7 @@ impl Ticket {
 }
 
 /// Where a ticket stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum TicketState {
     /// It waits for reviews until then.
     Pending {
@@ -107,7 +107,7 @@ pub enum End {
 }
 
 /// The hold of one write on a ticket.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
     /// Digest of ticket and effective change.
     pub bind: Digest,

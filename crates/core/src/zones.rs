@@ -98,8 +98,9 @@ pub struct Overlap {
 pub struct ZoneIndex {
     zones: OrdMap<Arc<str>, Arc<Zone>>,
     objects: Trie,
-    /// The same by kind, name and namespace: what holds a kind in many namespaces meets little there.
-    kinds: Trie,
+    /// The same by kind, name and namespace: what holds a kind in many namespaces meets little there. No decision
+    /// reads it.
+    kinds: Arc<Trie>,
     paths: Trie,
     functions: HashMap<Arc<str>, Vec<Arc<Zone>>>,
 }
@@ -114,7 +115,7 @@ impl ZoneIndex {
         };
         for parts in alternatives(&zone.objects) {
             self.objects.insert(entry(Arc::clone(parts)), 0);
-            self.kinds.insert(entry(by_kind(parts)), 0);
+            Arc::make_mut(&mut self.kinds).insert(entry(by_kind(parts)), 0);
         }
         for parts in alternatives(&zone.paths) {
             self.paths.insert(entry(Arc::clone(parts)), 0);
@@ -133,7 +134,7 @@ impl ZoneIndex {
         };
         for parts in alternatives(&zone.objects) {
             self.objects.remove(&zone, parts);
-            self.kinds.remove(&zone, &by_kind(parts));
+            Arc::make_mut(&mut self.kinds).remove(&zone, &by_kind(parts));
         }
         for parts in alternatives(&zone.paths) {
             self.paths.remove(&zone, parts);

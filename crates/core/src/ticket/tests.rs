@@ -392,7 +392,7 @@ fn no_history_spends_twice_or_passes_after_a_refusal() {
                 for seconds in passing {
                     let (mut seen, at) = (seen.clone(), at + seconds);
                     let after = observe(&state, event, after(at), &mut seen);
-                    if at <= 4600 && after != state && reached.insert(format!("{after:?}{at}{seen:?}")) {
+                    if at <= 4600 && after != state && reached.insert((after.clone(), at, seen.clone())) {
                         next.push((after, at, seen));
                     }
                 }

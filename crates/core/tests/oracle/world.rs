@@ -778,7 +778,10 @@ fn caller() -> impl Strategy<Value = CallerIs> {
     let uid = prop_oneof![6 => Just("sa-uid"), 1 => Just("operator-uid"), 1 => Just("")];
     let username =
         prop::strategy::Union::new_weighted(USERNAMES.map(|(weight, name)| (weight, Just(name))).to_vec());
-    let groups = vec(select(vec!["staff", "ops", "guests", "system:nodes"]), 0..3);
+    let groups = vec(
+        select(vec!["staff", "ops", "guests", "system:nodes", "system:masters"]),
+        0..3,
+    );
     (username, uid, groups).prop_map(|(username, uid, groups)| CallerIs {
         username,
         uid,
