@@ -155,11 +155,21 @@ impl Admission {
         let Some(judged) = hides().then(|| request.judged(None, None)).and_then(Result::ok) else {
             return Ok(None);
         };
-        let needs_ticket = || {
+        let is_asked_for = if needs_hidden(&judged) {
+            // Whoever is refused in any case learns nothing of the pod.
+            let nobody = Hidden::default();
+            if request
+                .judged(None, Some(&nobody))
+                .is_ok_and(|judged| is_refused(&judged, snapshot))
+            {
+                return Ok(Some(nobody));
+            }
+            true
+        } else {
             let decision = decide(&judged, snapshot, Timestamp::now()).0;
             matches!(decision, Decision::NeedsTicket(_))
         };
-        if needs_hidden(&judged) || needs_ticket() {
+        if is_asked_for {
             return Box::pin(complete::hidden(&judged.target, &self.client))
                 .await
                 .map(Some);
@@ -306,6 +316,15 @@ impl Admission {
                 )
             })
     }
+}
+
+/// Whether the request is refused, and nothing relaxes that.
+fn is_refused(judged: &Request<'_>, snapshot: &Snapshot) -> bool {
+    let (decision, findings) = decide(judged, snapshot, Timestamp::now());
+    matches!(
+        relax(decision, Mode::of(snapshot, &findings)).0,
+        Decision::Deny(_)
+    )
 }
 
 /// No receipt, no allow.

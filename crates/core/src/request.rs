@@ -217,7 +217,7 @@ pub struct Request<'a> {
 }
 
 /// What a quorum read shows of the object that a request hides.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hidden {
     /// Its uid.
     pub uid: String,
