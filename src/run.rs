@@ -27,12 +27,15 @@ use crate::{
     feeds::Feeds,
     installation::{Installation, client},
     keys::Keys,
-    metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, WebhookConfigMetrics, registry},
+    metrics::{
+        AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, WebhookConfigMetrics, registry,
+    },
     readiness::Readiness,
     server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
     sightings::{Sightings, write_sightings},
     state::State,
     telemetry::{self, LogFormat},
+    violations::Violations,
     watch::Freshness,
     webhook,
     webhook_config::{Endpoint, Plan, WebhookConfigOwner, WebhookUrl},
@@ -164,10 +167,11 @@ impl Operator {
         };
         tokio::spawn(enforcement.follow_policy());
         tokio::spawn(own_configurations(owner, state.clone()));
+        let violations = Violations::start(client.clone(), ViolationMetrics::register(metrics));
         let admission = Admission::new(
             (state.clone(), seals),
             client,
-            (log.clone(), Sightings::new(sightings)),
+            (log.clone(), Sightings::new(sightings), violations),
             AdmissionMetrics::register(metrics),
         );
         Ok(Self {

@@ -5,7 +5,6 @@ use countersign_core::{
     decision::{Demand, Denial, Reason},
     hash::Value,
     plain::plain,
-    relax::Relaxed,
 };
 
 /// The denial that names the ticket, whom to ask, and the command that approves.
@@ -69,11 +68,11 @@ pub fn preview(demand: &Demand) -> Vec<String> {
 }
 
 /// The warning of what is allowed although the rules say no.
-pub fn relaxed(relaxed: Option<&Relaxed>) -> Vec<String> {
-    let advice = relaxed.map(|relaxed| {
+pub fn relaxed(spared: Option<&Denial>) -> Vec<String> {
+    let advice = spared.map(|denial| {
         Advice::Violation {
-            reason: relaxed.reason,
-            message: plain(&relaxed.message),
+            reason: denial.reason,
+            message: plain(&denial.to_string()),
         }
         .to_string()
     });

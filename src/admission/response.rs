@@ -110,7 +110,7 @@ pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionRevi
     let status = Status {
         code: 403,
         reason: "Forbidden",
-        message: shorten(&format!("{}: {}", denial.reason, denial.message)),
+        message: said(denial),
         details: Some(Details {
             causes: std::iter::once(decided).chain(more).collect(),
         }),
@@ -159,6 +159,15 @@ const fn wrap(response: AdmissionResponse) -> AdmissionReview {
     }
 }
 
+/// Reason, message and the line that decided; the line alone is left out where there is no room.
+fn said(denial: &Denial) -> String {
+    let whole = format!("{}: {denial}", denial.reason);
+    if whole.chars().count() <= MAX_MESSAGE {
+        return shorten(&whole);
+    }
+    shorten(&format!("{}: {}", denial.reason, denial.message))
+}
+
 /// At most [`MAX_MESSAGE`] characters, none of which a terminal would obey or a reader not see.
 fn shorten(message: &str) -> String {
     let harmless = plain(message);
@@ -198,5 +207,23 @@ mod tests {
         );
         assert_eq!(status["details"]["causes"][0]["reason"], "NotOfZone");
         assert!(!json.to_string().contains(['\u{1b}', '\u{202e}']), "{json}");
+    }
+
+    #[test]
+    fn a_denial_cites_the_line_that_decided() {
+        let denial = |message: &str| {
+            let denial = Denial::new(Reason::NotOfZone, message);
+            let denial = denial.because(Cause::new("Zone", "billing", "spec.owner"));
+            serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap()["response"]["status"].clone()
+        };
+        let (short, long) = (denial("no"), denial(&"x".repeat(500)));
+        assert_eq!(short["message"], "NotOfZone: no [Zone/billing spec.owner]");
+        assert_eq!(
+            long["message"].as_str().unwrap(),
+            format!("NotOfZone: {}", "x".repeat(500))
+        );
+        for status in [short, long] {
+            assert_eq!(status["details"]["causes"][0]["field"], "Zone/billing spec.owner");
+        }
     }
 }

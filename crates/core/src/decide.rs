@@ -21,7 +21,7 @@ pub use environment::environment_of;
 pub use guarded::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL};
 pub use operator::{GROUP, KEYS_SECRET};
 pub use stolen::needs_hidden;
-pub use workflow::ticket_namespace;
+pub use workflow::{check_pending, ticket_namespace};
 
 use self::stolen::Yielded;
 use crate::{
@@ -102,7 +102,7 @@ fn chain(
 }
 
 fn policy_in_force(snapshot: &Snapshot) -> Result<&Policy, Denial> {
-    let cause = || Cause::new("AccessPolicy", "default", "spec");
+    let cause = || Cause::of_policy("spec");
     match &snapshot.policy {
         PolicyState::Loaded(policy) => Ok(policy),
         PolicyState::Absent(policy) if !snapshot.latched => Ok(policy),

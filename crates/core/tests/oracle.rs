@@ -172,6 +172,12 @@ fn the_engine_decides_as_the_rules_say() {
         let snapshot = lower::snapshot(&case);
         let asked = lower::Asked::of(&case);
         let (decision, findings) = decide(&asked.request(), &snapshot, lower::now());
+        if let Decision::Deny(denial) = &decision
+            && denial.reason.is_configured()
+            && denial.cause.is_none()
+        {
+            return Err(TestCaseError::fail(format!("{denial:?} cites nothing")));
+        }
         let verdict = said(&decision);
         let effect = enforced(relax(decision, Mode::of(&snapshot, &findings)).0, case.dry_run);
         seen.borrow_mut().note(verdict, effect);

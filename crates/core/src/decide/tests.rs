@@ -1,6 +1,7 @@
 //! Tables of the rules: what is asked, and what is said.
 
 mod environments;
+mod explained;
 mod integrity;
 mod places;
 mod stolen;
