@@ -21,11 +21,11 @@ use std::{sync::Arc, time::Duration};
 use countersign_api::seal::Seals;
 use countersign_core::{
     audit::record::ObjectRef,
-    decide::decide,
+    decide::{decide, needs_hidden},
     decision::{Decision, Demand, Denial, Reason},
     place::Place,
     relax::{Mode, preview, relax},
-    request::Request,
+    request::{Hidden, Request},
     snapshot::Snapshot,
 };
 use jiff::Timestamp;
@@ -142,33 +142,50 @@ impl Admission {
     async fn judge(&self, request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Outcome {
         let read = async {
             let own = own::read(request, (snapshot, &self.seals), &self.client).await?;
-            let uid = self.hidden_uid(request, snapshot).await?;
-            Ok::<_, Denial>((own, uid))
+            let hidden = self.hidden(request, snapshot).await?;
+            Ok::<_, Denial>((own, hidden))
         };
-        let (own, uid) = match read.await {
+        let (own, hidden) = match read.await {
             Ok(read) => read,
             Err(denial) => return without_rules(denial, snapshot),
         };
-        match request.judged(own.as_ref(), uid.as_deref()) {
+        match request.judged(own.as_ref(), hidden.as_ref()) {
             Ok(judged) => self.decide(request, &judged, snapshot).await,
             Err(error) => without_rules(Denial::new(Reason::Malformed, error.to_string()), snapshot),
         }
     }
 
-    /// The uid of the object behind a request that does not show it, read only when an approval is at stake.
-    async fn hidden_uid(
+    /// The object behind a request that does not show it, read only when somebody's credential or an approval is at
+    /// stake.
+    async fn hidden(
         &self,
         request: &AdmissionRequest<'_>,
         snapshot: &Snapshot,
-    ) -> Result<Option<String>, Denial> {
+    ) -> Result<Option<Hidden>, Denial> {
         let hides = || request.target().hides_its_object(request.operation());
         let Some(judged) = hides().then(|| request.judged(None, None)).and_then(Result::ok) else {
             return Ok(None);
         };
-        match decide(&judged, snapshot, Timestamp::now()).0 {
-            Decision::NeedsTicket(_) => Box::pin(complete::parent_uid(&judged.target, &self.client)).await,
-            Decision::Allow(_) | Decision::Deny(_) => Ok(None),
+        let is_asked_for = if needs_hidden(&judged) {
+            // Whoever is refused in any case learns nothing of the pod.
+            let nobody = Hidden::default();
+            if request
+                .judged(None, Some(&nobody))
+                .is_ok_and(|judged| is_refused(&judged, snapshot))
+            {
+                return Ok(Some(nobody));
+            }
+            true
+        } else {
+            let decision = decide(&judged, snapshot, Timestamp::now()).0;
+            matches!(decision, Decision::NeedsTicket(_))
+        };
+        if is_asked_for {
+            return Box::pin(complete::hidden(&judged.target, &self.client))
+                .await
+                .map(Some);
         }
+        Ok(None)
     }
 
     async fn decide(
@@ -316,6 +333,15 @@ impl Admission {
                 )
             })
     }
+}
+
+/// Whether the request is refused, and nothing relaxes that.
+fn is_refused(judged: &Request<'_>, snapshot: &Snapshot) -> bool {
+    let (decision, findings) = decide(judged, snapshot, Timestamp::now());
+    matches!(
+        relax(decision, Mode::of(snapshot, &findings)).0,
+        Decision::Deny(_)
+    )
 }
 
 /// No receipt, no allow.

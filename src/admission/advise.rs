@@ -4,6 +4,7 @@ use countersign_core::{
     advice::{Advice, Approval, Redaction},
     decision::{Demand, Denial, Reason},
     hash::Value,
+    plain::plain,
 };
 
 /// The denial that names the ticket, whom to ask, and the command that approves.
@@ -71,7 +72,7 @@ pub fn relaxed(spared: Option<&Denial>) -> Vec<String> {
     let advice = spared.map(|denial| {
         Advice::Violation {
             reason: denial.reason,
-            message: denial.to_string(),
+            message: plain(&denial.to_string()),
         }
         .to_string()
     });

@@ -2,11 +2,12 @@
 
 use countersign_core::{
     decision::{Denial, Reason},
-    request::Target,
+    request::{Hidden, Target},
 };
 use http::Request;
 use kube::Client;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// The path of an object (or, with a subresource, of that) below the API server's root.
 pub fn path(target: &Target<'_>) -> String {
@@ -46,19 +47,11 @@ pub async fn read(path: &str, client: &Client) -> Result<Option<String>, kube::E
     }
 }
 
-/// The uid of the object that an eviction, a binding, a token request or a connection is about.
+/// The object that an eviction, a binding, a token request or a connection is about.
 ///
 /// The group and version of such a request may be its body's (`policy/v1` of an eviction): the object is read
 /// through the same resource path that the request named.
-pub async fn parent_uid(target: &Target<'_>, client: &Client) -> Result<Option<String>, Denial> {
-    #[derive(Deserialize)]
-    struct Parent {
-        metadata: Metadata,
-    }
-    #[derive(Deserialize)]
-    struct Metadata {
-        uid: String,
-    }
+pub async fn hidden(target: &Target<'_>, client: &Client) -> Result<Hidden, Denial> {
     let text = read(&path(&target.parent()), client)
         .await
         .map_err(|error| unreadable(target, &error))?;
@@ -68,8 +61,26 @@ pub async fn parent_uid(target: &Target<'_>, client: &Client) -> Result<Option<S
             format!("`{}` does not exist", target.place()),
         ));
     };
-    let parent: Parent = serde_json::from_str(&text).map_err(|error| unreadable(target, &error))?;
-    Ok(Some(parent.metadata.uid))
+    hidden_in(&text).map_err(|error| unreadable(target, &error))
+}
+
+fn hidden_in(text: &str) -> Result<Hidden, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Found {
+        metadata: Metadata,
+        #[serde(default)]
+        spec: Value,
+    }
+    #[derive(Deserialize)]
+    struct Metadata {
+        uid: String,
+    }
+    let found: Found = serde_json::from_str(text)?;
+    let account = found.spec.get("serviceAccountName").and_then(Value::as_str);
+    Ok(Hidden {
+        uid: found.metadata.uid,
+        service_account: account.filter(|name| !name.is_empty()).map(str::to_owned),
+    })
 }
 
 /// The denial for an object that could not be read.
@@ -83,6 +94,30 @@ pub fn unreadable(target: &Target<'_>, error: &dyn std::error::Error) -> Denial 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pod_runs_under_its_account_and_other_objects_under_none() {
+        let read = |text: &str| {
+            let hidden = hidden_in(text).unwrap();
+            (hidden.uid, hidden.service_account)
+        };
+        let uid = "u".to_owned();
+        for (text, account) in [
+            (
+                r#"{"metadata":{"uid":"u"},"spec":{"serviceAccountName":"bot"}}"#,
+                Some("bot"),
+            ),
+            (
+                r#"{"metadata":{"uid":"u"},"spec":{"serviceAccountName":""}}"#,
+                None,
+            ),
+            (r#"{"metadata":{"uid":"u"},"spec":{}}"#, None),
+            (r#"{"metadata":{"uid":"u"},"secrets":[]}"#, None),
+        ] {
+            assert_eq!(read(text), (uid.clone(), account.map(str::to_owned)), "{text}");
+        }
+        assert!(hidden_in(r#"{"metadata":{}}"#).is_err());
+    }
 
     #[test]
     fn paths_follow_group_scope_and_subresource() {

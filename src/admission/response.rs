@@ -1,6 +1,9 @@
 //! The answer to a review: nothing is allowed without a receipt of the audit log.
 
-use countersign_core::decision::{Denial, Grant, Reason};
+use countersign_core::{
+    decision::{Denial, Grant, Reason},
+    plain::plain,
+};
 use serde::Serialize;
 
 use crate::audit::Receipt;
@@ -98,10 +101,10 @@ pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionRevi
     let field = denial
         .cause
         .as_ref()
-        .map_or_else(String::new, ToString::to_string);
+        .map_or_else(String::new, |cause| plain(&cause.to_string()));
     let decided = StatusCause {
         reason: denial.reason.to_string(),
-        message: denial.message.clone(),
+        message: plain(&denial.message),
         field,
     };
     let status = Status {
@@ -165,16 +168,15 @@ fn said(denial: &Denial) -> String {
     shorten(&format!("{}: {}", denial.reason, denial.message))
 }
 
-/// At most [`MAX_MESSAGE`] characters, without control characters, which a terminal would obey.
+/// At most [`MAX_MESSAGE`] characters, none of which a terminal would obey or a reader not see.
 fn shorten(message: &str) -> String {
-    let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    if message.chars().count() <= MAX_MESSAGE {
-        return message.chars().map(harmless).collect();
+    let harmless = plain(message);
+    if harmless.chars().count() <= MAX_MESSAGE {
+        return harmless;
     }
-    message
+    harmless
         .chars()
         .take(MAX_MESSAGE - 3)
-        .map(harmless)
         .chain("...".chars())
         .collect()
 }
@@ -187,7 +189,9 @@ mod tests {
 
     #[test]
     fn a_denial_is_forbidden_short_and_harmless() {
-        let denial = Denial::new(Reason::NotOfZone, "\u{1b}[31mx".repeat(200));
+        let hostile = "\u{1b}[31m\u{202e}x".repeat(200);
+        let cause = Cause::new("Zone", hostile.as_str(), "spec.owner");
+        let denial = Denial::new(Reason::NotOfZone, hostile).because(cause);
         let json = serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap();
         let status = &json["response"]["status"];
         assert_eq!(json["response"]["uid"], "u1");
@@ -197,8 +201,12 @@ mod tests {
         );
         let message = status["message"].as_str().unwrap();
         assert_eq!(message.chars().count(), MAX_MESSAGE);
-        assert!(message.starts_with("NotOfZone: ") && !message.contains('\u{1b}'));
+        assert!(
+            message.starts_with("NotOfZone: \\u{1b}[31m\\u{202e}x"),
+            "{message}"
+        );
         assert_eq!(status["details"]["causes"][0]["reason"], "NotOfZone");
+        assert!(!json.to_string().contains(['\u{1b}', '\u{202e}']), "{json}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use countersign_core::{
     json::{Misplaced, Reader},
     object::{Change, Object, ObjectError},
     own::Own,
-    request::{Caller, Operation, Request, Target},
+    request::{Caller, Hidden, Operation, Request, Target},
 };
 use serde::Deserialize;
 
@@ -232,7 +232,7 @@ impl<'a> AdmissionRequest<'a> {
     pub fn judged(
         &'a self,
         own: Option<&'a Own>,
-        parent_uid: Option<&'a str>,
+        hidden: Option<&'a Hidden>,
     ) -> Result<Request<'a>, ReviewError> {
         Ok(Request {
             caller: self.caller(),
@@ -240,7 +240,7 @@ impl<'a> AdmissionRequest<'a> {
             target: self.target(),
             options: self.options.map(Object::new),
             change: self.change()?,
-            parent_uid,
+            hidden,
             own,
             generates_name: self.generates_name(),
             dry_run: self.is_dry_run(),

@@ -26,6 +26,7 @@ mod previews;
 mod races;
 mod reviews;
 mod seals;
+mod stolen_identities;
 mod story;
 mod strict_mode;
 mod webhook_configuration;

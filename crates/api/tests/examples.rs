@@ -106,6 +106,10 @@ const DANGEROUS: &[(&str, &str)] = &[
         "accesspolicy-two-issuers-in-one-realm",
         "spec.usernames[0].realm: `corp` is not a realm of its own",
     ),
+    (
+        "accesspolicy-system-users-as-people",
+        "spec.usernames[1].prefix: `system:node:` is not a prefix of people",
+    ),
     ("accesspolicy-unknown-environment", "unknown variant `staging`"),
     (
         "agent-owned-by-a-team",

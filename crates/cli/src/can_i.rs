@@ -174,7 +174,7 @@ impl CanI {
             target: kind.target(namespace, &self.object.name),
             change,
             options: None,
-            parent_uid: None,
+            hidden: None,
             own: None,
             generates_name: false,
             dry_run: true,

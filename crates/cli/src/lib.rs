@@ -16,7 +16,6 @@ mod known;
 mod kubectl;
 mod list;
 mod output;
-mod plain;
 mod preview;
 mod report;
 mod request;
@@ -36,7 +35,7 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use countersign_core::review::ReviewDecision;
+use countersign_core::{plain, review::ReviewDecision};
 
 pub use self::{
     attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List,

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use crate::{
     decision::Cause,
     identity::Identity,
+    plain::excerpt,
     policy::Policy,
     request::{Caller, Subject},
     snapshot::{Agent, Snapshot},
@@ -14,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unidentified {
     /// No Agent lists the service account.
-    #[error("service account `{0}` acts for nobody: list it in an Agent, or give it a WriteDelegation")]
+    #[error("service account `{}` acts for nobody: list it in an Agent, or give it a WriteDelegation", excerpt(.0))]
     UnregisteredAccount(String),
     /// Several Agents list the service account.
     #[error("service account `{account}` is listed by several Agents: {}", names(.agents, Identity::as_str))]
@@ -35,12 +36,12 @@ pub enum Unidentified {
         problem: &'static str,
     },
     /// A `system:` user that no delegation covers here.
-    #[error("`{0}` is a system user: it acts by delegation only, and none covers this write")]
+    #[error("`{}` is a system user: it acts by delegation only, and none covers this write", excerpt(.0))]
     SystemUser(String),
     /// The username is not canonical.
     #[error(
-        "username `{0}` is not canonical: use lower-case letters, digits and . _ @ + -, or map its issuer's \
-         prefix in the AccessPolicy"
+        "username `{}` is not canonical: use lower-case letters, digits and . _ @ + -, or map its issuer's \
+         prefix in the AccessPolicy", excerpt(.0)
     )]
     NotCanonical(String),
 }
@@ -119,7 +120,7 @@ fn agent_of<'a>(
         .iter()
         .find(|a| *a.namespace == *namespace && *a.name == *name);
     let problem = match pinned.and_then(|account| account.uid.as_deref()) {
-        Some(pinned) if pinned == uid => return Ok(agent),
+        Some(pinned) if pinned == uid && !uid.is_empty() => return Ok(agent),
         Some(_) => "it was deleted and created again; an admin re-registers it by editing the Agent",
         None => "its uid is not pinned yet; wait until the Agent is Ready",
     };
@@ -142,10 +143,12 @@ fn user(username: &str, policy: &Policy) -> Result<Identity, Unidentified> {
     Identity::user(&rule.realm, name).map_err(|_| not_canonical())
 }
 
+/// By name, and people by their directory groups, too: every service account is in groups of the cluster's own.
 fn teams(identity: &Identity, groups: &[Cow<'_, str>], snapshot: &Snapshot) -> Vec<Identity> {
     let by_name = snapshot.memberships.get(identity).into_iter().flatten();
     let by_group = groups
         .iter()
+        .filter(|group| identity.is_user() && !group.is_empty())
         .filter_map(|group| snapshot.team_groups.get(group.as_ref()))
         .flatten();
     let mut teams: Vec<_> = by_name.chain(by_group).cloned().collect();

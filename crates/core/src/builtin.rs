@@ -5,7 +5,7 @@
 
 use crate::{
     object::{Change, Object},
-    request::{Operation, Request},
+    request::{Operation, Request, service_account},
     snapshot::Snapshot,
 };
 
@@ -545,6 +545,11 @@ pub fn covers(request: &Request<'_>, snapshot: &Snapshot, changed: &Changed<'_>)
     BUILTINS.iter().any(|row| row.covers(request, snapshot, changed))
 }
 
+/// Whether the control plane writes under this name by itself: whoever has its credential may do so, too.
+pub fn acts_as(username: &str) -> bool {
+    BUILTINS.iter().any(|row| row.who.has(username))
+}
+
 impl Builtin {
     fn covers(&self, request: &Request<'_>, snapshot: &Snapshot, changed: &Changed<'_>) -> bool {
         self.who.is(request)
@@ -555,6 +560,16 @@ impl Builtin {
 }
 
 impl Who {
+    fn has(self, username: &str) -> bool {
+        match self {
+            Self::Controller(name) => service_account(username) == Some(("kube-system", name)),
+            Self::User(name) => username == name,
+            Self::ApiServer => username == API_SERVER,
+            Self::Bootstrapper => username.starts_with("system:bootstrap:"),
+            Self::Node => username.starts_with(NODE_PREFIX),
+        }
+    }
+
     fn is(self, request: &Request<'_>) -> bool {
         let caller = &request.caller;
         match self {

@@ -6,6 +6,7 @@ mod environment;
 mod guarded;
 mod operator;
 mod own;
+mod stolen;
 mod strict;
 mod subject;
 #[cfg(test)]
@@ -19,10 +20,13 @@ pub use approval::call_kind;
 pub use environment::environment_of;
 pub use guarded::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL};
 pub use operator::{GROUP, KEYS_SECRET};
+pub use stolen::needs_hidden;
 pub use workflow::{check_pending, ticket_namespace};
 
+use self::stolen::Yielded;
 use crate::{
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
+    environment::Environment,
     policy::Policy,
     request::Request,
     snapshot::{PolicyState, Snapshot},
@@ -45,7 +49,7 @@ impl From<Denial> for End {
 /// The findings say who asked and where the write lands, as far as the chain got.
 pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> (Decision, Findings) {
     let mut findings = Findings {
-        workflow: operator::is_workflow(&request.target),
+        integral: operator::is_workflow(&request.target),
         ..Findings::default()
     };
     let decision = match chain(request, snapshot, now, &mut findings) {
@@ -67,20 +71,30 @@ fn chain(
     delegated::builtin(request, snapshot)?;
     own::check(request, snapshot)?;
     let policy = policy_in_force(snapshot)?;
-    let environment = environment_of(request, snapshot, policy);
+    let yielded = stolen::yielded(request, snapshot)?;
+    let environment = match &yielded {
+        Some(_) => Environment::Prod,
+        None => environment_of(request, snapshot, policy),
+    };
     findings.environment = Some(environment);
-    delegated::standing(request, (snapshot, policy), now)?;
+    findings.integral |= yielded.as_ref().is_some_and(Yielded::is_integral);
+    stolen::unless_yielded(
+        delegated::standing(request, (snapshot, policy), now),
+        yielded.as_ref(),
+    )?;
     let actor = subject::identify(request, snapshot, policy, findings);
     own::check_switch(request, actor.as_ref().ok(), policy)?;
     let actor = actor?;
     workflow::judge(request, &actor, snapshot, policy)?;
     subject::check_role(request, &actor)?;
+    stolen::check_role(yielded.as_ref(), &actor)?;
     let standing = zone::standing(request, &actor, environment, (snapshot, policy))?;
     approval::judge(&approval::Case {
         request,
         actor: &actor,
         standing,
         environment,
+        yielded: yielded.map(Yielded::into_cause),
         snapshot,
         policy,
         now,

@@ -189,6 +189,6 @@ pub struct Findings {
     pub environment: Option<Environment>,
     /// The human who answers for the agent that asked.
     pub answerable: Option<crate::identity::Identity>,
-    /// Whether a ticket or a review is made: nothing relaxes what is decided of it.
-    pub workflow: bool,
+    /// Whether nothing relaxes what is decided: a ticket or a review is made, or the operator's credential handed out.
+    pub integral: bool,
 }

@@ -15,7 +15,7 @@ use crate::{
     own::Own,
     policy::Policy,
     relax::{Mode, relax},
-    request::{Caller, Operation, Request, Target},
+    request::{Caller, Hidden, Operation, Request, Target},
     review::{Review, ReviewDecision},
     role::Role,
     snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
@@ -307,6 +307,7 @@ pub struct Ask {
     pub old: Option<String>,
     pub new: Option<String>,
     pub options: Option<String>,
+    pub hidden: Hidden,
     pub own: Option<Own>,
     pub generates_name: bool,
 }
@@ -340,6 +341,10 @@ pub fn ask(username: &str, operation: Operation, place: &str) -> Ask {
         old: old.map(str::to_owned),
         new: new.map(str::to_owned),
         options: None,
+        hidden: Hidden {
+            uid: "object-uid".to_owned(),
+            service_account: None,
+        },
         own: None,
         generates_name: false,
     }
@@ -378,6 +383,12 @@ impl Ask {
         self
     }
 
+    /// The pod behind the request runs under this service account.
+    pub fn running_as(mut self, account: &str) -> Self {
+        self.hidden.service_account = Some(account.to_owned());
+        self
+    }
+
     pub fn of_uid(mut self, uid: &str) -> Self {
         uid.clone_into(&mut self.uid);
         self
@@ -413,7 +424,7 @@ impl Ask {
             },
             change,
             options: self.options.as_deref().map(|text| Object::parse(text).unwrap()),
-            parent_uid: self.hides_its_object().then_some("object-uid"),
+            hidden: self.hides_its_object().then_some(&self.hidden),
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: false,

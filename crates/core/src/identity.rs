@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Serialize, de};
 
+use crate::plain::excerpt;
+
 /// The kind of an identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IdentityKind {
@@ -92,8 +94,8 @@ impl fmt::Debug for Identity {
 /// A text that is no identity.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "`{0}` is not an identity: use user:<name>, user:<realm>:<name>, agent:<name> or team:<name>, \
-     where a name is 1 to 253 of a-z 0-9 . _ @ + - and begins and ends with a letter or digit"
+    "`{}` is not an identity: use user:<name>, user:<realm>:<name>, agent:<name> or team:<name>, \
+     where a name is 1 to 253 of a-z 0-9 . _ @ + - and begins and ends with a letter or digit", excerpt(.0)
 )]
 pub struct InvalidIdentity(pub String);
 

@@ -237,6 +237,15 @@ impl<'a> Object<'a> {
         })
     }
 
+    /// The string below these keys; `None` when it is absent or null.
+    pub(crate) fn text_at(&self, path: &[&str]) -> Result<Option<Cow<'a, str>>, ObjectError> {
+        let Some(value) = self.field(path)?.filter(|value| *value != "null") else {
+            return Ok(None);
+        };
+        let Text(text) = serde_json::from_str(value)?;
+        Ok(Some(text))
+    }
+
     /// The root's own entries, for a body that is no object of its own (options).
     pub(crate) fn map(&self) -> Result<Map<'a>, ObjectError> {
         Map::read(self.text)?.ok_or_else(|| ObjectError::wrong_type("", "a map"))

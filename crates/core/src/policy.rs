@@ -159,7 +159,7 @@ pub struct Approvals {
 impl Policy {
     /// The roles that these directory groups give, the highest of them.
     pub fn group_role(&self, groups: &[Cow<'_, str>]) -> Option<Role> {
-        let held = |group: &str| groups.iter().any(|held| held == group);
+        let held = |group: &str| !group.is_empty() && groups.iter().any(|held| held == group);
         self.group_roles
             .iter()
             .filter(|(group, _)| held(group))

@@ -23,10 +23,10 @@ impl Mode {
         enforcement: Enforcement::Enforce,
     };
 
-    /// The mode of a request by where it lands; an unknown environment is treated as prod. A ticket or a review is
-    /// held to its rules in every mode.
+    /// The mode of a request by where it lands; an unknown environment is treated as prod. A ticket or a review, and
+    /// the credential of the operator, are held to their rules in every mode.
     pub fn of(snapshot: &Snapshot, findings: &Findings) -> Self {
-        if findings.workflow {
+        if findings.integral {
             return Self::FULL;
         }
         let environment = findings.environment.unwrap_or(Environment::Prod);

@@ -79,10 +79,16 @@ pub struct Caller<'a> {
 impl<'a> Caller<'a> {
     /// Namespace and name, when the caller is a service account.
     pub fn service_account(&self) -> Option<(&'a str, &'a str)> {
-        self.username
-            .strip_prefix("system:serviceaccount:")?
-            .split_once(':')
+        service_account(self.username)
     }
+}
+
+/// What the username of every service account begins with.
+pub const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
+
+/// Namespace and name, when the username is a service account's.
+pub fn service_account(username: &str) -> Option<(&str, &str)> {
+    username.strip_prefix(SERVICE_ACCOUNT)?.split_once(':')
 }
 
 /// The object that a request writes, borrowed from the review.
@@ -199,14 +205,24 @@ pub struct Request<'a> {
     pub change: Change<'a>,
     /// The call's own options (DeleteOptions and the like).
     pub options: Option<Object<'a>>,
-    /// The uid of the existing object, where the change does not hold it: eviction, binding, token, CONNECT.
-    pub parent_uid: Option<&'a str>,
+    /// The existing object, where the change does not hold it: eviction, binding, token, CONNECT. None when nobody
+    /// looked.
+    pub hidden: Option<&'a Hidden>,
     /// The object that would be, when it is one of Countersign's own kinds.
     pub own: Option<&'a Own>,
     /// Whether the server chooses the name, up to eight times over (E7).
     pub generates_name: bool,
     /// Whether nothing will be stored.
     pub dry_run: bool,
+}
+
+/// What a quorum read shows of the object that a request hides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hidden {
+    /// Its uid.
+    pub uid: String,
+    /// Of a pod the name of its service account, if it has one.
+    pub service_account: Option<String>,
 }
 
 /// Who asks, after authentication: an identity and the teams it belongs to.

@@ -10,6 +10,7 @@
 //!   permit (seals, overlap, shared accounts, live admins, the policy while strict, who switches strict mode);
 //! * rule 2: the control plane's delegations, for a few of its members, and configured ones with fields, namespaces and
 //!   an end, never for people, agents or Countersign's own kinds;
+//! * stolen identities: pods, Deployments, tokens, accounts and connections of agents and delegated subjects;
 //! * rules 3 and 4: identity, suspension, the effective role with contradicting grants, teams, directory groups;
 //! * rule 5: owner, cooperator, agents of the owning team, admins, public places, the unzoned, contested places;
 //! * rule 7: no-ops, prod, zones and rules that ask for review and how many, names that the server makes, objects that
@@ -61,6 +62,7 @@ const fn rule_of(reason: Reason) -> Option<&'static str> {
         | R::TooManyPending => "rule_1_workflow",
         R::Invalid | R::ZoneOverlap | R::TooFewAdmins | R::StrictMode | R::Unsealed => "rule_1_integrity",
         R::Delegated => "rule_2_delegation",
+        R::StolenIdentity => "stolen_identities",
         R::UnregisteredAccount
         | R::AmbiguousAccount
         | R::ForeignAccount

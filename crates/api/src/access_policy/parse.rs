@@ -99,9 +99,30 @@ fn environment(field: &str, rule: &EnvironmentRule) -> Result<core::EnvironmentR
 
 fn usernames(rules: &[UsernameRule]) -> Result<Vec<core::UsernameRule>, Invalid> {
     for (at, rule) in rules.iter().enumerate() {
-        if rules.iter().skip(at + 1).any(|other| other.realm == rule.realm) {
-            let problem = Problem::unexpected(&rule.realm, "a realm of its own: another entry has it, too");
-            return Err(problem.at(format!("spec.usernames[{at}].realm")));
+        let others = || rules.iter().skip(at + 1);
+        let refuse = |field: &str, value: &str, expected: &str| {
+            Err(Problem::unexpected(value, expected).at(format!("spec.usernames[{at}].{field}")))
+        };
+        if others().any(|other| other.realm == rule.realm) {
+            return refuse(
+                "realm",
+                &rule.realm,
+                "a realm of its own: another entry has it, too",
+            );
+        }
+        if others().any(|other| other.prefix == rule.prefix) {
+            return refuse(
+                "prefix",
+                &rule.prefix,
+                "a prefix of its own: another entry has it, too",
+            );
+        }
+        if rule.prefix.starts_with("system:") {
+            return refuse(
+                "prefix",
+                &rule.prefix,
+                "a prefix of people: `system:` users are none",
+            );
         }
     }
     let compile = |rule: &UsernameRule| core::UsernameRule {

@@ -62,7 +62,7 @@ impl<'d> Write<'d> {
                 operation: self.operation(),
                 change: self.change()?,
                 options: None,
-                parent_uid: None,
+                hidden: None,
                 own: own.as_ref(),
                 generates_name: false,
                 dry_run: false,

@@ -243,7 +243,7 @@ impl Ask {
             },
             change: Change::Create(Object::parse("{}").expect("an object")),
             options: None,
-            parent_uid: None,
+            hidden: None,
             own: None,
             generates_name: false,
             dry_run: false,

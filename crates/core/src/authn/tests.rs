@@ -1,5 +1,7 @@
 //! Tables: which caller is who.
 
+mod properties;
+
 use super::*;
 use crate::{
     fixtures::{World, id, world},
@@ -184,4 +186,39 @@ fn groups_give_teams_and_roles_and_absent_groups_give_none() {
         (vec![blue, red], Some(Role::Contributor))
     );
     assert_eq!(of("bob", &["Staff".into(), "".into()]), (vec![], None));
+}
+
+#[test]
+fn groups_are_of_people() {
+    let world = world()
+        .agent("bot", Role::Agent, "greta", "ci:bot")
+        .team("all", &[], &["system:authenticated", ""])
+        .policy(|policy| policy.group_roles = vec![("".into(), Role::Admin)]);
+    let policy = world.snapshot.policy.get().unwrap();
+    let of = |username| {
+        let caller = Caller {
+            username,
+            uid: "sa-uid",
+            groups: &["system:authenticated".into(), "".into()],
+        };
+        let subject = identify(&caller, &world.snapshot, policy).unwrap();
+        (subject.teams, subject.group_role)
+    };
+    assert_eq!(of("system:serviceaccount:ci:bot"), (vec![], None));
+    assert_eq!(
+        of("alice"),
+        (vec![id("team:all")], None),
+        "a group without a name is none"
+    );
+}
+
+#[test]
+fn no_uid_is_no_proof() {
+    let world = world().agent_but("bot", Role::Agent, "greta", "ci:bot", |agent| {
+        agent.accounts[0].uid = Some("".into());
+    });
+    assert_eq!(
+        identified(&world, "system:serviceaccount:ci:bot", ""),
+        Err("ForeignAccount".to_owned())
+    );
 }

@@ -30,6 +30,8 @@ pub(super) struct Case<'a, 'r> {
     pub(super) actor: &'a Actor,
     pub(super) standing: Standing,
     pub(super) environment: Environment,
+    /// Whose identity the write yields, if anybody's.
+    pub(super) yielded: Option<Cause>,
     pub(super) snapshot: &'a Snapshot,
     pub(super) policy: &'a Policy,
     pub(super) now: Timestamp,
@@ -82,6 +84,9 @@ enum Tickets {
 
 impl Case<'_, '_> {
     fn approval_asked_by(&self, place: &Place<'_>) -> Option<Cause> {
+        if self.yielded.is_some() {
+            return self.yielded.clone();
+        }
         if self.environment == Environment::Prod {
             return Some(Cause::of_policy("spec.environments"));
         }
@@ -121,7 +126,7 @@ impl Case<'_, '_> {
                 let message = "the review does not show what is deleted";
                 return Err(Denial::new(Reason::Unreadable, message));
             }
-            (_, None) => request.parent_uid.map(Into::into),
+            (_, None) => request.hidden.map(|hidden| hidden.uid.as_str().into()),
         };
         Ok(Binding {
             cluster_id: self.snapshot.cluster.id.to_string(),

@@ -4,4 +4,5 @@ mod environments;
 mod explained;
 mod integrity;
 mod places;
+mod stolen;
 mod workflow;

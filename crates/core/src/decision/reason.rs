@@ -78,6 +78,8 @@ reasons! {
     AgentSuspended,
     /// The Agent object cannot be relied on.
     AgentDegraded,
+    /// A write that hands out, or uses, the credential of somebody who writes by a registration or a delegation.
+    StolenIdentity,
     /// A reader writes nothing.
     ReaderWrites,
     /// Only admins write the kinds that permit.
@@ -183,6 +185,7 @@ impl Reason {
             | Self::NotCanonical
             | Self::AgentSuspended
             | Self::AgentDegraded
+            | Self::StolenIdentity
             | Self::ReaderWrites
             | Self::AdminOnly
             | Self::NotOfZone

@@ -19,7 +19,7 @@ use countersign_core::{
     object::{Change, Object},
     own::{Own, Present, ReviewDraft, TicketDraft},
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
-    request::{Caller, Operation, Request, Target},
+    request::{Caller, Hidden, Operation, Request, Target},
     review::Review,
     snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
     ticket::{Claim, End, Ticket, TicketState},
@@ -271,6 +271,7 @@ pub struct Asked {
     name: String,
     old: String,
     new: String,
+    hidden: Hidden,
     own: Option<Own>,
     generates_name: bool,
     hides_old: bool,
@@ -295,8 +296,14 @@ fn object(deed: &Deed, is_new: bool) -> String {
     } else {
         ""
     };
+    let account = match deed.content {
+        Content::Account if !is_new => Some("former"),
+        _ => deed.account,
+    };
+    let account = account.map_or_else(String::new, |name| format!(r#""serviceAccountName":"{name}","#));
+    let pods = format!(r#"{account}"containers":[{}]"#, content(&[Content::Containers]));
     format!(
-        r#"{{{garbled}"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7","generation":{}{labels},"ownerReferences":[{}]}},"spec":{{"a":{},"nodeName":"n1","note":"{note}"}},"status":{{"b":{}}}}}"#,
+        r#"{{{garbled}"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7","generation":{}{labels},"ownerReferences":[{}]}},"spec":{{"a":{},"nodeName":"n1","note":"{note}",{pods},"template":{{"spec":{{{pods}}}}}}},"status":{{"b":{}}}}}"#,
         deed.name,
         content(&[Content::Bookkeeping]),
         content(&[Content::OwnerReferences, both]),
@@ -424,6 +431,10 @@ impl Asked {
             },
             old: object(deed, false),
             new: object(deed, true),
+            hidden: Hidden {
+                uid: "object-uid".to_owned(),
+                service_account: deed.account.map(str::to_owned),
+            },
             own: None,
             generates_name: deed.generates_name,
             hides_old: deed.shown == Shown::Not,
@@ -463,15 +474,13 @@ impl Asked {
             },
             change,
             options: None,
-            parent_uid: None,
+            hidden: None,
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: self.dry_run,
         };
-        request.parent_uid = request
-            .target
-            .hides_its_object(request.operation)
-            .then_some("object-uid");
+        let hides = request.target.hides_its_object(request.operation);
+        request.hidden = hides.then_some(&self.hidden);
         request
     }
 }
@@ -683,10 +692,10 @@ fn draft(flaw: TicketFlaw, case: &Case) -> TicketDraft {
         TicketFlaw::ForeignSubject => "user:mallory",
         _ => &who,
     };
-    let environment = match (flaw, rules::environment(case)) {
-        (TicketFlaw::WrongEnvironment, Environment::Prod) => Environment::Dev,
-        (TicketFlaw::WrongEnvironment, _) => Environment::Prod,
-        (_, environment) => environment,
+    let environment = match (flaw, rules::environment_of_place(case)) {
+        (TicketFlaw::WrongEnvironment, Environment::Dev) => Environment::Test,
+        (TicketFlaw::WrongEnvironment, _) => Environment::Dev,
+        _ => rules::environment(case),
     };
     let mut binding = binding(case, subject, environment);
     let change = change_of(case).granules.into_iter().map(|granule| {

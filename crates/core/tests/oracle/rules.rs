@@ -140,8 +140,16 @@ fn environment_asked(case: &Case) -> Environment {
     }
 }
 
-/// The environment that the deed lands in.
+/// The environment that the deed is judged by: what yields somebody's credential is a deed in prod.
 pub fn environment(case: &Case) -> Environment {
+    match yielded(&case.deed, case) {
+        Some(_) => Environment::Prod,
+        None => environment_of_place(case),
+    }
+}
+
+/// The environment that the deed lands in.
+pub fn environment_of_place(case: &Case) -> Environment {
     let rules = rules(case).unwrap_or_else(|| case.rules.clone());
     let deed = &case.deed;
     if let Some(namespace) = deed.namespace {
@@ -222,8 +230,16 @@ fn verdict(case: &Case) -> Verdict {
         return Deny(Reason::PolicyMissing);
     }
     let who = identity(case, &rules);
-    if matches!(case.asks, Asks::Deed) && is_delegated(case, &who) {
-        return Allow(Reason::Delegated);
+    if let Asks::Deed = case.asks {
+        if names_an_account(&case.deed, case) && case.deed.shown == Shown::Garbled {
+            return Deny(Reason::Malformed);
+        }
+        if is_delegated(case, &who) {
+            return match yielded(&case.deed, case) {
+                Some(_) => Deny(Reason::StolenIdentity),
+                None => Allow(Reason::Delegated),
+            };
+        }
     }
     let actor = who.and_then(|who| actor(who, case, &rules));
     if let Asks::Permit(Permit::Policy { strict, .. }) = &case.asks
@@ -325,12 +341,12 @@ fn is_built_in(case: &Case) -> bool {
                     _ => false,
                 }
         }
-        // All pods are bound to this node, and none is being deleted.
-        "system:node:n1" => {
-            is_deed
-                && case.caller.groups.contains(&"system:nodes")
-                && what == ("pods", "status")
-                && only(&["/status"])
+        // Tokens of the pods of its node; all pods are bound to n1, and none is being deleted.
+        node if node.starts_with("system:node:") => {
+            let reports = node == "system:node:n1" && what == ("pods", "status") && only(&["/status"]);
+            let is_node = case.caller.groups.contains(&"system:nodes");
+            let gets_token = deed.operation == Create && what == ("serviceaccounts", "token");
+            is_deed && is_node && (reports || gets_token)
         }
         _ => false,
     }
@@ -347,6 +363,8 @@ fn changed(deed: &Deed) -> Option<Vec<&'static str>> {
         _ if deed.shown != Shown::Whole => return None,
         Content::Nothing | Content::Bookkeeping | Content::Spelling => Vec::new(),
         Content::Spec => vec!["/spec/a"],
+        Content::Containers => vec!["/spec/containers", "/spec/template"],
+        Content::Account => vec!["/spec/serviceAccountName", "/spec/template"],
         Content::Status => vec!["/status/b"],
         Content::OwnerReferences => vec!["/metadata/ownerReferences"],
         Content::SpecAndOwnerReferences => vec!["/spec/a", "/metadata/ownerReferences"],
@@ -518,7 +536,9 @@ fn actor(who: String, case: &Case, rules: &Rules) -> Result<Actor, Reason> {
         .teams
         .iter()
         .filter(|team| {
-            let by_group = team.group.is_some_and(|group| groups.contains(&group));
+            // Groups are of people.
+            let by_group =
+                who.starts_with("user:") && team.group.is_some_and(|group| groups.contains(&group));
             by_group || team.members.iter().any(|member| *member == who)
         })
         .map(|team| team.identity)
@@ -573,6 +593,68 @@ fn human_role(who: &str, teams: &[&str], by_group: Vec<Role>, case: &Case, rules
     match highest.unwrap_or(rules.default_role) {
         Role::Agent => Role::Reader,
         role => role,
+    }
+}
+
+// Stolen identities.
+
+/// To whom a deed yields a credential.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Yields {
+    /// To whoever reads the token, or runs in the pod, and could not before.
+    ToOthers,
+    /// To what already runs with it, and now runs something else or is reached into.
+    ToWhatRuns,
+}
+
+/// What a deed does to the credential of an agent or of the subject of a delegation.
+fn yielded(deed: &Deed, case: &Case) -> Option<Yields> {
+    use Yields::{ToOthers, ToWhatRuns};
+    let account = match deed.resource.1 {
+        "serviceaccounts" => deed.name,
+        "pods" => deed.account?,
+        "deployments" => deed.account.unwrap_or("default"),
+        _ => return None,
+    };
+    if !is_somebodys(&format!("{}:{account}", deed.namespace?), case) {
+        return None;
+    }
+    let owners = [Content::OwnerReferences, Content::SpecAndOwnerReferences].contains(&deed.content);
+    match (deed.resource.1, deed.operation, deed.subresource) {
+        ("serviceaccounts", Create, "" | "token")
+        | ("serviceaccounts", Delete, _)
+        | ("pods" | "deployments", Create, "") => Some(ToOthers),
+        ("serviceaccounts", Update, "") => owners.then_some(ToOthers),
+        ("pods", Update, "ephemeralcontainers") | ("pods" | "deployments", Update, "") => {
+            match deed.content {
+                Content::Account => Some(ToOthers),
+                Content::Containers => Some(ToWhatRuns),
+                _ => None,
+            }
+        }
+        ("pods", Connect, _) => Some(ToWhatRuns),
+        _ => None,
+    }
+}
+
+fn is_somebodys(account: &str, case: &Case) -> bool {
+    let listed = |agent: &AgentIs| agent.accounts.iter().any(|(listed, _)| *listed == account);
+    let username = format!("system:serviceaccount:{account}");
+    case.agents.iter().any(listed)
+        || case
+            .delegations
+            .iter()
+            .any(|delegation| delegation.username == username)
+}
+
+/// Whether what the deed writes may name an account, so that it has to be read.
+fn names_an_account(deed: &Deed, case: &Case) -> bool {
+    let writes = matches!(deed.operation, Create | Update);
+    let account = || format!("{}:{}", deed.namespace.unwrap_or_default(), deed.name);
+    match (deed.resource.1, deed.subresource) {
+        ("pods" | "deployments" | "secrets", "") | ("pods", "ephemeralcontainers") => writes,
+        ("serviceaccounts", "") => deed.operation == Update && is_somebodys(&account(), case),
+        _ => false,
     }
 }
 
@@ -777,6 +859,9 @@ fn deed_done(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         return Deny(Reason::ReaderWrites);
     }
     let (deed, environment) = (&case.deed, environment(case));
+    if yielded(deed, case) == Some(Yields::ToOthers) && actor.role != Role::Admin {
+        return Deny(Reason::StolenIdentity);
+    }
     let place = Place::of(deed);
     let reviewed = match standing(&place, environment, case, actor, rules) {
         Ok(reviewed) => reviewed,

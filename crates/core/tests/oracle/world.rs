@@ -151,6 +151,8 @@ pub struct Deed {
     pub namespace: Option<&'static str>,
     pub name: &'static str,
     pub content: Content,
+    /// Under which its pods run, or that the pod behind the call runs under.
+    pub account: Option<&'static str>,
     /// Of a Namespace: its environment label before and after.
     pub labels: (Option<&'static str>, Option<&'static str>),
     pub generates_name: bool,
@@ -178,6 +180,10 @@ pub enum Content {
     /// The same text with an escape.
     Spelling,
     Spec,
+    /// The containers of its pods.
+    Containers,
+    /// The account of its pods, which was another.
+    Account,
     Status,
     OwnerReferences,
     SpecAndOwnerReferences,
@@ -537,9 +543,9 @@ fn agents() -> impl Strategy<Value = Vec<AgentIs>> {
             let bot = bot.map(|details| make("agent:bot", details, &["ci:bot"]));
             let robo = robo.map(|(details, shares)| {
                 let accounts: &[&str] = if shares {
-                    &["ci:robo", "ci:bot"]
+                    &["ci:robo", "lab:robo", "billing:robo", "ci:bot"]
                 } else {
-                    &["ci:robo"]
+                    &["ci:robo", "lab:robo", "billing:robo"]
                 };
                 make("agent:robo", details, accounts)
             });
@@ -575,13 +581,14 @@ fn zones() -> impl Strategy<Value = Vec<ZoneIs>> {
     each.prop_map(|(a, b, c)| [a, b, c].into_iter().flatten().collect())
 }
 
-const RESOURCES: [(&str, &str); 6] = [
+const RESOURCES: [(&str, &str); 7] = [
     ("", "configmaps"),
     ("apps", "deployments"),
     ("", "pods"),
     ("", "events"),
     ("coordination.k8s.io", "leases"),
     ("", "secrets"),
+    ("", "serviceaccounts"),
 ];
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -596,6 +603,8 @@ fn content() -> impl Strategy<Value = Content> {
         1 => Just(C::Bookkeeping),
         1 => Just(C::Spelling),
         6 => Just(C::Spec),
+        2 => Just(C::Containers),
+        2 => Just(C::Account),
         2 => Just(C::Status),
         2 => Just(C::OwnerReferences),
         1 => Just(C::SpecAndOwnerReferences),
@@ -635,6 +644,7 @@ fn shown(operation: Operation) -> impl Strategy<Value = Shown> {
 fn deed() -> impl Strategy<Value = Deed> {
     let resource = prop_oneof![
         6 => select(RESOURCES.to_vec()),
+        2 => select(vec![("", "pods"), ("apps", "deployments"), ("", "serviceaccounts")]),
         1 => Just(("", "namespaces")),
         1 => Just(("rbac.authorization.k8s.io", "clusterroles")),
         1 => Just(("authorization.k8s.io", "selfsubjectaccessreviews")),
@@ -642,7 +652,15 @@ fn deed() -> impl Strategy<Value = Deed> {
     let place = (resource, select(NAMESPACES.to_vec()), select(vec!["web", "db"]));
     let call =
         operation().prop_flat_map(|operation| (Just(operation), subresource(operation), shown(operation)));
-    let names = (prop::bool::weighted(0.1), any::<bool>());
+    let account = select(vec![
+        None,
+        Some("web"),
+        Some("stray"),
+        Some("stray"),
+        Some("robo"),
+        Some("robo"),
+    ]);
+    let names = (prop::bool::weighted(0.1), any::<bool>(), account);
     (call, place, content(), (label(), label()), names).prop_map(
         |((operation, subresource, shown), (resource, namespace, name), content, labels, names)| {
             let cluster_scoped =
@@ -652,12 +670,13 @@ fn deed() -> impl Strategy<Value = Deed> {
                 resource,
                 subresource,
                 namespace: (!cluster_scoped).then_some(namespace),
-                name: if resource.1 == "namespaces" {
-                    namespace
-                } else {
-                    name
+                name: match resource.1 {
+                    "namespaces" => namespace,
+                    "serviceaccounts" => names.2.unwrap_or(name),
+                    _ => name,
                 },
                 content,
+                account: names.2,
                 labels,
                 generates_name: names.0 && operation == Operation::Create && subresource.is_empty(),
                 names_port: names.1 && subresource == "proxy" && resource.0.is_empty(),

@@ -1,4 +1,7 @@
-//! Harmless text: what came from a cluster and is printed on somebody's terminal.
+//! Harmless text: what came from a cluster or its clients and is printed on somebody's terminal.
+
+/// How many characters an excerpt has at most.
+const EXCERPT: usize = 100;
 
 /// The text on one line, with everything escaped that a terminal would act on or that a reader would not see:
 /// control characters, line breaks, direction marks, characters without width.
@@ -19,6 +22,16 @@ pub fn plain(text: &str) -> String {
 /// The lines of a text, each harmless.
 pub fn plain_lines(text: &str) -> impl Iterator<Item = String> {
     text.split('\n').map(plain)
+}
+
+/// A harmless text that leaves room for others in a message: its first 100 characters, with `...` for the rest.
+pub fn excerpt(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut excerpt = plain(&chars.by_ref().take(EXCERPT).collect::<String>());
+    if chars.next().is_some() {
+        excerpt.push_str("...");
+    }
+    excerpt
 }
 
 fn is_deceptive(char: char) -> bool {
@@ -66,6 +79,13 @@ mod tests {
         ] {
             assert_eq!(plain(text), text);
         }
+    }
+
+    #[test]
+    fn an_excerpt_is_short_and_harmless() {
+        assert_eq!(excerpt("al\u{202e}ice"), "al\\u{202e}ice");
+        assert_eq!(excerpt(&"\u{e9}".repeat(100)), "\u{e9}".repeat(100));
+        assert_eq!(excerpt(&"\u{e9}".repeat(101)), "\u{e9}".repeat(100) + "...");
     }
 
     #[test]
