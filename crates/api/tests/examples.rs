@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use countersign_api::{
     AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
     access_policy, agent, approval_review, role_grant, team, write_delegation, zone,
 };
-use countersign_core::zones::ZoneIndex;
+use countersign_core::{request::Operation, zones::ZoneIndex};
 use serde::Deserialize;
 
 /// The objects of the folder's files by file name, and the expectation in the first line.
@@ -256,6 +260,91 @@ fn every_example_of_the_quickstart_is_understood() {
             .filter(|text| text.contains("apiVersion: countersign.dev/"))
         {
             assert_eq!(refusal(document), None, "{name}");
+        }
+    }
+}
+
+/// What the comment at the head of each file of the catalogue tells.
+const HEADINGS: [&str; 5] = [
+    "Version read",
+    "Installed as",
+    "Passes",
+    "Still denied",
+    "Left out",
+];
+
+/// The objects of a kind in the catalogue, with the file that each is in.
+fn catalogue<K: for<'de> Deserialize<'de>>(kind: &str) -> Vec<(String, K)> {
+    let mut objects = Vec::new();
+    for (file, (_, text)) in examples("delegations") {
+        for document in text.split("---\n") {
+            if serde_yaml::from_str::<Kind>(document).unwrap().kind == kind {
+                objects.push((file.clone(), serde_yaml::from_str(document).unwrap()));
+            }
+        }
+    }
+    objects
+}
+
+#[test]
+fn every_object_of_the_catalogue_is_understood_and_told_apart() {
+    let (files, mut names) = (examples("delegations"), BTreeSet::new());
+    for (file, (_, text)) in &files {
+        for heading in HEADINGS {
+            assert!(
+                text.contains(&format!("\n# {heading:<14}")),
+                "{file}: no `{heading}`"
+            );
+        }
+        for document in text.split("---\n") {
+            assert_eq!(refusal(document), None, "{file}");
+        }
+    }
+    for (file, object) in catalogue::<WriteDelegation>("WriteDelegation") {
+        let name = object.metadata.name.unwrap();
+        assert!(names.insert(name.clone()), "{file}: {name} is there twice");
+    }
+    assert!(files.len() >= 10 && names.len() >= 60);
+}
+
+#[test]
+fn no_delegation_of_the_catalogue_is_to_an_account_of_an_agent() {
+    let account = |account: &agent::ServiceAccountRef| format!("{}/{}", account.namespace, account.name);
+    let agents: BTreeSet<_> = catalogue::<Agent>("Agent")
+        .iter()
+        .flat_map(|(_, agent)| agent.spec.service_accounts.iter().map(account))
+        .collect();
+    assert!(!agents.is_empty());
+    for (file, object) in catalogue::<WriteDelegation>("WriteDelegation") {
+        let subject = account(&object.spec.subject.service_account.unwrap());
+        assert!(!agents.contains(&subject), "{file}: {subject} is an agent's");
+    }
+}
+
+/// Whether something that changes can be this field or below it: nothing finer than a granule is told apart.
+fn is_as_coarse_as_a_granule(field: &str) -> bool {
+    let segments: Vec<_> = field.split('/').skip(1).collect();
+    match segments.as_slice() {
+        [root] => *root != "metadata",
+        ["metadata", "labels" | "annotations", _]
+        | ["metadata" | "spec" | "status" | "data" | "binaryData", _] => true,
+        _ => false,
+    }
+}
+
+#[test]
+fn no_delegation_of_the_catalogue_lists_what_it_can_never_cover() {
+    for (file, object) in catalogue::<WriteDelegation>("WriteDelegation") {
+        let (name, spec) = (object.metadata.name.unwrap(), object.spec);
+        for field in &spec.fields {
+            assert!(
+                is_as_coarse_as_a_granule(field),
+                "{file}: {name}: `{field}` is finer than a granule"
+            );
+            assert!(
+                !spec.verbs.contains(&Operation::Delete) && !spec.verbs.contains(&Operation::Connect),
+                "{file}: {name}: a deletion and a connection have no fields"
+            );
         }
     }
 }
