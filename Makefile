@@ -25,7 +25,7 @@ lint: ## Format, lints, generated files, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo test --quiet --package countersign-api --test generated
-	test -z "$$(gofmt -l hack/controlplane | tee /dev/stderr)"
+	test -z "$$(gofmt -d hack/controlplane)" || { gofmt -d hack/controlplane; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done
 	sh -n $(CONTROLPLANE)
 

@@ -11,10 +11,12 @@ mod own;
 mod record;
 pub mod response;
 pub mod review;
+mod seal;
 pub mod stamp;
 
 use std::{sync::Arc, time::Duration};
 
+use countersign_api::seal::Seals;
 use countersign_core::{
     audit::record::ObjectRef,
     decide::decide,
@@ -46,6 +48,7 @@ const DEADLINE: Duration = Duration::from_millis(3500);
 pub struct Admission {
     state: Arc<State>,
     client: kube::Client,
+    seals: Seals,
     claims: Claims,
     minting: Minting,
     log: Log,
@@ -54,9 +57,9 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Judges by `state`, acts through `client`, records in `log`, and notes what it sees.
+    /// Judges by `state` and `seals`, acts through `client`, records in `log`, and notes what it sees.
     pub fn new(
-        state: Arc<State>,
+        (state, seals): (Arc<State>, Seals),
         client: kube::Client,
         (log, sightings): (Log, Sightings),
         metrics: AdmissionMetrics,
@@ -66,6 +69,7 @@ impl Admission {
         Self {
             state,
             client,
+            seals,
             claims,
             minting,
             log,
@@ -93,8 +97,29 @@ impl Admission {
             self.sightings.used(cause);
         }
         let recorded = self.record(request, &outcome).await;
+        self.note_content(request, &outcome.answer, &recorded);
         self.metrics.decided(outcome.reason(), outcome.relaxed.is_some());
         respond(request, outcome, recorded)
+    }
+
+    /// Remembers what is let through, so that it is sealed when the watch shows it.
+    fn note_content(
+        &self,
+        request: &AdmissionRequest<'_>,
+        answer: &Answer,
+        recorded: &Result<Recorded, Denial>,
+    ) {
+        let (Answer::Allow { grant, .. }, Ok(_)) = (answer, recorded) else {
+            return;
+        };
+        // What is no change needs no new seal, and whoever forges a review could show any old content as no change.
+        if grant.reason() == Reason::NoOp || request.is_dry_run() {
+            return;
+        }
+        let content = seal::content(request).or_else(|| seal::removed(request, &self.seals));
+        if let Some(content) = content {
+            self.seals.admit(content);
+        }
     }
 
     /// Answers one review of the mutating webhook: stamps what a person may not choose.
@@ -104,7 +129,7 @@ impl Admission {
 
     async fn judge(&self, request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Outcome {
         let read = async {
-            let own = own::read(request, snapshot, &self.client).await?;
+            let own = own::read(request, (snapshot, &self.seals), &self.client).await?;
             let uid = self.hidden_uid(request, snapshot).await?;
             Ok::<_, Denial>((own, uid))
         };

@@ -1,7 +1,9 @@
 //! Audit storage: the log on disk, and the receipt without which nothing is allowed.
 
+mod admitted;
 mod directory;
 mod log;
 
+pub use admitted::admitted;
 pub use directory::OpenError;
 pub use log::{AuditError, Log, Receipt};

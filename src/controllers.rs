@@ -14,8 +14,12 @@ mod zone;
 
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
-use countersign_api::STATUS_MANAGER;
-use countersign_core::snapshot::Snapshot;
+use countersign_api::{
+    STATUS_MANAGER,
+    agent::PinnedServiceAccount,
+    seal::{Sealed, Seals, content},
+};
+use countersign_core::{seal::Content, snapshot::Snapshot};
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::{
@@ -28,6 +32,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
+use self::status::Problem;
 pub use self::{
     agent::pin_accounts,
     pending::{Counts, Pending, moved_zones},
@@ -42,6 +47,8 @@ pub struct Context {
     pub client: Client,
     /// What is known.
     pub state: Arc<State>,
+    /// Makes and proves seals.
+    pub seals: Seals,
     /// Changes with what somebody may do.
     pub permissions: watch::Receiver<u64>,
     /// How many tickets wait for places in each zone.
@@ -57,6 +64,8 @@ pub struct Context {
 pub struct Known {
     /// What is known of the cluster.
     pub snapshot: Arc<Snapshot>,
+    /// Makes and proves seals.
+    pub seals: Seals,
     /// What the webhook configurations say at the API server.
     pub enforced: Enforced,
     /// How many tickets wait for places in each zone.
@@ -69,10 +78,45 @@ impl Context {
     fn known(&self) -> Known {
         Known {
             snapshot: self.state.snapshot(),
+            seals: self.seals.clone(),
             enforced: *self.enforced.borrow(),
             pending: self.pending.counts(),
             now: Timestamp::now(),
         }
+    }
+}
+
+impl Known {
+    /// The seal that the object's status shall show, with these pins, and the problem when it does not hold.
+    ///
+    /// Until strict mode is latched nothing is refused, so everything that is there is sealed. A seal that does not hold
+    /// stays where it is: it may hold again, after a rollback of the operator.
+    fn seal<K: Sealed>(
+        &self,
+        object: &K,
+        pins: &[PinnedServiceAccount],
+    ) -> (Option<String>, Option<Problem>) {
+        if let Some(seal) = content(object).and_then(|content| self.sign(object, &content, pins)) {
+            return (Some(seal), None);
+        }
+        let message = "nobody judged what it says now: an admin reads it and attests it \
+                       (kubectl countersign admin attest), or deletes it";
+        let problem = Problem::new("Unsealed", message);
+        (object.seal().map(str::to_owned), Some(problem))
+    }
+
+    fn sign<K: Sealed>(
+        &self,
+        object: &K,
+        content: &Content,
+        pins: &[PinnedServiceAccount],
+    ) -> Option<String> {
+        if self.seals.hold(object) {
+            self.seals.forget(content);
+        } else if self.snapshot.latched && !self.seals.admitted(content) {
+            return None;
+        }
+        self.seals.sign(content, pins)
     }
 }
 

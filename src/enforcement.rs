@@ -46,9 +46,21 @@ impl Enforcement {
                 self.feeds.update(|index| index.set_switched_off(switched_off));
             }
             let strict = snapshot.is_strict();
-            if strict != snapshot.latched && !self.turn(strict).await {
-                tokio::time::sleep(PAUSE).await;
-                continue;
+            if strict != snapshot.latched {
+                let unsealed = self.feeds.unsealed();
+                if strict && unsealed > 0 {
+                    // What is there when strict mode begins is sealed first; the controllers are at it.
+                    tracing::info!(
+                        unsealed,
+                        "strict mode waits until every permission object is sealed"
+                    );
+                    let _ = tokio::time::timeout(PAUSE, changes.changed()).await;
+                    continue;
+                }
+                if !self.turn(strict).await {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
             }
             let path_secret = self.path.current(Timestamp::now());
             self.plan.send_if_modified(|plan| {

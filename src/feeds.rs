@@ -77,6 +77,12 @@ impl Feeds {
         self.generation.send_modify(|generation| *generation += 1);
     }
 
+    /// How many objects bear no seal.
+    pub fn unsealed(&self) -> usize {
+        let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        index.unsealed()
+    }
+
     /// Starts the watch of a kind.
     pub fn watch<K>(self: &Arc<Self>, client: &Client, freshness: Freshness) -> Feed<K>
     where

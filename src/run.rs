@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use countersign_api::{AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index};
+use countersign_api::{
+    AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index, seal::Seals,
+};
 use countersign_cli::Connection;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
@@ -18,7 +20,7 @@ use tokio::{
 
 use crate::{
     admission::Admission,
-    audit::Log,
+    audit::{Log, admitted},
     certs::ServingTls,
     controllers::{Context, assess, gathered, keep_tickets, moved_zones, pin_accounts},
     enforcement::Enforcement,
@@ -78,13 +80,13 @@ pub async fn run(arguments: RunArgs, connection: &Connection) -> anyhow::Result<
     let namespace = connection.namespace.as_deref().unwrap_or(NAMESPACE);
     let cluster = Installation::find(&client, namespace).await?;
     let mut metrics = registry();
-    let log = Log::open(
-        &arguments.data_dir.join("audit"),
-        Timestamp::now(),
-        AuditMetrics::register(&mut metrics),
-    )
-    .with_context(|| format!("the audit log in `{}`", arguments.data_dir.display()))?;
-    let operator = Operator::start(&arguments, client, cluster, log, &mut metrics)?;
+    let directory = arguments.data_dir.join("audit");
+    let of_log = || format!("the audit log in `{}`", arguments.data_dir.display());
+    let seals = Seals::new(cluster.keys.seal().clone(), &cluster.cluster.id);
+    (admitted(&directory).with_context(of_log)?.into_iter()).for_each(|content| seals.admit(content));
+    let log = Log::open(&directory, Timestamp::now(), AuditMetrics::register(&mut metrics));
+    let log = log.with_context(of_log)?;
+    let operator = Operator::start(&arguments, client, cluster, (log, seals), &mut metrics)?;
     operator.serve(&arguments, metrics).await
 }
 
@@ -104,7 +106,7 @@ impl Operator {
         arguments: &RunArgs,
         client: Client,
         installation: Installation,
-        log: Log,
+        (log, seals): (Log, Seals),
         metrics: &mut Registry,
     ) -> anyhow::Result<Self> {
         let Installation {
@@ -128,7 +130,7 @@ impl Operator {
             operator_namespace: namespace,
             startup: Vec::new(),
         });
-        let mut index = Index::new(cluster);
+        let mut index = Index::new(cluster).proving(seals.clone());
         index.set_latched(latched);
         let watches = KINDS.map(|kind| (kind, Freshness::default()));
         let (sightings, seen) = mpsc::channel(1024);
@@ -143,6 +145,7 @@ impl Operator {
         let context = Arc::new(Context {
             client: client.clone(),
             state: state.clone(),
+            seals: seals.clone(),
             permissions: feeds.permission_changes(),
             pending: Arc::default(),
             enforced: owner.enforced(),
@@ -161,7 +164,7 @@ impl Operator {
         tokio::spawn(enforcement.follow_policy());
         tokio::spawn(own_configurations(owner, state.clone()));
         let admission = Admission::new(
-            state.clone(),
+            (state.clone(), seals),
             client,
             (log.clone(), Sightings::new(sightings)),
             AdmissionMetrics::register(metrics),

@@ -14,6 +14,7 @@ use countersign::{
     sightings::Sightings,
     state, webhook,
 };
+use countersign_api::seal::Seals;
 use countersign_core::digest::MacKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -139,7 +140,7 @@ impl Webhook {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse()?);
         let client = kube::Client::try_from(nowhere)?;
         let admission = Admission::new(
-            Arc::new(state),
+            (Arc::new(state), Seals::new(MacKey::new([4; 32]), "cluster")),
             client,
             (log, Sightings::new(sightings)),
             AdmissionMetrics::register(&mut metrics),

@@ -8,7 +8,9 @@ use countersign_api::{
     approval_ticket::{ChangedPart, Side, digests},
     index::stamped_ticket,
     invalid::Invalid,
-    role_grant, team, write_delegation, zone,
+    role_grant,
+    seal::Seals,
+    team, write_delegation, zone,
 };
 use countersign_core::{
     binding::Binding,
@@ -24,12 +26,12 @@ use countersign_core::{
 use kube::{Api, Client, api::ObjectMeta};
 use serde::de::DeserializeOwned;
 
-use super::{complete, review::AdmissionRequest};
+use super::{complete, review::AdmissionRequest, seal};
 
 /// The object that would be. The operator's own writes need no look: they must not wait for an API call.
 pub async fn read(
     request: &AdmissionRequest<'_>,
-    snapshot: &Snapshot,
+    (snapshot, seals): (&Snapshot, &Seals),
     client: &Client,
 ) -> Result<Option<Own>, Denial> {
     let target = request.target();
@@ -39,6 +41,11 @@ pub async fn read(
     }
     if request.operation() == Operation::Delete {
         return Ok(Some(Own::Removed));
+    }
+    if snapshot.latched
+        && let Some(attestation) = seal::unsealed(request, seals)
+    {
+        return Ok(Some(Own::Unsealed { attestation }));
     }
     let Some(text) = request.object() else {
         return Ok(None);

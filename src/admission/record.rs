@@ -9,7 +9,7 @@ use countersign_core::{
 };
 use jiff::Timestamp;
 
-use super::review::AdmissionRequest;
+use super::{review::AdmissionRequest, seal};
 
 /// What is told beside the request itself.
 #[derive(Debug)]
@@ -76,6 +76,7 @@ fn asked(
         env: findings.environment,
         dry_run: request.is_dry_run(),
         resource_hash,
+        content: seal::content(request),
     }
 }
 

@@ -191,6 +191,11 @@ impl<'a> AdmissionRequest<'a> {
         self.object
     }
 
+    /// The old object's text.
+    pub const fn old_object(&self) -> Option<&'a RawValue> {
+        self.old_object
+    }
+
     /// The request as the rules see it. `own` is the object when it is of Countersign's own kinds.
     pub fn judged(
         &'a self,

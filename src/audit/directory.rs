@@ -120,7 +120,7 @@ impl Storage for Directory {
     }
 }
 
-fn failed(path: &Path) -> impl Fn(io::Error) -> OpenError {
+pub(super) fn failed(path: &Path) -> impl Fn(io::Error) -> OpenError {
     move |source| OpenError::Io {
         path: path.to_owned(),
         source,
@@ -141,7 +141,7 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-fn segments(path: &Path) -> Result<Vec<PathBuf>, OpenError> {
+pub(super) fn segments(path: &Path) -> Result<Vec<PathBuf>, OpenError> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(path).map_err(failed(path))? {
         let file = entry.map_err(failed(path))?.path();

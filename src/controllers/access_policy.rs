@@ -24,7 +24,9 @@ impl Assessed for AccessPolicy {
     fn assess(&self, known: &Known) -> AccessPolicyStatus {
         let mut status = self.status.clone().unwrap_or_default();
         let (snapshot, generation) = (&known.snapshot, self.metadata.generation);
-        let problem = problem(self, snapshot);
+        let (seal, unsealed) = known.seal(self, &[]);
+        status.seal = seal;
+        let problem = unsealed.or_else(|| problem(self, snapshot));
         status.observed_generation = generation;
         status.cluster_id = Some(snapshot.cluster.id.to_string());
         status.operator_namespace = Some(snapshot.cluster.namespace.to_string());

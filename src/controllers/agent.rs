@@ -74,8 +74,13 @@ fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Kn
         pins.iter()
             .find(|pin| pin.namespace == account.namespace && pin.name == account.name)
     };
-    // A new generation of the Agent was admitted by an admin, and pins anew; otherwise the first uid stays.
-    let repinned = status.observed_generation != object.metadata.generation;
+    // A new generation of the Agent was admitted by an admin, and pins anew; otherwise the first uid stays. What the
+    // seal does not cover, somebody else may have written.
+    let repinned = if known.snapshot.latched {
+        !known.seals.hold(object)
+    } else {
+        status.observed_generation != object.metadata.generation
+    };
     status.service_accounts = accounts
         .iter()
         .filter_map(|(account, present)| {
@@ -89,7 +94,9 @@ fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Kn
         })
         .collect();
     status.observed_generation = object.metadata.generation;
-    let problem = problem(object, accounts, &status, &known.snapshot);
+    let (seal, unsealed) = known.seal(object, &status.service_accounts);
+    status.seal = seal;
+    let problem = unsealed.or_else(|| problem(object, accounts, &status, &known.snapshot));
     status.pending = agent::parse(object).ok().map(|agent| {
         let waiting = known
             .snapshot

@@ -22,9 +22,11 @@ impl Assessed for RoleGrant {
     fn assess(&self, known: &Known) -> RoleGrantStatus {
         let mut status = self.shown().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
+        let (seal, unsealed) = known.seal(self, &[]);
+        status.seal = seal;
         set_standing(
             &mut status.conditions,
-            problem(self, &known.snapshot),
+            unsealed.or_else(|| problem(self, &known.snapshot)),
             self.metadata.generation,
             known.now,
         );

@@ -19,9 +19,11 @@ impl Assessed for Team {
         let mut status = self.status.clone().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
         status.member_count = u32::try_from(self.spec.members.len()).ok();
+        let (seal, unsealed) = known.seal(self, &[]);
+        status.seal = seal;
         set_standing(
             &mut status.conditions,
-            problem(self, &known.snapshot),
+            unsealed.or_else(|| problem(self, &known.snapshot)),
             self.metadata.generation,
             known.now,
         );

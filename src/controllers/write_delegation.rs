@@ -23,9 +23,11 @@ impl Assessed for WriteDelegation {
     fn assess(&self, known: &Known) -> WriteDelegationStatus {
         let mut status = self.shown().unwrap_or_default();
         status.observed_generation = self.metadata.generation;
+        let (seal, unsealed) = known.seal(self, &[]);
+        status.seal = seal;
         set_standing(
             &mut status.conditions,
-            problem(self, &known.snapshot, known.now),
+            unsealed.or_else(|| problem(self, &known.snapshot, known.now)),
             self.metadata.generation,
             known.now,
         );

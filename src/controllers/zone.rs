@@ -36,9 +36,11 @@ impl Assessed for Zone {
                 overlap_problem(&status.overlaps).or_else(|| owner_problem(&zone, &known.snapshot))
             }
         };
+        let (seal, unsealed) = known.seal(self, &[]);
+        status.seal = seal;
         set_standing(
             &mut status.conditions,
-            problem,
+            unsealed.or(problem),
             self.metadata.generation,
             known.now,
         );

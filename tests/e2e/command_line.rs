@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::harness::{Area, shared};
+use super::harness::{Area, shared, wait::until};
 
 /// A manifest as a file, which lives as long as the cluster.
 fn file(area: &Area<'_>, object: &serde_json::Value) -> String {
@@ -23,7 +23,12 @@ fn a_preview_tells_the_hash_that_the_denial_tells() {
     let agent = area.person("deployer");
     area.put(&area.deployment("web", 2));
     let scaled = area.deployment("web", 5);
-    let preview = agent.countersign(&format!("diff -f {}", file(&area, &scaled)));
+    let diff = format!("diff -f {}", file(&area, &scaled));
+    // Its controller may write the status while the command looks at it; then it says so.
+    let preview = until("a preview", || {
+        let preview = agent.countersign(&diff);
+        (!preview.stderr.contains("changed meanwhile")).then_some(preview)
+    });
     assert!(!preview.succeeded(), "something would change: {}", preview.stdout);
     assert!(area.tickets_of("agent:deployer").is_empty());
 

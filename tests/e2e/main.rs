@@ -23,6 +23,7 @@ mod outages;
 mod previews;
 mod races;
 mod reviews;
+mod seals;
 mod story;
 mod strict_mode;
 mod webhook_configuration;

@@ -1,13 +1,14 @@
 //! The index: from the objects of a cluster to the snapshot that decisions read. Pure, and one change at a time.
 //!
 //! The operator feeds it from its watches, the command line from what its caller may read. An object that cannot be
-//! read grants nothing; an unreadable policy or zone makes its own scope deny.
+//! read grants nothing; an unreadable policy or zone makes its own scope deny. Once strict mode is latched, so does what
+//! bears no seal.
 
 mod permissions;
 mod places;
 mod tickets;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
 use countersign_core::{
     digest::Digest,
@@ -21,7 +22,7 @@ use kube::{Resource, ResourceExt};
 pub use self::tickets::{stamped_review, stamped_ticket};
 use crate::{
     AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
-    access_policy, invalid::Invalid,
+    access_policy, invalid::Invalid, seal::Seals,
 };
 
 /// A snapshot, and what is needed to take an object out of it again.
@@ -33,7 +34,16 @@ pub struct Index {
     delegations: HashMap<Key, Arc<str>>,
     tickets: HashMap<Key, Ticketed>,
     reviews: HashMap<Key, Arc<str>>,
+    seals: Option<Seals>,
+    /// What bears no seal, by kind and key, and how its scope is marked.
+    unsealed: HashMap<(Cow<'static, str>, Key), Mark>,
 }
+
+/// Marks the scope of the object of this key, with this reason.
+type Mark = fn(&Key, &str, &mut Index);
+
+/// Why an object that bears no seal is not in force.
+const UNSEALED: &str = "it bears no seal: nobody judged its present content";
 
 /// Where a ticket is filed.
 #[derive(Clone, Debug)]
@@ -65,12 +75,23 @@ impl Key {
 }
 
 /// An object of a kind that decisions depend on.
-pub trait Indexed: Resource + Clone {
+pub trait Indexed: Resource<DynamicType = ()> + Clone {
     /// Whether the objects say what others may do: then the standing of other objects depends on them.
     const PERMITS: bool = true;
 
+    /// Whether the object bears the operator's seal, or is of a kind that bears none.
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        let _ = seals;
+        !Self::PERMITS
+    }
+
     /// Files the object, in the place of what was filed under its key.
     fn file(&self, index: &mut Index) -> Result<(), Invalid>;
+
+    /// Files what the object makes its scope, when nobody judged what it says.
+    fn file_scope(&self, index: &mut Index) {
+        let _ = index;
+    }
 
     /// Takes out what is filed under the key.
     fn unfile(key: &Key, index: &mut Index);
@@ -95,7 +116,23 @@ impl Index {
             delegations: HashMap::new(),
             tickets: HashMap::new(),
             reviews: HashMap::new(),
+            seals: None,
+            unsealed: HashMap::new(),
         }
+    }
+
+    /// The same, with what proves seals. Without it every object is taken for sealed: who has no key cannot tell.
+    #[must_use]
+    pub fn proving(self, seals: Seals) -> Self {
+        Self {
+            seals: Some(seals),
+            ..self
+        }
+    }
+
+    /// How many objects that could be read bear no seal.
+    pub fn unsealed(&self) -> usize {
+        self.unsealed.len()
     }
 
     /// What decisions read. Cloning it is cheap.
@@ -103,9 +140,14 @@ impl Index {
         &self.snapshot
     }
 
-    /// Says whether strict mode is latched.
-    pub const fn set_latched(&mut self, latched: bool) {
+    /// Says whether strict mode is latched. From then on what bears no seal is not in force.
+    pub fn set_latched(&mut self, latched: bool) {
         self.snapshot.latched = latched;
+        if latched {
+            for ((_, key), unreadable) in self.unsealed.clone() {
+                unreadable(&key, UNSEALED, self);
+            }
+        }
     }
 
     /// Says whether enforcement is switched off by the documented annotation.
@@ -113,16 +155,32 @@ impl Index {
         self.snapshot.switched_off = switched_off;
     }
 
-    /// Files an object; one that cannot be read marks its scope.
+    /// Files an object; one that cannot be read, or bears no seal once strict mode is latched, marks its scope.
     pub fn apply<K: Indexed>(&mut self, object: &K) {
-        if let Err(invalid) = object.file(self) {
-            K::unreadable(&Key::of(object), &invalid.to_string(), self);
+        let key = Key::of(object);
+        let sealed = self.seals.as_ref().is_none_or(|seals| object.is_sealed(seals));
+        self.note_seal::<K>(&key, sealed);
+        if !sealed && self.snapshot.latched {
+            object.file_scope(self);
+            K::unreadable(&key, UNSEALED, self);
+        } else if let Err(invalid) = object.file(self) {
+            K::unreadable(&key, &invalid.to_string(), self);
         }
     }
 
     /// Takes an object out.
     pub fn remove<K: Indexed>(&mut self, key: &Key) {
+        self.note_seal::<K>(key, true);
         K::unfile(key, self);
+    }
+
+    fn note_seal<K: Indexed>(&mut self, key: &Key, sealed: bool) {
+        let of_kind = (K::kind(&()), key.clone());
+        if sealed {
+            self.unsealed.remove(&of_kind);
+        } else {
+            self.unsealed.insert(of_kind, K::unreadable);
+        }
     }
 
     /// Makes these all the objects of their kind. What cannot even be deserialised comes as a key and a reason.
@@ -139,6 +197,7 @@ impl Index {
                 }
                 Err((key, why)) => {
                     gone.remove(&key);
+                    self.note_seal::<K>(&key, true);
                     K::unreadable(&key, &why, self);
                 }
             }
@@ -150,6 +209,10 @@ impl Index {
 }
 
 impl Indexed for AccessPolicy {
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         index.snapshot.policy = PolicyState::Loaded(Arc::new(access_policy::parse(self)?));
         Ok(())

@@ -20,6 +20,7 @@ pub mod invalid;
 pub mod reference;
 pub mod role_grant;
 pub mod schema;
+pub mod seal;
 pub mod team;
 pub mod write_delegation;
 pub mod zone;

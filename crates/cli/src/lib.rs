@@ -3,8 +3,10 @@
 //! Exit codes: 0 yes or done, 1 no, denied or failed, 2 a wrong command line; `diff` has kubectl's (0 nothing would
 //! change, 1 something would, 2 it cannot be told).
 
+mod attest;
 mod can_i;
 mod cluster;
+mod confirm;
 mod connection;
 mod describe;
 mod diff;
@@ -32,7 +34,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use countersign_core::review::ReviewDecision;
 
-pub use self::{can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List};
+pub use self::{
+    attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List,
+};
 pub use self::{plain::plain, request::Request, review::Review, version::Version, wait::Wait};
 use failure::Outcome;
 
@@ -74,6 +78,9 @@ pub enum Command {
     Wait(Wait),
     /// Tell whether a write would be allowed, and which line of configuration decides
     CanI(CanI),
+    /// What admins alone do
+    #[command(subcommand)]
+    Admin(Admin),
     /// Print the version
     Version(Version),
     /// Print a script that completes commands in a shell
@@ -85,6 +92,13 @@ pub enum Command {
 pub enum Approval {
     /// Ask for approval of a change before making it
     Request(Box<Request>),
+}
+
+/// What admins alone do.
+#[derive(Subcommand, Clone, Debug)]
+pub enum Admin {
+    /// Attest a permission object that bears no seal
+    Attest(Attest),
 }
 
 /// Print a script that completes commands in a shell
@@ -135,6 +149,7 @@ async fn act<Root: CommandFactory>(
         Command::Cancel(review) => decide(ReviewDecision::Cancel, &review, connection, out).await,
         Command::Wait(wait) => wait.run(&connection.open().await?, out).await,
         Command::CanI(can_i) => can_i.run(&connection.open().await?, out).await,
+        Command::Admin(Admin::Attest(attest)) => attest.run(&connection.open().await?, out).await,
     }
 }
 

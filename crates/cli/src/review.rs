@@ -1,6 +1,6 @@
 //! `approve`, `deny`, `revoke`, `cancel`: one person's word on one ticket, about exactly what was shown.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use kube::{Api, ResourceExt, api::PostParams};
 
 use crate::{
+    confirm::confirmed,
     connection::Session,
     describe,
     failure::Outcome,
@@ -57,7 +58,7 @@ impl Review {
             _ => {}
         }
         out.flush()?;
-        if asks && !confirmed(decision, &mut io::stdin().lock())? {
+        if asks && !confirmed(decision.as_str(), &mut io::stdin().lock())? {
             eprintln!("nothing was done");
             return Ok(Outcome::No);
         }
@@ -124,14 +125,6 @@ impl Review {
     }
 }
 
-/// Whether the person says yes, in full.
-fn confirmed(decision: ReviewDecision, answers: &mut impl BufRead) -> io::Result<bool> {
-    eprint!("\n{} this? Type yes: ", decision.as_str());
-    let mut answer = String::new();
-    answers.read_line(&mut answer)?;
-    Ok(answer.trim() == "yes")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,22 +171,5 @@ mod tests {
         let error = review(None).check(&forged, ReviewDecision::Approve).unwrap_err();
         assert_eq!(error.to_string(), "this ticket does not show what it binds");
         assert!(review(None).check(&forged, ReviewDecision::Deny).is_ok());
-    }
-
-    #[test]
-    fn only_yes_is_yes() {
-        for (answer, sure) in [
-            ("yes\n", true),
-            (" yes \n", true),
-            ("y\n", false),
-            ("", false),
-            ("no\n", false),
-        ] {
-            assert_eq!(
-                confirmed(ReviewDecision::Approve, &mut answer.as_bytes()).unwrap(),
-                sure,
-                "{answer:?}"
-            );
-        }
     }
 }

@@ -28,6 +28,7 @@ pub mod request;
 pub mod review;
 pub mod role;
 pub mod role_of;
+pub mod seal;
 pub mod snapshot;
 pub mod stamp;
 pub mod ticket;

@@ -41,6 +41,11 @@ pub enum Own {
     Review(Box<ReviewDraft>),
     /// The object is removed.
     Removed,
+    /// The object as it is bears no seal, and the write does not attest what it would be.
+    Unsealed {
+        /// The annotation, `key=value`, that would attest it.
+        attestation: String,
+    },
     /// The object cannot be read: the field, the value and the rule.
     Invalid(String),
 }

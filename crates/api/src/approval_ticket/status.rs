@@ -76,7 +76,7 @@ pub struct ApprovalTicketStatus {
     #[schemars(length(max = schema::MAX_NAME))]
     pub superseded_by: Option<String>,
 
-    /// The operator's proof that it wrote this state. Without it an approval opens nothing.
+    /// The operator's proof that it wrote this state. It is not written yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_MAC))]
     pub seal: Option<String>,

@@ -5,9 +5,13 @@ use std::sync::Arc;
 use countersign_core::{identity::Identity, snapshot};
 
 use super::{Agent, Index, Indexed, Key, RoleGrant, Team, WriteDelegation};
-use crate::{agent, invalid::Invalid, role_grant, team, write_delegation};
+use crate::{agent, invalid::Invalid, role_grant, seal::Seals, team, write_delegation};
 
 impl Indexed for RoleGrant {
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let (identity, grant) = role_grant::parse(self)?;
         let key = Key::of(self);
@@ -41,6 +45,10 @@ impl Indexed for RoleGrant {
 }
 
 impl Indexed for Team {
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let (identity, team) = team::parse(self)?;
         Self::unfile(&Key::of(self), index);
@@ -101,6 +109,11 @@ impl Indexed for Team {
 }
 
 impl Indexed for Agent {
+    /// Its pinned accounts are what the seal is about: an agent that was only admitted has none yet.
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.hold(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let agent = agent::parse(self)?;
         file_agent(agent, Key::of(self), index);
@@ -150,6 +163,10 @@ fn file_agent(agent: snapshot::Agent, key: Key, index: &mut Index) {
 }
 
 impl Indexed for WriteDelegation {
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let delegation = write_delegation::parse(self)?;
         let key = Key::of(self);

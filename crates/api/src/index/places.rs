@@ -5,9 +5,13 @@ use std::sync::Arc;
 use countersign_core::snapshot;
 
 use super::{Index, Indexed, Key, Namespace, Zone};
-use crate::{invalid::Invalid, zone};
+use crate::{invalid::Invalid, seal::Seals, zone};
 
 impl Indexed for Zone {
+    fn is_sealed(&self, seals: &Seals) -> bool {
+        seals.vouch_for(self)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         match zone::parse(self) {
             Ok(zone) => {
@@ -21,6 +25,15 @@ impl Indexed for Zone {
                 }
                 Err(invalid)
             }
+        }
+    }
+
+    /// Places that it had stay its own: nobody frees them by a change that was not judged. A new one gets what it says.
+    fn file_scope(&self, index: &mut Index) {
+        let name = Key::of(self).name;
+        let had = index.snapshot.zones.get(&name).is_some();
+        if let Some(places) = zone::readable_places(self).filter(|_| !had) {
+            index.snapshot.zones.insert(Arc::new(places));
         }
     }
 

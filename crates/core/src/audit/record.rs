@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, environment::Environment, identity::Identity};
+use crate::{digest::Digest, environment::Environment, identity::Identity, seal::Content};
 
 /// A word of a closed vocabulary: a reason, a state, an operation; as messages and objects write it.
 pub type Word = Cow<'static, str>;
@@ -66,6 +66,13 @@ pub struct Decision {
     /// The ticket that supplied the approval, or that was made for the denied write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<ObjectRef>,
+}
+
+impl Decision {
+    /// Whether the API server was told that the write may happen.
+    pub const fn allows(&self) -> bool {
+        matches!(self.verdict, Verdict::Allow) || self.relaxation.is_some()
+    }
 }
 
 /// What the rules say of a write.
@@ -129,6 +136,9 @@ pub struct Request {
     /// Digest of the change; absent where nothing was hashed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource_hash: Option<Digest>,
+    /// What an object of a kind that permits would say: what the operator seals when the write was allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<Content>,
 }
 
 /// One object, and which of those that bore its name.

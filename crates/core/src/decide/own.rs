@@ -24,6 +24,7 @@ pub(super) fn check(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), En
     };
     match own {
         Own::Invalid(why) => Err(Denial::new(Reason::Invalid, why.clone())),
+        Own::Unsealed { attestation } => Err(unsealed(request, attestation)),
         Own::Zone(zone) => check_overlap(zone, snapshot),
         Own::Agent(agent) => check_accounts(agent, snapshot),
         Own::AccessPolicy(next) => strict::check_policy(next, snapshot),
@@ -47,6 +48,19 @@ pub(super) fn check_switch(request: &Request<'_>, actor: Option<&Actor>, policy:
         Some(Own::AccessPolicy(next)) => Ok(strict::check_switch(next, actor, policy)?),
         _ => Ok(()),
     }
+}
+
+/// Whoever approved the change would read the change alone, and not what nobody judged.
+fn unsealed(request: &Request<'_>, attestation: &str) -> Denial {
+    let target = &request.target;
+    let message = format!(
+        "`{}` bears no seal: nobody judged what it says now. Read all of it; then delete it and make it anew, or attest \
+         it: kubectl countersign admin attest {} {} (or annotate {attestation})",
+        target.place(),
+        target.resource,
+        target.name
+    );
+    Denial::new(Reason::Unsealed, message)
 }
 
 fn check_overlap(zone: &Zone, snapshot: &Snapshot) -> Result<(), Denial> {

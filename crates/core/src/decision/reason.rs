@@ -109,6 +109,8 @@ reasons! {
     IneligibleReviewer,
     /// Strict mode is not changed this way.
     StrictMode,
+    /// A permission object whose present content nobody judged is changed before an admin attested it.
+    Unsealed,
 }
 
 impl Reason {
@@ -124,7 +126,8 @@ impl Reason {
             | Self::ForeignSubject
             | Self::BindingMismatch
             | Self::IneligibleReviewer
-            | Self::StrictMode => Severity::Integrity,
+            | Self::StrictMode
+            | Self::Unsealed => Severity::Integrity,
             Self::PolicyUnreadable
             | Self::PolicyMissing
             | Self::Stale

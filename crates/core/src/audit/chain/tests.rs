@@ -38,6 +38,7 @@ fn denial() -> Event {
             env: Some(crate::environment::Environment::Prod),
             dry_run: false,
             resource_hash: Some(Digest::of(&[b"x"])),
+            content: None,
         },
         ticket: Some(ObjectRef {
             namespace: "billing".to_owned(),

@@ -79,6 +79,9 @@ fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
             let refused = |ask: Ask| world.enforces(&ask);
             let invalid = permits(who, "teams", "t", Own::Invalid("spec.members".to_owned()));
             assert_eq!(refused(invalid), Said::Deny(Reason::Invalid), "{who}");
+            let attestation = "a=1:sha256:00".to_owned();
+            let unsealed = permits(who, "rolegrants", "r", Own::Unsealed { attestation });
+            assert_eq!(refused(unsealed), Said::Deny(Reason::Unsealed), "{who}");
             let zone = permits(who, "zones", "rival", overlap.clone());
             assert_eq!(refused(zone), Said::Deny(Reason::ZoneOverlap), "{who}");
             let agent = permits(who, "agents", "rival", Own::Agent(rival.clone()));

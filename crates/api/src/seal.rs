@@ -1,0 +1,244 @@
+//! Which objects of the kinds that permit passed admission in their present form: the seals in their status.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use countersign_core::{
+    digest::{Digest, MacKey},
+    hash::canonical,
+    seal::{Content, Seal},
+};
+use kube::{Resource, core::object::HasSpec};
+use serde::Serialize;
+
+use crate::{AccessPolicy, Agent, RoleGrant, Team, WriteDelegation, Zone, agent::PinnedServiceAccount};
+
+/// The annotation by which an admin attests an object that bears no seal; the write that sets it passes admission like
+/// any other.
+pub const ATTEST_ANNOTATION: &str = "countersign.dev/attest";
+
+/// The value of the annotation that attests this content, other than `present`: who attests writes it.
+pub fn attestation(content: &Content, present: Option<&str>) -> String {
+    let mut value = attested(content);
+    while present == Some(&value) {
+        value.push('+');
+    }
+    value
+}
+
+/// Whether a write whose object has this content attests it: it sets the annotation, which may have been there before
+/// with every other value, but not with this one. What somebody wrote who was not judged attests nothing.
+pub fn attests(content: &Content, before: Option<&str>, after: Option<&str>) -> bool {
+    before != after && after.is_some_and(|value| value.trim_end_matches('+') == attested(content))
+}
+
+fn attested(content: &Content) -> String {
+    format!("{}:{}", content.generation, content.spec)
+}
+
+/// A kind that permits: its objects take effect with a seal only.
+pub trait Sealed: Resource<DynamicType = ()> + HasSpec<Spec: Serialize> {
+    /// The seal in the object's status.
+    fn seal(&self) -> Option<&str>;
+
+    /// What the operator found and wrote into the status, and decisions rest on.
+    fn pins(&self) -> &[PinnedServiceAccount] {
+        &[]
+    }
+}
+
+macro_rules! sealed {
+    ($($kind:ident),*) => {
+        $(impl Sealed for $kind {
+            fn seal(&self) -> Option<&str> {
+                self.status.as_ref()?.seal.as_deref()
+            }
+        })*
+    };
+}
+
+sealed!(AccessPolicy, RoleGrant, Team, WriteDelegation, Zone);
+
+impl Sealed for Agent {
+    fn seal(&self) -> Option<&str> {
+        self.status.as_ref()?.seal.as_deref()
+    }
+
+    fn pins(&self) -> &[PinnedServiceAccount] {
+        self.status
+            .as_ref()
+            .map_or(&[], |status| &status.service_accounts)
+    }
+}
+
+/// What an object says; `None` for one that the API server has not seen yet.
+pub fn content<K: Sealed>(object: &K) -> Option<Content> {
+    let metadata = object.meta();
+    Some(Content {
+        kind: K::kind(&()).into_owned(),
+        name: metadata.name.clone()?,
+        uid: metadata.uid.clone()?,
+        generation: metadata.generation?,
+        spec: digest(object.spec())?,
+    })
+}
+
+/// How many contents are remembered between their admission and their seal.
+const REMEMBERED: usize = 4096;
+
+/// For how long: longer than the API server takes over a write (34 s, E2), and the operator to seal it.
+const REMEMBERED_FOR: Duration = Duration::from_mins(2);
+
+/// Makes and proves seals, and remembers what passed admission until it is sealed. Clones remember the same.
+#[derive(Clone, Debug)]
+pub struct Seals {
+    key: MacKey,
+    cluster_id: String,
+    admitted: Arc<Mutex<VecDeque<(Instant, Content)>>>,
+}
+
+impl Seals {
+    /// With the operator's key, for this cluster.
+    pub fn new(key: MacKey, cluster_id: &str) -> Self {
+        Self {
+            key,
+            cluster_id: cluster_id.to_owned(),
+            admitted: Arc::default(),
+        }
+    }
+
+    /// Remembers what passed admission.
+    pub fn admit(&self, content: Content) {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        if admitted.len() == REMEMBERED {
+            admitted.pop_front();
+        }
+        admitted.push_back((Instant::now(), content));
+    }
+
+    /// Whether this content passed admission a while ago.
+    pub fn admitted(&self, content: &Content) -> bool {
+        let admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        admitted
+            .iter()
+            .any(|(at, other)| other == content && at.elapsed() < REMEMBERED_FOR)
+    }
+
+    /// Forgets a content that bears its seal: from then on the seal alone speaks for it.
+    pub fn forget(&self, content: &Content) {
+        let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
+        admitted.retain(|(_, other)| other != content);
+    }
+
+    /// Whether the object passed admission as it is now: it bears the seal, or will bear it in a moment.
+    pub fn vouch_for<K: Sealed>(&self, object: &K) -> bool {
+        self.hold(object) || content(object).is_some_and(|content| self.admitted(&content))
+    }
+
+    /// Whether the object bears the operator's seal for what it is now.
+    pub fn hold<K: Sealed>(&self, object: &K) -> bool {
+        let held = || {
+            let content = content(object)?;
+            Some(
+                self.over(&content, object.pins())?
+                    .verify(&self.key, object.seal()?),
+            )
+        };
+        held().unwrap_or(false)
+    }
+
+    /// The seal of a content with these pins.
+    pub fn sign(&self, content: &Content, pins: &[PinnedServiceAccount]) -> Option<String> {
+        Some(self.over(content, pins)?.sign(&self.key))
+    }
+
+    fn over<'a>(&'a self, content: &'a Content, pins: &[PinnedServiceAccount]) -> Option<Seal<'a>> {
+        Some(Seal {
+            cluster_id: &self.cluster_id,
+            content,
+            found: digest(pins)?,
+        })
+    }
+}
+
+/// The digest of the canonical form; `None` for what has none, such as a number beyond a double.
+///
+/// A field that a later version adds must be left out when absent, and have no default in the schema: otherwise the
+/// seals of everything that is there would break.
+fn digest(value: &(impl Serialize + ?Sized)) -> Option<Digest> {
+    let text = serde_json::to_string(value).ok()?;
+    Some(Digest::of(&[canonical(&text).ok()?.as_bytes()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn agent(pins: &serde_json::Value, seal: Option<&str>) -> Agent {
+        serde_json::from_value(json!({
+            "apiVersion": "countersign.dev/v1alpha1", "kind": "Agent",
+            "metadata": {"name": "bot", "uid": "u1", "generation": 3},
+            "spec": {"owner": "user:ada", "signing": "NotSupported"},
+            "status": {"serviceAccounts": pins, "seal": seal},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_seal_holds_while_spec_pins_and_generation_stay() {
+        let seals = Seals::new(MacKey::new([5; 32]), "cluster");
+        let pins = json!([{"namespace": "bots", "name": "bot", "uid": "sa1"}]);
+        let content = content(&agent(&pins, None)).unwrap();
+        let seal = seals.sign(&content, agent(&pins, None).pins());
+        let sealed = agent(&pins, seal.as_deref());
+        assert!(seals.hold(&sealed));
+        assert!(!seals.hold(&agent(&pins, None)));
+
+        let other_account = json!([{"namespace": "bots", "name": "bot", "uid": "sa2"}]);
+        assert!(!seals.hold(&agent(&other_account, seal.as_deref())));
+        let mut changed = sealed.clone();
+        changed.spec.suspend = true;
+        assert!(!seals.hold(&changed));
+        let mut later = sealed;
+        later.metadata.generation = Some(4);
+        assert!(!seals.hold(&later));
+    }
+
+    #[test]
+    fn an_attestation_is_set_by_the_write_itself() {
+        let content = content(&agent(&json!([]), None)).unwrap();
+        let value = attestation(&content, None);
+        assert!(attests(&content, None, Some(&value)));
+        assert!(attests(&content, Some("2:sha256:00"), Some(&value)));
+        assert!(!attests(&content, Some(&value), Some(&value)));
+        assert!(!attests(&content, None, None));
+        let again = attestation(&content, Some(&value));
+        assert!(attests(&content, Some(&value), Some(&again)));
+        let later = Content {
+            generation: content.generation + 1,
+            ..content.clone()
+        };
+        assert!(!attests(&later, None, Some(&value)));
+    }
+
+    #[test]
+    fn what_was_admitted_is_vouched_for_until_other_things_were() {
+        let seals = Seals::new(MacKey::new([5; 32]), "cluster");
+        let object = agent(&json!([]), None);
+        assert!(!seals.vouch_for(&object));
+        seals.clone().admit(content(&object).unwrap());
+        assert!(seals.vouch_for(&object));
+        let mut other = object.clone();
+        other.metadata.uid = Some("u2".to_owned());
+        assert!(!seals.vouch_for(&other));
+        for _ in 0..REMEMBERED {
+            seals.admit(content(&other).unwrap());
+        }
+        assert!(!seals.vouch_for(&object));
+    }
+}
