@@ -68,7 +68,7 @@ fn chain(
     let policy = policy_in_force(snapshot)?;
     let environment = environment_of(request, snapshot, policy);
     findings.environment = Some(environment);
-    delegated::standing(request, (snapshot, policy), now)?;
+    delegated::standing(request, snapshot, now, findings)?;
     let actor = subject::identify(request, snapshot, policy, findings);
     own::check_switch(request, actor.as_ref().ok(), policy)?;
     let actor = actor?;

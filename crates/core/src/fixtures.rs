@@ -13,6 +13,7 @@ use crate::{
     identity::Identity,
     object::{Change, Object},
     own::Own,
+    parent::LiveParent,
     policy::Policy,
     relax::{Mode, relax},
     request::{Caller, Operation, Request, Target},
@@ -307,6 +308,7 @@ pub struct Ask {
     pub old: Option<String>,
     pub new: Option<String>,
     pub options: Option<String>,
+    pub live_parent: LiveParent<'static>,
     pub own: Option<Own>,
     pub generates_name: bool,
 }
@@ -340,6 +342,7 @@ pub fn ask(username: &str, operation: Operation, place: &str) -> Ask {
         old: old.map(str::to_owned),
         new: new.map(str::to_owned),
         options: None,
+        live_parent: LiveParent::Unread,
         own: None,
         generates_name: false,
     }
@@ -365,6 +368,11 @@ impl Ask {
 
     pub fn from(mut self, old: &str, new: &str) -> Self {
         (self.old, self.new) = (Some(old.to_owned()), Some(new.to_owned()));
+        self
+    }
+
+    pub fn after_a_look(mut self, live_parent: LiveParent<'static>) -> Self {
+        self.live_parent = live_parent;
         self
     }
 
@@ -414,6 +422,7 @@ impl Ask {
             change,
             options: self.options.as_deref().map(|text| Object::parse(text).unwrap()),
             parent_uid: self.hides_its_object().then_some("object-uid"),
+            live_parent: self.live_parent,
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: false,

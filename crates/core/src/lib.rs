@@ -21,6 +21,7 @@ pub mod identity;
 pub mod naming;
 pub mod object;
 pub mod own;
+pub mod parent;
 pub mod place;
 pub mod policy;
 pub mod relax;

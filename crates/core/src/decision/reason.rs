@@ -69,6 +69,8 @@ reasons! {
     ForeignAccount,
     /// A system user outside its delegations.
     SystemUser,
+    /// A delegation would cover it, if a living object of the right kind were known to control the object.
+    ParentUnproven,
     /// A username that is no identity.
     NotCanonical,
     /// The agent is suspended.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{MAX_DEPTH, ObjectError};
 
 /// The root fields that are read key by key where they are maps.
-const SPLIT: [&str; 4] = ["spec", "status", "data", "binaryData"];
+pub(crate) const SPLIT: [&str; 4] = ["spec", "status", "data", "binaryData"];
 
 /// One field: a granule, or one of the root's or the metadata's that is none.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use std::{borrow::Cow, sync::Arc};
 use countersign_core::{
     binding::{Binding, BoundTarget},
     decide::{KEYS_SECRET, ticket_namespace},
-    delegation::{DelegatedNamespaces, DelegatedResource, Delegation},
+    delegation::{DelegatedNamespaces, DelegatedResource, Delegation, Evaluation},
     digest::{Digest, MacKey},
     environment::Environment,
     glob::Glob,
@@ -18,6 +18,7 @@ use countersign_core::{
     identity::Identity,
     object::{Change, Object},
     own::{Own, Present, ReviewDraft, TicketDraft},
+    parent::LiveParent,
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Operation, Request, Target},
     review::Review,
@@ -222,6 +223,8 @@ fn add_places(case: &Case, snapshot: &mut Snapshot) {
                 .map_or(DelegatedNamespaces::ClusterScoped, |names| {
                     DelegatedNamespaces::Names(names.iter().map(|name| (*name).into()).collect())
                 }),
+            parent: None,
+            evaluation: Evaluation::Webhook,
             fields: spec.field.into_iter().map(str::to_owned).collect(),
             expires_at: spec.expired.then(now),
             degraded: spec.degraded.then(|| "Invalid".into()),
@@ -436,6 +439,7 @@ impl Asked {
             change,
             options: None,
             parent_uid: None,
+            live_parent: LiveParent::Unread,
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: false,

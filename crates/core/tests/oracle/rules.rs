@@ -510,7 +510,7 @@ fn human_role(who: &str, teams: &[&str], by_group: Vec<Role>, case: &Case, rules
 fn is_delegated(case: &Case, who: &Result<String, Reason>) -> bool {
     let named = matches!(
         who,
-        Ok(_) | Err(Reason::AmbiguousAccount | Reason::ForeignAccount)
+        Ok(_) | Err(Reason::AmbiguousAccount | Reason::ForeignAccount | Reason::NotCanonical)
     );
     if named {
         return false;
