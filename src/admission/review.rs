@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use countersign_core::{
     object::{Change, Object, ObjectError},
     own::Own,
+    parent::LiveParent,
     request::{Caller, Operation, Request, Target},
 };
 use serde::Deserialize;
@@ -209,6 +210,7 @@ impl<'a> AdmissionRequest<'a> {
             options: Self::read(self.options),
             change: self.change()?,
             parent_uid,
+            live_parent: LiveParent::Unread,
             own,
             generates_name: self.generates_name(),
             dry_run: self.is_dry_run(),

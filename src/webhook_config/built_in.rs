@@ -2,9 +2,12 @@
 //!
 //! Only that. What the same writers need besides, while the operator is up, is a matter of delegations.
 
-use countersign_core::request::Operation::{self, Create, Delete, Update};
+use countersign_core::{
+    delegation::DelegatedResource,
+    request::Operation::{self, Create, Delete, Update},
+};
 
-use super::startup::{StartupObject, StartupRule, StartupWrite, StartupWriters};
+use super::startup::{StartupObject, StartupPlace, StartupRule, StartupWrite, StartupWriters};
 
 /// The built-in rules; `operator` is the operator's namespace, which must be able to come back by itself.
 pub(super) fn built_in(operator: &str) -> Vec<StartupRule> {
@@ -100,6 +103,11 @@ fn operator_namespace(operator: &str) -> Vec<StartupRule> {
                 here(&[Update], "statefulsets.apps/status"),
             ],
         ),
+        // Where a node does not return, its pods are deleted, and made anew elsewhere.
+        controller(
+            "taint-eviction-controller",
+            vec![here(&[Delete], "pods"), here(&[Update], "pods/status")],
+        ),
         controller(
             "pod-garbage-collector",
             vec![here(&[Delete], "pods"), here(&[Update], "pods/status")],
@@ -156,17 +164,19 @@ fn write(operations: &[Operation], resource: &str) -> StartupWrite {
     let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
     StartupWrite {
         operations: operations.to_vec(),
-        group: group.to_owned(),
-        resource: resource.to_owned(),
-        subresource: subresource.to_owned(),
-        namespaces: Vec::new(),
+        resources: vec![DelegatedResource {
+            group: group.into(),
+            resource: resource.into(),
+            subresource: subresource.into(),
+        }],
+        place: StartupPlace::Anywhere,
         object: StartupObject::Any,
     }
 }
 
 impl StartupWrite {
     fn within(mut self, namespace: &str) -> Self {
-        self.namespaces = vec![namespace.to_owned()];
+        self.place = StartupPlace::Namespaces(vec![namespace.to_owned()]);
         self
     }
 

@@ -308,7 +308,7 @@ pub struct Ask {
     pub old: Option<String>,
     pub new: Option<String>,
     pub options: Option<String>,
-    pub live_parent: LiveParent<'static>,
+    pub live_parent: LiveParent,
     pub own: Option<Own>,
     pub generates_name: bool,
 }
@@ -371,7 +371,7 @@ impl Ask {
         self
     }
 
-    pub fn after_a_look(mut self, live_parent: LiveParent<'static>) -> Self {
+    pub fn after_a_look(mut self, live_parent: LiveParent) -> Self {
         self.live_parent = live_parent;
         self
     }
@@ -422,7 +422,7 @@ impl Ask {
             change,
             options: self.options.as_deref().map(|text| Object::parse(text).unwrap()),
             parent_uid: self.hides_its_object().then_some("object-uid"),
-            live_parent: self.live_parent,
+            live_parent: self.live_parent.clone(),
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: false,

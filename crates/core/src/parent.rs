@@ -42,14 +42,14 @@ pub struct NamedParent {
 }
 
 /// What a read of the cluster showed of the parent that the request's object names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LiveParent<'a> {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LiveParent {
     /// Nobody looked: nothing asked for it yet.
     Unread,
     /// It lives, and has this uid.
-    Lives(&'a str),
+    Lives(String),
     /// It was not seen, for this reason.
-    Unseen(&'a str),
+    Unseen(String),
 }
 
 /// Why it is not known that a living object of the right kind controls the object.
@@ -87,10 +87,10 @@ impl ParentKind {
             };
             return Err(Unproven::Foreign(kind.to_string()));
         }
-        match request.live_parent {
-            LiveParent::Lives(uid) if uid == parent.uid => Ok(()),
+        match &request.live_parent {
+            LiveParent::Lives(uid) if *uid == parent.uid => Ok(()),
             LiveParent::Lives(_) => Err(Unproven::Unseen("another object was looked at".to_owned())),
-            LiveParent::Unseen(why) => Err(Unproven::Unseen(why.to_owned())),
+            LiveParent::Unseen(why) => Err(Unproven::Unseen(why.clone())),
             LiveParent::Unread => Err(Unproven::Unread(Box::new(parent))),
         }
     }

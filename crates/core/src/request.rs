@@ -180,7 +180,7 @@ pub struct Request<'a> {
     /// The uid of the existing object, where the change does not hold it: eviction, binding, token, CONNECT.
     pub parent_uid: Option<&'a str>,
     /// What is known of the parent that the object names, where a delegation asks for it.
-    pub live_parent: LiveParent<'a>,
+    pub live_parent: LiveParent,
     /// The object that would be, when it is one of Countersign's own kinds.
     pub own: Option<&'a Own>,
     /// Whether the server chooses the name, up to eight times over (E7).

@@ -333,7 +333,7 @@ fn a_parent_that_does_not_live_says_why_nothing_is_covered() {
     let child = deletes(json!([certificate("c1", true)]));
     let issuer = json!([{ "apiVersion": "cert-manager.io/v1", "kind": "Issuer", "name": "i", "uid": "c1", "controller": true }]);
     let other_group = json!([{ "apiVersion": "other/v1", "kind": "Certificate", "name": "i", "uid": "c1", "controller": true }]);
-    let lives = LiveParent::Lives("c1");
+    let lives = || LiveParent::Lives("c1".to_owned());
     let evicts = Ask {
         new: Some(owned_by(&json!([certificate("c1", true)]), 1)),
         ..creates(MANAGER, "billing/secrets/x").sub("eviction")
@@ -349,42 +349,42 @@ fn a_parent_that_does_not_live_says_why_nothing_is_covered() {
         ),
         (
             &world,
-            child.clone().after_a_look(LiveParent::Unseen("gone")),
+            child.clone().after_a_look(LiveParent::Unseen("gone".to_owned())),
             "gone",
         ),
         (
             &world,
-            child.clone().after_a_look(LiveParent::Lives("c2")),
+            child.clone().after_a_look(LiveParent::Lives("c2".to_owned())),
             "another object was looked at",
         ),
         (
             &world,
-            deletes(json!([])).after_a_look(lives),
+            deletes(json!([])).after_a_look(lives()),
             "nothing controls it",
         ),
         (
             &world,
-            deletes(json!([certificate("c1", false)])).after_a_look(lives),
+            deletes(json!([certificate("c1", false)])).after_a_look(lives()),
             "nothing controls it",
         ),
         (
             &world,
-            deletes(json!([certificate("c1", true), certificate("c1", true)])).after_a_look(lives),
+            deletes(json!([certificate("c1", true), certificate("c1", true)])).after_a_look(lives()),
             "nothing controls it",
         ),
         (
             &world,
-            deletes(issuer).after_a_look(lives),
+            deletes(issuer).after_a_look(lives()),
             "a `Issuer.cert-manager.io` controls it",
         ),
         (
             &world,
-            deletes(other_group).after_a_look(lives),
+            deletes(other_group).after_a_look(lives()),
             "a `Certificate.other` controls it",
         ),
         (
             &evicting,
-            evicts.after_a_look(lives),
+            evicts.after_a_look(lives()),
             "the request does not show the object",
         ),
     ] {
@@ -396,7 +396,7 @@ fn a_parent_that_does_not_live_says_why_nothing_is_covered() {
         assert_eq!(denial.cause.unwrap().to_string(), "WriteDelegation/d spec.parent");
     }
     assert_eq!(
-        world.says(&child.after_a_look(lives)),
+        world.says(&child.after_a_look(lives())),
         Said::Allow(Reason::Delegated)
     );
 }
@@ -436,7 +436,7 @@ fn a_parent_is_looked_for_only_where_a_delegation_depends_on_it() {
     for other in [elsewhere, issuers, over, fields("/data")] {
         assert_eq!(asked(&with(world(), other.clone()), &child), None, "{other:?}");
     }
-    let known = child.clone().after_a_look(LiveParent::Unseen("gone"));
+    let known = child.clone().after_a_look(LiveParent::Unseen("gone".to_owned()));
     assert_eq!(
         asked(&with(world(), of_certificates()), &known),
         None,
@@ -456,7 +456,7 @@ proptest! {
         operation in prop::sample::select(vec![Operation::Create, Operation::Update, Operation::Delete]),
         before in owners(),
         after in owners(),
-        seen in prop::sample::select(vec![LiveParent::Unread, LiveParent::Unseen("gone"), LiveParent::Lives("c1"), LiveParent::Lives("c2")]),
+        seen in prop::sample::select(vec![LiveParent::Unread, LiveParent::Unseen("gone".to_owned()), LiveParent::Lives("c1".to_owned()), LiveParent::Lives("c2".to_owned())]),
     ) {
         let text = |owners: &[OwnerIs]| {
             owned_by(&owners.iter().map(|owner| json!({
@@ -473,7 +473,7 @@ proptest! {
         let counts = controllers.len() == 1
             && controllers[0].version.starts_with("cert-manager.io/")
             && controllers[0].kind == "Certificate"
-            && matches!(seen, LiveParent::Lives(uid) if uid == controllers[0].uid);
+            && matches!(&seen, LiveParent::Lives(uid) if uid == controllers[0].uid);
         let said = with(world(), of_certificates()).says(&ask.after_a_look(seen));
         prop_assert_eq!(said == Said::Allow(Reason::Delegated), counts, "{:?}", said);
         prop_assert!(counts || said == Said::Deny(Reason::ParentUnproven), "{:?}", said);
