@@ -49,7 +49,10 @@ pub(super) fn standing(
         match parent.controls(request) {
             Ok(()) => return Err(covered(delegation, "spec.parent")),
             Err(why) => {
-                unproven.get_or_insert_with(|| without_parent(delegation, parent, &why));
+                // What is said of the parent itself tells more than that it is another delegation's.
+                if unproven.is_none() || matches!(why, Unproven::Unread(_) | Unproven::Unseen(_)) {
+                    unproven = Some(without_parent(delegation, parent, &why));
+                }
                 if let Unproven::Unread(parent) = why {
                     findings.parent = Some(*parent);
                 }

@@ -283,7 +283,7 @@ fn what_is_compiled_for_startup_is_in_force_and_ordered() {
     };
     add("z", &|_| ());
     add("b", &|d| {
-        d.username = "system:serviceaccount:kube-system:cilium".into()
+        d.username = "system:serviceaccount:kube-system:cilium".into();
     });
     add("a", &|d| d.expires_at = Some(after(1)));
     add("over", &|d| d.expires_at = Some(now()));

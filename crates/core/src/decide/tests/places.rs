@@ -2,7 +2,7 @@
 
 use crate::{
     decision::Reason,
-    fixtures::{Ask, Said, World, after, approved, ask, creates, deletes, now, updates, world, zone},
+    fixtures::{Ask, Said, World, approved, ask, creates, deletes, updates, world, zone},
     glob::Glob,
     request::Operation,
     role::Role,
