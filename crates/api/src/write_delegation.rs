@@ -13,6 +13,14 @@ use serde::{Deserialize, Serialize};
 pub use self::parse::parse;
 use crate::{agent::ServiceAccountRef, condition, schema};
 
+/// The CEL form of the core's `is_part`.
+macro_rules! is_part {
+    () => {
+        "field.matches('^(/([^/~]|~[01])+|/(metadata|spec|status|data|binaryData)/([^/~]|~[01])+\
+         |/metadata/(labels|annotations)/([^/~]|~[01])+)$')"
+    };
+}
+
 /// Who may write what, where, and how far.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
@@ -74,12 +82,11 @@ use crate::{agent::ServiceAccountRef, condition, schema};
          nothing: a deletion and a connection have no fields; make a delegation of its own'".into()
     )),
     validation = Rule::new(
-        "!has(self.fields) || self.fields.all(field, field.matches(\"^(/([^/~]|~[01])+|\
-         /(metadata|spec|status|data|binaryData)/([^/~]|~[01])+|/metadata/(labels|annotations)/([^/~]|~[01])+)$\"))"
-    ).message(
-        "fields are granules: /FIELD, /spec/KEY, /data/KEY, /metadata/labels/KEY and the like; nothing finer is told \
-         apart, and a / inside a key is written ~1"
-    ),
+        concat!("!has(self.fields) || self.fields.all(field, ", is_part!(), ")")
+    ).message(Message::Expression(concat!(
+        "'spec.fields: `' + self.fields.filter(field, !", is_part!(), ")[0] + '` is finer than a granule, such as \
+         /spec/KEY or /metadata/labels/KEY: it never changes by itself; a / inside a key is written ~1'"
+    ).into())),
     validation = Rule::new(
         "self.resources.all(resource, !has(resource.group) || resource.group != 'countersign.dev')"
     ).message("Countersign's own kinds are never delegated"),
