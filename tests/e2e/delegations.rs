@@ -31,13 +31,12 @@ fn delegation(name: &str, account: &str, rest: &Value) -> Value {
     })
 }
 
-/// A cluster in strict mode with one area, these service accounts, and what the admin makes before.
-fn strict(accounts: &[&str], before: impl Fn(&Area<'_>)) -> Cluster {
+/// A cluster in strict mode with one area, a service account there is a token of, and what the admin made before.
+fn strict(account: &str, before: impl Fn(&Area<'_>)) -> (Cluster, Person) {
     let cluster = Cluster::with_company(1);
-    for account in accounts {
-        let create = format!("create serviceaccount {account} -n agents");
-        cluster.admin().kubectl(&create).done();
-    }
+    let create = format!("create serviceaccount {account} -n agents");
+    cluster.admin().kubectl(&create).done();
+    let controller = cluster.account(account);
     before(&Area {
         cluster: &cluster,
         namespace: "area-1".to_owned(),
@@ -45,7 +44,7 @@ fn strict(accounts: &[&str], before: impl Fn(&Area<'_>)) -> Cluster {
     });
     cluster.see_admins();
     cluster.enforce();
-    cluster
+    (cluster, controller)
 }
 
 /// What one admin asks for and another approves.
@@ -77,7 +76,7 @@ fn child(area: &Area<'_>, name: &str, owner: &Value) -> Value {
 
 #[test]
 fn a_controllers_child_passes_and_what_no_living_parent_controls_does_not() {
-    let cluster = strict(&["keeper"], |area| {
+    let (cluster, keeper) = strict("keeper", |area| {
         let admin = area.cluster.admin();
         admin.create(&area.deployment("web", 0)).done();
         admin
@@ -100,7 +99,6 @@ fn a_controllers_child_passes_and_what_no_living_parent_controls_does_not() {
             .done();
     });
     let area = cluster.area();
-    let keeper = cluster.account("keeper");
     let web = area.get("deployment web");
     keeper.create(&child(&area, "web", &web)).done();
     let patch = |name: &str, patch: &Value| {
@@ -168,7 +166,7 @@ fn a_controllers_child_passes_and_what_no_living_parent_controls_does_not() {
 
 #[test]
 fn fields_and_status_bound_a_delegation_and_its_time_ends_it() {
-    let cluster = strict(&["mirror"], |area| {
+    let (cluster, mirror) = strict("mirror", |area| {
         let admin = area.cluster.admin();
         admin.create(&area.deployment("web", 0)).done();
         let of_status = json!({
@@ -181,7 +179,6 @@ fn fields_and_status_bound_a_delegation_and_its_time_ends_it() {
             .done();
     });
     let area = cluster.area();
-    let mirror = cluster.account("mirror");
     let config = |name: &str, metadata: &Value| {
         let mut config = area.config_map(name, &json!({ "a": "1" }));
         config["metadata"] = metadata.clone();
@@ -249,9 +246,8 @@ fn compiles(cluster: &Cluster, expected: &[&str]) {
 
 #[test]
 fn a_startup_delegation_passes_without_the_operator_and_nothing_beside_it() {
-    let cluster = strict(&["network"], |_| ());
+    let (cluster, network) = strict("network", |_| ());
     let area = cluster.area();
-    let network = cluster.account("network");
     let startup = |name: &str, verbs: &Value| {
         let spec = json!({
             "resources": [{ "resource": "configmaps" }, { "group": "apps", "resource": "deployments", "subresource": "status" }],
