@@ -5,6 +5,7 @@ mod claim;
 mod complete;
 mod generated;
 mod history;
+mod members;
 mod mint;
 mod outcome;
 mod own;
@@ -150,8 +151,8 @@ impl Admission {
         request: &AdmissionRequest<'_>,
         snapshot: &Snapshot,
     ) -> Result<Option<String>, Denial> {
-        let judged = request.judged(None, None);
-        let Some(judged) = judged.ok().filter(Request::hides_its_object) else {
+        let hides = || request.target().hides_its_object(request.operation());
+        let Some(judged) = hides().then(|| request.judged(None, None)).and_then(Result::ok) else {
             return Ok(None);
         };
         match decide(&judged, snapshot, Timestamp::now()).0 {

@@ -3,7 +3,9 @@
 mod admitted;
 mod directory;
 mod log;
+mod standing;
 
 pub use admitted::admitted;
 pub use directory::OpenError;
 pub use log::{AuditError, Log, Receipt};
+pub use standing::TICKET_LIFE;

@@ -147,13 +147,7 @@ pub fn minted(
 /// eviction makes.
 fn command(request: &Request<'_>, binding: &countersign_core::binding::Binding) -> Option<String> {
     binding.command_hash?;
-    let evicts = |body: &Object<'_>| {
-        Some(
-            Object::new(body.field(&["deleteOptions"]).ok()??)
-                .text()
-                .to_owned(),
-        )
-    };
+    let evicts = |body: &Object<'_>| Some(body.field(&["deleteOptions"]).ok()??.to_owned());
     let options = match &request.change {
         Change::Connect(options) => options.as_ref().map(|options| options.text().to_owned()),
         Change::Create(body) => evicts(body),

@@ -17,14 +17,13 @@ use crate::{
 };
 
 /// What the routes share.
-#[derive(Clone)]
 struct Shared {
     admission: Arc<Admission>,
     bodies: BodyBudget,
 }
 
-impl FromRef<Shared> for BodyBudget {
-    fn from_ref(shared: &Shared) -> Self {
+impl FromRef<Arc<Shared>> for BodyBudget {
+    fn from_ref(shared: &Arc<Shared>) -> Self {
         shared.bodies.clone()
     }
 }
@@ -34,27 +33,27 @@ pub fn router(admission: Arc<Admission>, bodies: BodyBudget) -> Router {
     Router::new()
         .route("/validate", post(validate))
         .route("/mutate", post(mutate))
-        .with_state(Shared { admission, bodies })
+        .with_state(Arc::new(Shared { admission, bodies }))
 }
 
-async fn validate(State(shared): State<Shared>, body: Result<BoundedBody, BodyRejection>) -> Response {
+async fn validate(State(shared): State<Arc<Shared>>, body: Result<BoundedBody, BodyRejection>) -> Response {
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return refuse(rejection),
     };
     match review::parse(&body.bytes) {
-        Ok(review) => Json(shared.admission.validate(&review.request).await).into_response(),
+        Ok(request) => Json(shared.admission.validate(&request).await).into_response(),
         Err(error) => malformed(&body.bytes, &error),
     }
 }
 
-async fn mutate(State(shared): State<Shared>, body: Result<BoundedBody, BodyRejection>) -> Response {
+async fn mutate(State(shared): State<Arc<Shared>>, body: Result<BoundedBody, BodyRejection>) -> Response {
     let body = match body {
         Ok(body) => body,
         Err(rejection) => return refuse(rejection),
     };
     match review::parse(&body.bytes) {
-        Ok(review) => Json(shared.admission.mutate(&review.request)).into_response(),
+        Ok(request) => Json(shared.admission.mutate(&request)).into_response(),
         Err(error) => malformed(&body.bytes, &error),
     }
 }

@@ -3,8 +3,8 @@
 //! Three child processes serve on the loopback: `mirror` sends the bytes of the body back; `echo` reads the review, as
 //! every webhook has to, and sends its uid back with "allowed"; `admission` is the webhook over a strict cluster of
 //! 10 000 zones (see `cluster`). One thread of this process sends 1 000 requests in a second, evenly, over 16
-//! connections that are kept alive. Rounds of one second alternate between the three, and each figure is of all
-//! rounds together.
+//! connections that are kept alive. Rounds of one second alternate between the three, several times they are started
+//! anew, and each figure is of all rounds together.
 //!
 //! The requests are UPDATEs of a Deployment, object and old object, in 64 of the zones by turns, by a member of the
 //! owning team:
@@ -37,6 +37,9 @@ use self::{
 
 /// Requests of one round.
 const REQUESTS: u32 = 1_008;
+
+/// How often the servers are started for each kind of request: where a process lies in memory is luck.
+const STARTS: usize = 4;
 
 /// What is asked, and what the names of its figures end with.
 const REQUESTED: [(&str, Request); 4] = [
@@ -76,8 +79,8 @@ struct Arguments {
     /// The server to be.
     #[arg(long, value_enum)]
     serve: Option<Served>,
-    /// Rounds of each kind of request at each server.
-    #[arg(long, default_value_t = 16)]
+    /// Rounds of each kind of request at each server, after each start.
+    #[arg(long, default_value_t = 4)]
     rounds: usize,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]
@@ -100,9 +103,14 @@ async fn measure(rounds: usize) -> anyhow::Result<()> {
     }
     for (suffix, request) in REQUESTED {
         let bodies = request.bodies()?;
-        for _ in 0..rounds {
+        for _ in 0..STARTS {
             for subject in &mut subjects {
-                subject.round(&bodies).await?;
+                subject.restart(&bodies).await?;
+            }
+            for _ in 0..rounds {
+                for subject in &mut subjects {
+                    subject.round(&bodies).await?;
+                }
             }
         }
         report(&mut subjects, suffix);
@@ -110,7 +118,7 @@ async fn measure(rounds: usize) -> anyhow::Result<()> {
     for subject in subjects {
         println!(
             "memory_of_{} {:.1} MiB",
-            subject.name,
+            subject.served.name(),
             subject.process.resident_mib()?
         );
     }
@@ -119,7 +127,7 @@ async fn measure(rounds: usize) -> anyhow::Result<()> {
 
 /// A server, the connections to it, and what it took so far.
 struct Subject {
-    name: &'static str,
+    served: Served,
     process: Process,
     client: Client,
     measured: Measured,
@@ -158,11 +166,20 @@ impl Subject {
         let (process, announcement) = Process::start(served)?;
         let client = Client::connect(&announcement).await?;
         Ok(Self {
-            name: served.name(),
+            served,
             process,
             client,
             measured: Measured::default(),
         })
+    }
+
+    async fn restart(&mut self, bodies: &[Bytes]) -> anyhow::Result<()> {
+        let measured = std::mem::take(&mut self.measured);
+        *self = Self::start(self.served).await?;
+        // What happens once is no part of a request.
+        self.round(bodies).await?;
+        self.measured = measured;
+        Ok(())
     }
 
     async fn round(&mut self, bodies: &[Bytes]) -> anyhow::Result<()> {
@@ -182,11 +199,11 @@ fn report(subjects: &mut [Subject], suffix: &str) {
         for (figure, time) in figures {
             println!(
                 "{}_{figure}{suffix} {:.1} us",
-                subject.name,
+                subject.served.name(),
                 time.as_secs_f64() * 1e6
             );
         }
-        all.push((subject.name, figures));
+        all.push((subject.served.name(), figures));
     }
     let Some(((_, ours), others)) = all.split_last() else {
         return;

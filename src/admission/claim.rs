@@ -1,10 +1,9 @@
 //! The claim: one compare-and-swap on a ticket's state, before the write that it approves is allowed.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use countersign_api::index::stamped_review;
 use countersign_core::{
-    audit::record::ObjectRef,
     decision::{Cause, Covered, Denial, Reason},
     object::Change,
     request::{Operation, Request},
@@ -14,18 +13,22 @@ use countersign_core::{
 };
 use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
+use tokio::time::sleep;
 
 use super::{
     history::{Past, Trace},
     record,
 };
 use crate::{
-    audit::Log,
+    audit::{Log, TICKET_LIFE},
     tickets::{Tickets, compiled},
 };
 
 /// How often a claim is tried again after somebody else changed the ticket.
 const ATTEMPTS: usize = 4;
+
+/// How long a step takes from the ticket into the log.
+const MOMENT: Duration = Duration::from_millis(25);
 
 /// Claims tickets.
 pub struct Claims {
@@ -77,6 +80,9 @@ impl Claims {
         request: &Request<'_>,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
+        if covered.ticket.created + TICKET_LIFE < Timestamp::now() {
+            return Err(denial(&covered.ticket, "it is older than any may be"));
+        }
         self.still_approved(covered, snapshot).await?;
         let write = Write {
             covered,
@@ -92,7 +98,14 @@ impl Claims {
                 Attempt::Again(read) => ticket = read,
             }
         }
-        Err(denial(&ticket, "it changes too fast, try again"))
+        Err(denial(
+            &ticket,
+            if self.log.contradicts(&ticket) {
+                "somebody else than the operator changed its status: cancel it and ask anew"
+            } else {
+                "it changes too fast, try again"
+            },
+        ))
     }
 
     /// Adds up the reviews that there are at this moment: who was told that a denial is stored can rely on it.
@@ -114,6 +127,11 @@ impl Claims {
     }
 
     async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {
+        if self.log.contradicts(ticket) {
+            // What is known of it is older than its last step, or a moment younger.
+            sleep(MOMENT).await;
+            return self.read(write, ticket).await.map(Attempt::Again);
+        }
         let version = self.version_before(write).await?;
         let event = Event::Claim {
             bind: write.covered.bind,
@@ -137,26 +155,27 @@ impl Claims {
         ticket: &Arc<Ticket>,
         state: TicketState,
     ) -> Result<Attempt, Denial> {
-        let from = ticket.state.as_str();
-        let to = state.as_str();
         let mut state = state;
         if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
             claim.by = write.review_uid.into();
             claim.object_uid = write.created_uid()?;
         }
-        match self.tickets.set_state(ticket, &state).await {
-            Ok(()) => {
-                let by = write.request.caller.username.to_owned();
-                let record = record::transition(reference(ticket), Some(from), to, by);
-                self.log.append(record).await.map_err(|error| {
-                    Denial::new(
-                        Reason::AuditUnavailable,
-                        format!("the claim could not be recorded: {error}"),
-                    )
-                })?;
-                Ok(Attempt::Held)
-            }
-            Err(_) => self.read(write, ticket).await.map(Attempt::Again),
+        let by = write.request.caller.username.to_owned();
+        let record = record::of_transition(ticket, &state, by);
+        let (tickets, log, held) = (self.tickets.clone(), self.log.clone(), ticket.clone());
+        // A call that is given up leaves its claim behind, and then the record of it, too.
+        let swapping = tokio::spawn(async move {
+            tickets.set_state(&held, &state).await?;
+            Ok::<_, kube::Error>(log.append(record).await)
+        });
+        match swapping.await {
+            Ok(Ok(recorded)) => recorded.map(|_| Attempt::Held).map_err(|error| {
+                Denial::new(
+                    Reason::AuditUnavailable,
+                    format!("the claim could not be recorded: {error}"),
+                )
+            }),
+            Ok(Err(_)) | Err(_) => self.read(write, ticket).await.map(Attempt::Again),
         }
     }
 
@@ -233,15 +252,6 @@ impl Claims {
 enum Attempt {
     Held,
     Again(Arc<Ticket>),
-}
-
-/// The reference of a ticket for the audit log.
-pub fn reference(ticket: &Ticket) -> ObjectRef {
-    ObjectRef {
-        namespace: ticket.namespace.to_string(),
-        name: ticket.name.to_string(),
-        uid: Some(ticket.uid.to_string()),
-    }
 }
 
 fn denial(ticket: &Ticket, why: &str) -> Denial {

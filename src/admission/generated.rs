@@ -18,8 +18,8 @@ pub fn is_generated(name: &str, object: &Object<'_>) -> bool {
 }
 
 fn base(object: &Object<'_>) -> Option<String> {
-    let raw = object.field(&["metadata", "generateName"]).ok()??;
-    serde_json::from_str(raw.get()).ok()
+    let text = object.field(&["metadata", "generateName"]).ok()??;
+    serde_json::from_str(text).ok()
 }
 
 fn is_made_of(name: &str, base: &str) -> bool {

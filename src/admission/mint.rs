@@ -144,7 +144,7 @@ impl Minting {
             name: name.clone(),
             uid: None,
         };
-        let record = record::transition(reference, None, "Pending", "minting".to_owned());
+        let record = record::of_minting(reference);
         self.log
             .append(record)
             .await

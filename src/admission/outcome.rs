@@ -8,7 +8,7 @@ use countersign_core::{
     snapshot::Snapshot,
 };
 
-use super::{advise, claim::reference, record::Told, response::StatusCause};
+use super::{advise, record::Told, record::reference, response::StatusCause};
 
 /// What became of a request, before it is on record.
 pub struct Outcome {

@@ -50,7 +50,6 @@ pub async fn read(
     let Some(text) = request.object() else {
         return Ok(None);
     };
-    let text = text.get();
     let own = match target.resource {
         "zones" => parsed(text, zone::parse).map(Own::Zone),
         "rolegrants" => parsed(text, role_grant::parse).map(|(identity, grant)| Own::RoleGrant {

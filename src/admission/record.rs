@@ -1,11 +1,14 @@
 //! What the audit log is told of a decision.
 
 use countersign_core::{
-    audit::{Event, Record, record},
+    audit::{
+        Event, Record,
+        record::{self, ObjectRef},
+    },
     decision::{Cause, Findings, Reason},
     digest::Digest,
     relax::Relaxed,
-    ticket::Ticket,
+    ticket::{Ticket, TicketState},
 };
 use jiff::Timestamp;
 
@@ -25,7 +28,7 @@ pub struct Told<'a> {
     /// What was relaxed.
     pub relaxed: Option<&'a Relaxed>,
     /// The ticket: namespace, name, uid.
-    pub ticket: Option<record::ObjectRef>,
+    pub ticket: Option<ObjectRef>,
     /// Digest of the change, where it was hashed.
     pub resource_hash: Option<Digest>,
 }
@@ -81,31 +84,39 @@ fn asked(
 }
 
 /// The record of a step of a known ticket.
-pub fn of_transition(ticket: &Ticket, to: &'static str, by: String) -> Record {
-    let reference = record::ObjectRef {
+pub fn of_transition(ticket: &Ticket, to: &TicketState, by: String) -> Record {
+    transition(record::TicketTransition {
+        ticket: reference(ticket),
+        from: Some(ticket.state.as_str().into()),
+        to: to.as_str().into(),
+        by: by.into(),
+        bind: to.claim().map(|claim| claim.bind),
+    })
+}
+
+/// The record of the making of a ticket.
+pub fn of_minting(ticket: ObjectRef) -> Record {
+    transition(record::TicketTransition {
+        ticket,
+        from: None,
+        to: "Pending".into(),
+        by: "minting".into(),
+        bind: None,
+    })
+}
+
+fn transition(step: record::TicketTransition) -> Record {
+    Record {
+        time: Timestamp::now(),
+        event: Event::TicketTransition(step),
+    }
+}
+
+/// The reference of a ticket.
+pub fn reference(ticket: &Ticket) -> ObjectRef {
+    ObjectRef {
         namespace: ticket.namespace.to_string(),
         name: ticket.name.to_string(),
         uid: Some(ticket.uid.to_string()),
-    };
-    transition(reference, Some(ticket.state.as_str()), to, by)
-}
-
-/// The record of a ticket's step.
-pub fn transition(
-    ticket: record::ObjectRef,
-    from: Option<&'static str>,
-    to: &'static str,
-    by: String,
-) -> Record {
-    let event = Event::TicketTransition(record::TicketTransition {
-        ticket,
-        from: from.map(Into::into),
-        to: to.into(),
-        by: by.into(),
-        bind: None,
-    });
-    Record {
-        time: Timestamp::now(),
-        event,
     }
 }

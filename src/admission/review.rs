@@ -1,104 +1,71 @@
 //! AdmissionReview v1, borrowed from the bytes that came: objects stay raw text until a rule needs them.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, str::Utf8Error};
 
 use countersign_core::{
+    json::{Misplaced, Reader},
     object::{Change, Object, ObjectError},
     own::Own,
     parent::LiveParent,
     request::{Caller, Operation, Request, Target},
 };
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
-use super::generated::is_generated;
-
-/// The outer object.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AdmissionReview<'a> {
-    #[serde(borrow)]
-    api_version: Cow<'a, str>,
-    #[serde(borrow)]
-    kind: Cow<'a, str>,
-    /// What is asked.
-    #[serde(borrow)]
-    pub request: AdmissionRequest<'a>,
-}
+use super::{generated::is_generated, members::Members};
 
 /// One call of the webhook.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug)]
 pub struct AdmissionRequest<'a> {
     /// Fresh for each call: not an idempotency key (E1).
-    #[serde(borrow)]
     pub uid: Cow<'a, str>,
-    #[serde(borrow)]
-    kind: BodyKind<'a>,
-    #[serde(borrow)]
-    resource: GroupVersionResource<'a>,
-    #[serde(borrow, default)]
-    sub_resource: Cow<'a, str>,
-    #[serde(borrow, default)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    namespace: Cow<'a, str>,
-    operation: WireOperation,
-    #[serde(borrow)]
-    user_info: UserInfo<'a>,
-    #[serde(borrow, default)]
-    object: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    old_object: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    options: Option<&'a RawValue>,
-    #[serde(default)]
-    dry_run: Option<bool>,
-}
-
-#[derive(Debug, Deserialize)]
-struct BodyKind<'a> {
-    #[serde(borrow)]
     kind: Cow<'a, str>,
+    resource: GroupVersionResource<'a>,
+    subresource: Cow<'a, str>,
+    name: Cow<'a, str>,
+    namespace: Cow<'a, str>,
+    operation: Operation,
+    user_info: UserInfo<'a>,
+    object: Option<&'a str>,
+    old_object: Option<&'a str>,
+    options: Option<&'a str>,
+    dry_run: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct GroupVersionResource<'a> {
-    #[serde(borrow)]
     group: Cow<'a, str>,
-    #[serde(borrow)]
     version: Cow<'a, str>,
-    #[serde(borrow)]
     resource: Cow<'a, str>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct UserInfo<'a> {
-    #[serde(borrow, default)]
     username: Cow<'a, str>,
-    #[serde(borrow, default)]
     uid: Cow<'a, str>,
-    #[serde(borrow, default)]
     groups: Vec<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    extra: Option<&'a RawValue>,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum WireOperation {
-    Create,
-    Update,
-    Delete,
-    Connect,
+    extra: Option<&'a str>,
 }
 
 /// Why a body is no review that can be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
-    /// Not JSON, or not of the shape of an AdmissionReview.
+    /// Not Unicode.
     #[error("the body is no AdmissionReview: {0}")]
-    Malformed(#[from] serde_json::Error),
+    NotUnicode(#[from] Utf8Error),
+    /// Not JSON objects within each other.
+    #[error("the body is no AdmissionReview: {0}")]
+    Malformed(#[from] Misplaced),
+    /// A member that is there twice.
+    #[error("the body is no AdmissionReview: `{0}` is there twice")]
+    Duplicate(String),
+    /// A member of another type.
+    #[error("the body is no AdmissionReview: {field}: {source}")]
+    Field {
+        /// The member.
+        field: &'static str,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
     /// Another kind or version.
     #[error("`{api_version}` `{kind}` is not AdmissionReview of admission.k8s.io/v1")]
     WrongVersion {
@@ -107,6 +74,9 @@ pub enum ReviewError {
         /// What the body says.
         kind: String,
     },
+    /// A verb of a later API server.
+    #[error("request.operation: `{0}` is none that is known")]
+    UnknownOperation(String),
     /// One of the objects cannot be read.
     #[error("request.{field}: {source}")]
     Object {
@@ -115,8 +85,8 @@ pub enum ReviewError {
         /// What is wrong with it.
         source: ObjectError,
     },
-    /// An object that the operation needs is missing.
-    #[error("request.{0} is missing")]
+    /// A member that every review, or this operation's, has to have is missing.
+    #[error("{0} is missing")]
     Missing(&'static str),
 }
 
@@ -137,23 +107,83 @@ pub fn uid_of(body: &[u8]) -> Option<String> {
 }
 
 /// Reads a review.
-pub fn parse(body: &[u8]) -> Result<AdmissionReview<'_>, ReviewError> {
-    let mut review: AdmissionReview<'_> = serde_json::from_slice(body)?;
-    if review.api_version != "admission.k8s.io/v1" || review.kind != "AdmissionReview" {
-        let (api_version, kind) = (review.api_version.into_owned(), review.kind.into_owned());
+pub fn parse(body: &[u8]) -> Result<AdmissionRequest<'_>, ReviewError> {
+    let (mut review, mut request) = (Members::new(), Members::new());
+    let mut reader = Reader::new(str::from_utf8(body)?);
+    reader.members::<ReviewError>(|key, reader| match key {
+        "request" => reader.members(|key, reader| match key {
+            "oldObject" => request.add(key, reader.value_like(request.text("object"))?),
+            _ => request.add(key, reader.value()?),
+        }),
+        _ => review.add(key, reader.value()?),
+    })?;
+    reader.end()?;
+    let (api_version, kind) = (review.string("apiVersion")?, review.string("kind")?);
+    if api_version != "admission.k8s.io/v1" || kind != "AdmissionReview" {
+        let (api_version, kind) = (api_version.into_owned(), kind.into_owned());
         return Err(ReviewError::WrongVersion { api_version, kind });
     }
-    review.request.complete_name()?;
-    Ok(review)
+    let mut request = AdmissionRequest::read(&request)?;
+    request.complete_name()?;
+    Ok(request)
+}
+
+impl<'a> GroupVersionResource<'a> {
+    fn read(members: &Members<'a>) -> Result<Self, ReviewError> {
+        Ok(Self {
+            group: members.string("group")?,
+            version: members.string("version")?,
+            resource: members.string("resource")?,
+        })
+    }
+}
+
+impl<'a> UserInfo<'a> {
+    fn read(members: &Members<'a>) -> Result<Self, ReviewError> {
+        Ok(Self {
+            username: members.string_or_none("username")?,
+            uid: members.string_or_none("uid")?,
+            groups: members.strings("groups")?,
+            extra: members.object("extra"),
+        })
+    }
+}
+
+fn operation(members: &Members<'_>) -> Result<Operation, ReviewError> {
+    let operation = members.string("operation")?;
+    match &*operation {
+        "CREATE" => Ok(Operation::Create),
+        "UPDATE" => Ok(Operation::Update),
+        "DELETE" => Ok(Operation::Delete),
+        "CONNECT" => Ok(Operation::Connect),
+        _ => Err(ReviewError::UnknownOperation(operation.into_owned())),
+    }
 }
 
 /// The evidence of which credential was used: certificate digest or token id.
 const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 impl<'a> AdmissionRequest<'a> {
+    fn read(members: &Members<'a>) -> Result<Self, ReviewError> {
+        Ok(Self {
+            uid: members.string("uid")?,
+            kind: members.below("kind")?.string("kind")?,
+            resource: GroupVersionResource::read(&members.below("resource")?)?,
+            subresource: members.string_or_none("subResource")?,
+            name: members.string_or_none("name")?,
+            namespace: members.string_or_none("namespace")?,
+            operation: operation(members)?,
+            user_info: UserInfo::read(&members.below("userInfo")?)?,
+            object: members.object("object"),
+            old_object: members.object("oldObject"),
+            options: members.object("options"),
+            dry_run: members.flag("dryRun")?,
+        })
+    }
+
     /// Whether nothing will be stored: asked so, or an eviction that says so itself (E11).
     pub fn is_dry_run(&self) -> bool {
-        self.dry_run.unwrap_or(false) || self.evicts_dry().unwrap_or(false)
+        self.dry_run || self.evicts_dry().unwrap_or(false)
     }
 
     fn evicts_dry(&self) -> Option<bool> {
@@ -168,10 +198,10 @@ impl<'a> AdmissionRequest<'a> {
             #[serde(default)]
             dry_run: Vec<String>,
         }
-        if self.sub_resource != "eviction" {
+        if self.subresource != "eviction" {
             return None;
         }
-        let eviction: Eviction = serde_json::from_str(self.object?.get()).ok()?;
+        let eviction: Eviction = serde_json::from_str(self.object?).ok()?;
         Some(!eviction.delete_options?.dry_run.is_empty())
     }
 
@@ -182,18 +212,17 @@ impl<'a> AdmissionRequest<'a> {
 
     /// The id of the credential that the caller used, where the authenticator gives one.
     pub fn credential_id(&self) -> Option<String> {
-        let mut extra: BTreeMap<String, Vec<String>> =
-            serde_json::from_str(self.user_info.extra?.get()).ok()?;
+        let mut extra: BTreeMap<String, Vec<String>> = serde_json::from_str(self.user_info.extra?).ok()?;
         extra.remove(CREDENTIAL_ID)?.into_iter().next()
     }
 
     /// The new object's text, as it was sent.
-    pub fn object(&self) -> Option<&'a RawValue> {
+    pub const fn object(&self) -> Option<&'a str> {
         self.object
     }
 
     /// The old object's text.
-    pub const fn old_object(&self) -> Option<&'a RawValue> {
+    pub const fn old_object(&self) -> Option<&'a str> {
         self.old_object
     }
 
@@ -205,9 +234,9 @@ impl<'a> AdmissionRequest<'a> {
     ) -> Result<Request<'a>, ReviewError> {
         Ok(Request {
             caller: self.caller(),
-            operation: self.operation(),
+            operation: self.operation,
             target: self.target(),
-            options: Self::read(self.options),
+            options: self.options.map(Object::new),
             change: self.change()?,
             parent_uid,
             live_parent: LiveParent::Unread,
@@ -219,8 +248,8 @@ impl<'a> AdmissionRequest<'a> {
 
     /// Whether the server chose the name.
     fn generates_name(&self) -> bool {
-        let creates = matches!(self.operation, WireOperation::Create) && self.sub_resource.is_empty();
-        let object = Self::read(self.object).filter(|_| creates);
+        let creates = matches!(self.operation, Operation::Create) && self.subresource.is_empty();
+        let object = self.object.map(Object::new).filter(|_| creates);
         object.is_some_and(|object| is_generated(&self.name, &object))
     }
 
@@ -229,12 +258,12 @@ impl<'a> AdmissionRequest<'a> {
         if !self.name.is_empty() {
             return Ok(());
         }
-        let (field, raw) = match self.operation {
-            WireOperation::Create => ("object", self.object),
-            WireOperation::Update | WireOperation::Delete => ("oldObject", self.old_object),
-            WireOperation::Connect => return Ok(()),
+        let (field, text) = match self.operation {
+            Operation::Create => ("object", self.object),
+            Operation::Update | Operation::Delete => ("oldObject", self.old_object),
+            Operation::Connect => return Ok(()),
         };
-        let Some(object) = Self::read(raw) else {
+        let Some(object) = text.map(Object::new) else {
             return Ok(());
         };
         let name = object
@@ -255,30 +284,21 @@ impl<'a> AdmissionRequest<'a> {
 
     /// What is about to be done.
     pub const fn operation(&self) -> Operation {
-        match self.operation {
-            WireOperation::Create => Operation::Create,
-            WireOperation::Update => Operation::Update,
-            WireOperation::Delete => Operation::Delete,
-            WireOperation::Connect => Operation::Connect,
-        }
+        self.operation
     }
 
     fn change(&self) -> Result<Change<'a>, ReviewError> {
-        let new = || Self::read(self.object).ok_or(ReviewError::Missing("object"));
-        let old = || Self::read(self.old_object);
+        let new = || self.object.map(Object::new).ok_or(ReviewError::Missing("object"));
+        let old = || self.old_object.map(Object::new);
         Ok(match self.operation {
-            WireOperation::Create => Change::Create(new()?),
-            WireOperation::Update => Change::Update {
+            Operation::Create => Change::Create(new()?),
+            Operation::Update => Change::Update {
                 old: old().ok_or(ReviewError::Missing("oldObject"))?,
                 new: new()?,
             },
-            WireOperation::Delete => Change::Delete(old()),
-            WireOperation::Connect => Change::Connect(Self::read(self.object)),
+            Operation::Delete => Change::Delete(old()),
+            Operation::Connect => Change::Connect(self.object.map(Object::new)),
         })
-    }
-
-    fn read(raw: Option<&'a RawValue>) -> Option<Object<'a>> {
-        raw.filter(|raw| raw.get() != "null").map(Object::new)
     }
 
     /// The target, without the namespace that a Namespace's review has.
@@ -287,9 +307,9 @@ impl<'a> AdmissionRequest<'a> {
         Target {
             group: &self.resource.group,
             version: &self.resource.version,
-            kind: &self.kind.kind,
+            kind: &self.kind,
             resource: &self.resource.resource,
-            subresource: &self.sub_resource,
+            subresource: &self.subresource,
             namespace: Some(&*self.namespace).filter(|namespace| !namespace.is_empty() && !is_namespace),
             name: &self.name,
         }

@@ -46,7 +46,7 @@ impl Questions {
 
 /// The content that the write gives to an object of a kind that permits.
 pub fn content(request: &AdmissionRequest<'_>) -> Option<Content> {
-    (Questions::about(request)?.content)(request.object()?.get())
+    (Questions::about(request)?.content)(request.object()?)
 }
 
 /// The content of an object that is removed, for as long as a finalizer holds it: marking it counts as a generation.
@@ -54,7 +54,7 @@ pub fn removed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Content>
     if request.operation() != Operation::Delete {
         return None;
     }
-    let (questions, old) = (Questions::about(request)?, request.old_object()?.get());
+    let (questions, old) = (Questions::about(request)?, request.old_object()?);
     let content = (questions.content)(old).filter(|_| (questions.vouched)(old, seals))?;
     Some(Content {
         generation: content.generation + 1,
@@ -69,7 +69,7 @@ pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<String>
         return None;
     }
     let questions = Questions::about(request)?;
-    let (old, new) = (request.old_object()?.get(), request.object()?.get());
+    let (old, new) = (request.old_object()?, request.object()?);
     if (questions.vouched)(old, seals) {
         return None;
     }

@@ -42,7 +42,7 @@ pub fn patch(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Option<Stri
     }
     let policy = snapshot.policy.get()?;
     let who = authn::identify(&caller, snapshot, policy).ok()?.identity;
-    let text = request.object()?.get();
+    let text = request.object()?;
     let namespace = judged.target.namespace?;
     let steps = match judged.target.resource {
         "approvaltickets" => ticket(&serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,

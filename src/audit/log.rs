@@ -8,6 +8,7 @@ use countersign_core::{
         record::{Opened, Torn},
     },
     digest::Digest,
+    ticket::Ticket,
 };
 use jiff::Timestamp;
 use tokio::sync::{
@@ -15,7 +16,10 @@ use tokio::sync::{
     oneshot,
 };
 
-use super::directory::{Directory, Found, OpenError};
+use super::{
+    directory::{Directory, Found, OpenError},
+    standing::Standing,
+};
 use crate::metrics::AuditMetrics;
 
 /// Records that may wait for the thread.
@@ -73,21 +77,24 @@ pub struct Log(Arc<Writer>);
 struct Writer {
     appends: Option<mpsc::Sender<Append>>,
     thread: Option<JoinHandle<()>>,
+    tickets: Standing,
 }
 
 impl Log {
-    /// Opens the log in `directory`, or begins one there, and records that it was opened.
-    pub fn open(directory: &Path, now: Timestamp, metrics: AuditMetrics) -> Result<Self, OpenError> {
+    /// Opens the log in `path`, or begins one there, and records that it was opened.
+    pub fn open(path: &Path, now: Timestamp, metrics: AuditMetrics) -> Result<Self, OpenError> {
         let Found {
             directory,
             head,
             torn,
-        } = Directory::open(directory)?;
-        Self::start(directory, &head, &opened(now, torn), metrics).map_err(OpenError::First)
+        } = Directory::open(path)?;
+        let tickets = Standing::read(path, now)?;
+        let first = opened(now, torn);
+        Self::start((directory, tickets), &head, &first, metrics).map_err(OpenError::First)
     }
 
     fn start(
-        mut storage: impl Storage,
+        (mut storage, tickets): (impl Storage, Standing),
         head: &Head,
         first: &Record,
         metrics: AuditMetrics,
@@ -104,6 +111,7 @@ impl Log {
         Ok(Self(Arc::new(Writer {
             appends: Some(appends),
             thread: Some(thread),
+            tickets,
         })))
     }
 
@@ -111,6 +119,8 @@ impl Log {
     pub async fn append(&self, record: Record) -> Result<Receipt, AuditError> {
         let (answer, receipt) = oneshot::channel();
         let appends = self.0.appends.as_ref().ok_or(AuditError::Unavailable)?;
+        // Before it is durable: too early a word only delays, too late a one lets a ticket be used twice.
+        self.0.tickets.note(&record);
         appends
             .try_send(Append { record, answer })
             .map_err(|error| match error {
@@ -118,6 +128,11 @@ impl Log {
                 TrySendError::Closed(_) => AuditError::Unavailable,
             })?;
         receipt.await.map_err(|_| AuditError::Unavailable)
+    }
+
+    /// Whether the last step of a ticket that is on record led somewhere else than its status says.
+    pub fn contradicts(&self, ticket: &Ticket) -> bool {
+        self.0.tickets.denies(&ticket.uid, &ticket.state)
     }
 
     /// Whether the log can still make records durable.

@@ -111,14 +111,14 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
     let (state, again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
+    let Some(state) = unless_rewound(&ticket, state, context).await? else {
+        return Ok(Action::await_change());
+    };
     let status = shown(&object, &state, &tally, now);
     if object.status.as_ref() != Some(&status) {
         if state != ticket.state {
             let by = cause(&tally, &state);
-            context
-                .log
-                .append(transition(&ticket, state.as_str(), by))
-                .await?;
+            context.log.append(transition(&ticket, &state, by)).await?;
         }
         Tickets::new(context.client.clone())
             .set_status(&ticket, &status)
@@ -164,6 +164,31 @@ async fn next_state(
         TicketState::Claimed { .. } | TicketState::Consumed { .. } | TicketState::Ended(_) => None,
     };
     Ok((state, end.map(|end| until(end, now))))
+}
+
+/// The state; or the end of a ticket whose status somebody else set back, since it may have been used. `None` when only
+/// our knowledge of it is old.
+async fn unless_rewound(
+    ticket: &Ticket,
+    state: TicketState,
+    context: &Context,
+) -> Result<Option<TicketState>, ReconcileError> {
+    let is_open = matches!(state, TicketState::Pending { .. } | TicketState::Approved { .. });
+    let next = Ticket {
+        state,
+        ..ticket.clone()
+    };
+    if !is_open || !context.log.contradicts(&next) {
+        return Ok(Some(next.state));
+    }
+    let tickets = Tickets::new(context.client.clone());
+    let read = tickets.get(&ticket.namespace, &ticket.name).await?;
+    let version = read.and_then(|read| read.metadata.resource_version);
+    if version.as_deref() != Some(&*ticket.resource_version) {
+        return Ok(None);
+    }
+    tracing::error!(ticket = %ticket.name, "the status was set back by somebody else than the operator");
+    Ok(Some(TicketState::Ended(End::Indeterminate)))
 }
 
 fn until(end: Timestamp, now: Timestamp) -> Duration {

@@ -128,6 +128,41 @@ fn a_seal_is_of_one_content_of_one_object() {
 }
 
 #[test]
+fn a_ticket_that_was_used_is_not_used_again_whatever_its_status_says() {
+    let cluster = Cluster::strict(1);
+    let area = cluster.area();
+    let object = area.config_map("app", &json!({}));
+    let create = || area.person("deployer").create(&object);
+    let ticket = area.with_approval(create);
+    ticket.becomes("Consumed");
+    behind_its_back(&cluster, |admin| {
+        let remove = format!("delete configmap app -n {}", area.namespace);
+        admin.kubectl(&remove).done();
+        // By the schema's own rules what is finished stays so: whoever gets here can take these away, too.
+        let rules = "/spec/versions/0/schema/openAPIV3Schema/x-kubernetes-validations";
+        let rules = json!([{ "op": "remove", "path": rules }]).to_string();
+        let lift = [
+            "patch",
+            "crd",
+            "approvaltickets.countersign.dev",
+            "--type=json",
+            "-p",
+            &rules,
+        ];
+        admin.run(&lift, "").done();
+        let (name, namespace) = (&ticket.name, &ticket.namespace);
+        let patch =
+            format!("patch approvalticket {name} -n {namespace} --subresource=status --type=merge -p");
+        let mut patch: Vec<_> = patch.split_whitespace().collect();
+        patch.push(r#"{"status":null}"#);
+        admin.run(&patch, "").done();
+    });
+    assert!(!create().succeeded());
+    ticket.becomes("Indeterminate");
+    create().denied("ApprovalRequired");
+}
+
+#[test]
 fn what_was_admitted_is_sealed_even_if_the_operator_dies_at_once() {
     let cluster = Cluster::strict(1);
     let object = grant("carl", "user:carl");

@@ -627,7 +627,7 @@ fn own_deleted_pod(request: &Request<'_>) -> Option<bool> {
 }
 
 fn bound_to(pod: &Object<'_>, node: &str) -> Option<bool> {
-    Some(pod.field(&["spec", "nodeName"]).ok()??.get() == format!("\"{node}\""))
+    Some(pod.field(&["spec", "nodeName"]).ok()?? == format!("\"{node}\""))
 }
 
 #[cfg(test)]

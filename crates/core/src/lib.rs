@@ -18,6 +18,7 @@ mod fixtures;
 pub mod glob;
 pub mod hash;
 pub mod identity;
+pub mod json;
 pub mod naming;
 pub mod object;
 pub mod own;

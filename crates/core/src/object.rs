@@ -95,7 +95,7 @@ impl From<serde_json::Error> for ObjectError {
 /// is read refuses duplicate keys, and `null` reads as absent.
 #[derive(Clone, Debug)]
 pub struct Object<'a> {
-    raw: &'a RawValue,
+    text: &'a str,
     fields: OnceLock<Result<Vec<Field<'a>>, ObjectError>>,
 }
 
@@ -122,27 +122,28 @@ pub struct OwnerReference<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The object of this text; nothing is read yet.
-    pub const fn new(raw: &'a RawValue) -> Self {
+    /// The object of this text; nothing is read yet, and what is not JSON is found when a rule asks.
+    pub const fn new(text: &'a str) -> Self {
         Self {
-            raw,
+            text,
             fields: OnceLock::new(),
         }
     }
 
     /// The object of this text, which must be JSON.
     pub fn parse(text: &'a str) -> Result<Self, ObjectError> {
-        Ok(Self::new(serde_json::from_str(text)?))
+        let text: &RawValue = serde_json::from_str(text)?;
+        Ok(Self::new(text.get()))
     }
 
     /// The text as it came.
-    pub fn text(&self) -> &'a str {
-        self.raw.get()
+    pub const fn text(&self) -> &'a str {
+        self.text
     }
 
     /// Whether both are the same text, byte by byte.
     pub fn same_bytes(&self, other: &Object<'_>) -> bool {
-        self.text() == other.text()
+        std::ptr::eq(self.text, other.text) || self.text == other.text
     }
 
     /// `apiVersion`.
@@ -220,15 +221,17 @@ impl<'a> Object<'a> {
     }
 
     /// The value below these keys, one for each level of maps; `None` when a key is absent or a level is no map.
-    pub fn field(&self, path: &[&str]) -> Result<Option<&'a RawValue>, ObjectError> {
+    pub fn field(&self, path: &[&str]) -> Result<Option<&'a str>, ObjectError> {
         let (start, rest) = match path {
-            [section, key, rest @ ..] if let Some(field) = self.find(section, key)? => (field.value, rest),
-            [key, rest @ ..] if let Some(field) = self.find("", key)? => (field.value, rest),
-            _ => (self.raw, path),
+            [section, key, rest @ ..] if let Some(field) = self.find(section, key)? => {
+                (field.value.get(), rest)
+            }
+            [key, rest @ ..] if let Some(field) = self.find("", key)? => (field.value.get(), rest),
+            _ => (self.text, path),
         };
         rest.iter().try_fold(Some(start), |value, key| {
             match value.map(Map::read).transpose()? {
-                Some(Some(map)) => Ok(map.get(key)),
+                Some(Some(map)) => Ok(map.get(key).map(RawValue::get)),
                 _ => Ok(None),
             }
         })
@@ -236,12 +239,12 @@ impl<'a> Object<'a> {
 
     /// The root's own entries, for a body that is no object of its own (options).
     pub(crate) fn map(&self) -> Result<Map<'a>, ObjectError> {
-        Map::read(self.raw)?.ok_or_else(|| ObjectError::wrong_type("", "a map"))
+        Map::read(self.text)?.ok_or_else(|| ObjectError::wrong_type("", "a map"))
     }
 
     /// Everything there is, sorted by section and key.
     pub(crate) fn fields(&self) -> Result<&[Field<'a>], ObjectError> {
-        match self.fields.get_or_init(|| fields::read(self.raw)) {
+        match self.fields.get_or_init(|| fields::read(self.text)) {
             Ok(fields) => Ok(fields),
             Err(error) => Err(error.clone()),
         }

@@ -109,6 +109,15 @@ pub struct Target<'a> {
 pub const CLUSTER: &str = "@cluster";
 
 impl<'a> Target<'a> {
+    /// Whether a call says nothing of the object it acts on but its name: eviction, binding, token, CONNECT.
+    pub const fn hides_its_object(&self, operation: Operation) -> bool {
+        match operation {
+            Operation::Create => !self.subresource.is_empty(),
+            Operation::Connect => true,
+            Operation::Update | Operation::Delete => false,
+        }
+    }
+
     /// The object itself, of which this may be a subresource.
     #[must_use]
     pub fn parent(&self) -> Self {
@@ -187,17 +196,6 @@ pub struct Request<'a> {
     pub generates_name: bool,
     /// Whether nothing will be stored.
     pub dry_run: bool,
-}
-
-impl Request<'_> {
-    /// Whether the call says nothing of the object it acts on but its name: eviction, binding, token, CONNECT.
-    pub fn hides_its_object(&self) -> bool {
-        match self.operation {
-            Operation::Create => !self.target.subresource.is_empty(),
-            Operation::Connect => true,
-            Operation::Update | Operation::Delete => false,
-        }
-    }
 }
 
 /// Who asks, after authentication: an identity and the teams it belongs to.

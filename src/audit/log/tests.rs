@@ -240,7 +240,13 @@ async fn a_failed_sync_is_never_retried_and_ends_the_log() {
         good: 2,
         calls: calls.clone(),
     };
-    let log = Log::start(disk, &Head::genesis("w"), &reload("first"), numbers()).unwrap();
+    let log = Log::start(
+        (disk, Standing::default()),
+        &Head::genesis("w"),
+        &reload("first"),
+        numbers(),
+    )
+    .unwrap();
     assert_eq!(
         log.append(reload("good")).await.map(|receipt| receipt.index()),
         Ok(1)
@@ -266,7 +272,13 @@ impl Storage for StuckDisk {
 async fn a_full_queue_is_overload_and_not_failure() {
     let (go, stuck) = std::sync::mpsc::channel();
     go.send(()).unwrap();
-    let log = Log::start(StuckDisk(stuck), &Head::genesis("w"), &reload("first"), numbers()).unwrap();
+    let log = Log::start(
+        (StuckDisk(stuck), Standing::default()),
+        &Head::genesis("w"),
+        &reload("first"),
+        numbers(),
+    )
+    .unwrap();
     let mut waiting = Vec::new();
     let overloaded = loop {
         let mut append = Box::pin(log.append(reload("more")));

@@ -241,8 +241,8 @@ fn root_of(object: &Object<'_>) -> Result<Value, ObjectError> {
 }
 
 fn read(object: &Object<'_>, path: &[&str]) -> Result<Option<Value>, ObjectError> {
-    let Some(raw) = object.field(path)? else {
+    let Some(text) = object.field(path)? else {
         return Ok(None);
     };
-    Ok(Some(serde_json::from_str(raw.get())?))
+    Ok(Some(serde_json::from_str(text)?))
 }

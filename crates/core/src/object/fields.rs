@@ -8,7 +8,8 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{MAX_DEPTH, ObjectError};
+use super::ObjectError;
+use crate::json::is_too_deep;
 
 /// The root fields that are read key by key where they are maps.
 pub(crate) const SPLIT: [&str; 4] = ["spec", "status", "data", "binaryData"];
@@ -54,16 +55,16 @@ impl<'a> Field<'a> {
 }
 
 /// All fields of an object in the order of [`Field::position`].
-pub(super) fn read(raw: &RawValue) -> Result<Vec<Field<'_>>, ObjectError> {
-    check_depth(raw.get())?;
-    let root = Map::read(raw)?.ok_or_else(|| ObjectError::wrong_type("", "a map"))?;
+pub(super) fn read(text: &str) -> Result<Vec<Field<'_>>, ObjectError> {
+    check_depth(text)?;
+    let root = Map::read(text)?.ok_or_else(|| ObjectError::wrong_type("", "a map"))?;
     let mut fields = Vec::new();
     for (key, value) in root.0 {
         let split = SPLIT.into_iter().find(|section| *section == key);
         if key == "metadata" {
             read_metadata(value, &mut fields)?;
         } else if let Some(section) = split
-            && let Some(map) = Map::read(value)?
+            && let Some(map) = Map::read(value.get())?
             && !map.0.is_empty()
         {
             extend(&mut fields, section, map);
@@ -103,7 +104,7 @@ fn known_map<'a>(pointer: &str, value: &'a RawValue) -> Result<Map<'a>, ObjectEr
     if value.get() == "null" {
         return Ok(Map(Vec::new()));
     }
-    Map::read(value)?.ok_or_else(|| ObjectError::wrong_type(pointer, "a map"))
+    Map::read(value.get())?.ok_or_else(|| ObjectError::wrong_type(pointer, "a map"))
 }
 
 fn extend<'a>(fields: &mut Vec<Field<'a>>, within: &'static str, map: Map<'a>) {
@@ -114,12 +115,12 @@ fn extend<'a>(fields: &mut Vec<Field<'a>>, within: &'static str, map: Map<'a>) {
 pub(crate) struct Map<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Map<'a> {
-    /// The map that the value is; `None` when it is something else.
-    pub fn read(value: &'a RawValue) -> Result<Option<Self>, ObjectError> {
-        if !value.get().starts_with('{') {
+    /// The map that a value is; `None` when it is something else.
+    pub fn read(text: &'a str) -> Result<Option<Self>, ObjectError> {
+        if !text.starts_with('{') {
             return Ok(None);
         }
-        let Entries(mut entries) = serde_json::from_str(value.get())?;
+        let Entries(mut entries) = serde_json::from_str(text)?;
         entries.sort_by(|a, b| a.0.cmp(&b.0));
         match entries
             .iter()
@@ -173,29 +174,10 @@ pub(crate) fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// Refuses JSON that nests deeper than [`MAX_DEPTH`], without recursion.
+/// Refuses JSON that nests deeper than [`MAX_DEPTH`](super::MAX_DEPTH), without recursion.
 pub(crate) fn check_depth(json: &str) -> Result<(), ObjectError> {
-    let mut depth = 0_usize;
-    let mut bytes = json.bytes();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => skip_string(&mut bytes),
-            b'{' | b'[' if depth == MAX_DEPTH => return Err(ObjectError::TooDeep),
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
+    if is_too_deep(json) {
+        return Err(ObjectError::TooDeep);
     }
     Ok(())
-}
-
-/// Moves from behind a string's opening quote to behind its closing one.
-fn skip_string(bytes: &mut std::str::Bytes<'_>) {
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => return,
-            b'\\' => drop(bytes.next()),
-            _ => {}
-        }
-    }
 }

@@ -40,7 +40,7 @@ fn accessors_read_unescaped_keys_and_values() {
 #[test]
 fn fields_are_found_at_every_level() {
     let pod = object(POD);
-    let field = |path: &[&str]| pod.field(path).unwrap().map(RawValue::get);
+    let field = |path: &[&str]| pod.field(path).unwrap();
     assert_eq!(field(&["spec", "nodeName"]), Some("\"n1\""));
     assert_eq!(field(&["spec", "deep", "er"]), Some("[1, 2]"));
     assert_eq!(field(&["spec", "deep", "er", "0"]), None);

@@ -444,7 +444,10 @@ impl Asked {
             generates_name: self.generates_name,
             dry_run: false,
         };
-        request.parent_uid = request.hides_its_object().then_some("object-uid");
+        request.parent_uid = request
+            .target
+            .hides_its_object(request.operation)
+            .then_some("object-uid");
         request
     }
 }

@@ -49,7 +49,7 @@ struct GranuleText {
 
 impl Vector {
     fn change(&self) -> Change<'_> {
-        let [old, new] = [&self.old, &self.new].map(|raw| raw.as_deref().map(Object::new));
+        let [old, new] = [&self.old, &self.new].map(|raw| raw.as_deref().map(|raw| Object::new(raw.get())));
         match self.operation.as_str() {
             "CREATE" => Change::Create(new.unwrap()),
             "UPDATE" => Change::Update {
@@ -155,7 +155,7 @@ fn commands() {
         command_hash: expected,
     } in read::<Vec<_>>("commands.json")
     {
-        let options = options.as_deref().map(Object::new);
+        let options = options.as_deref().map(|options| Object::new(options.get()));
         assert_eq!(command_hash(options.as_ref()), Ok(expected), "{options:?}");
     }
 }

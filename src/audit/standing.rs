@@ -1,0 +1,116 @@
+//! Where each ticket stands by the log's own word, whatever its status says.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fs,
+    path::Path,
+    sync::{Mutex, PoisonError},
+};
+
+use countersign_core::{
+    audit::{Event, Record, record::Word},
+    digest::Digest,
+    ticket::TicketState,
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::directory::{OpenError, failed, segments};
+
+/// No ticket is older when it is used: `pendingTTL` is 30 days at most and `approvedTTL` one, and one day more.
+pub const TICKET_LIFE: SignedDuration = SignedDuration::from_hours(32 * 24);
+
+/// The state that the last recorded step led to, by the ticket's uid; of every ticket that may still be used.
+#[derive(Debug, Default)]
+pub(super) struct Standing(Mutex<Steps>);
+
+#[derive(Debug, Default)]
+struct Steps {
+    last: HashMap<String, Last>,
+    /// How many there may be before the old ones are let go.
+    room: usize,
+}
+
+impl Standing {
+    /// What the log in `path` says.
+    pub fn read(path: &Path, now: Timestamp) -> Result<Self, OpenError> {
+        let mut last = HashMap::new();
+        for segment in segments(path)?.iter().rev() {
+            let bytes = fs::read(segment).map_err(failed(segment))?;
+            let text = String::from_utf8_lossy(&bytes);
+            // Most records are of decisions, and there can be millions.
+            let lines = text.rsplit('\n').filter(|line| line.contains("TicketTransition"));
+            for record in lines.filter_map(|line| serde_json::from_str::<Record>(line).ok()) {
+                if is_old(record.time, now) {
+                    return Ok(Self::of(last));
+                }
+                if let Some((uid, step)) = step(&record)
+                    && let Entry::Vacant(place) = last.entry(uid)
+                {
+                    place.insert(step);
+                }
+            }
+        }
+        Ok(Self::of(last))
+    }
+
+    fn of(last: HashMap<String, Last>) -> Self {
+        Self(Mutex::new(Steps { last, room: 0 }))
+    }
+
+    /// Takes note of a record.
+    pub fn note(&self, record: &Record) {
+        let Some((uid, step)) = step(record) else { return };
+        let mut steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if steps.last.len() >= steps.room {
+            steps.last.retain(|_, last| !is_old(last.time, record.time));
+            steps.room = 2 * steps.last.len().max(512);
+        }
+        steps.last.insert(uid, step);
+    }
+
+    /// Whether the last step of the ticket led somewhere else than its status says; without one nobody knows.
+    pub fn denies(&self, uid: &str, state: &TicketState) -> bool {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.last.get(uid).is_some_and(|last| !last.led_to(state))
+    }
+}
+
+/// A step.
+#[derive(Debug)]
+struct Last {
+    time: Timestamp,
+    to: Word,
+    bind: Option<Digest>,
+}
+
+impl Last {
+    /// Whether it can have led to this state: a claim is one of the same content, and not a later one.
+    fn led_to(&self, state: &TicketState) -> bool {
+        let same_claim = match state {
+            TicketState::Claimed { claim, .. } => {
+                self.bind == Some(claim.bind) && claim.claimed_at <= self.time
+            }
+            _ => true,
+        };
+        self.to == state.as_str() && same_claim
+    }
+}
+
+fn step(record: &Record) -> Option<(String, Last)> {
+    let Event::TicketTransition(step) = &record.event else {
+        return None;
+    };
+    let last = Last {
+        time: record.time,
+        to: step.to.clone(),
+        bind: step.bind,
+    };
+    Some((step.ticket.uid.clone()?, last))
+}
+
+fn is_old(time: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(time) > TICKET_LIFE
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+use std::sync::Arc;
+
+use countersign_core::{
+    audit::record::{ObjectRef, TicketTransition},
+    ticket::{Claim, End},
+};
+
+use super::*;
+
+const TO_CLAIM: [&str; 2] = ["Approved", "Claimed"];
+
+fn bind(of: &str) -> Digest {
+    Digest::of(&[of.as_bytes()])
+}
+
+fn came_to(uid: &str, to: &'static str, time: Timestamp) -> Record {
+    let ticket = ObjectRef {
+        namespace: "shop".to_owned(),
+        name: "update-web".to_owned(),
+        uid: Some(uid.to_owned()),
+    };
+    let event = Event::TicketTransition(TicketTransition {
+        ticket,
+        from: None,
+        to: to.into(),
+        by: "test".into(),
+        bind: (to == "Claimed").then(|| bind("ours")),
+    });
+    Record { time, event }
+}
+
+fn claimed(of: &str, at: Timestamp) -> TicketState {
+    let claim = Claim {
+        bind: bind(of),
+        by: Arc::from("call"),
+        claimed_at: at,
+        object_uid: None,
+        resource_version: None,
+        resent: false,
+    };
+    TicketState::Claimed {
+        usable_until: at,
+        claim,
+        stop: None,
+    }
+}
+
+/// Whether a log with these steps contradicts a status that shows `state`.
+fn contradicts(steps: &[&'static str], state: &TicketState, now: Timestamp) -> bool {
+    let standing = Standing::default();
+    for step in steps {
+        standing.note(&came_to("u1", step, now));
+    }
+    standing.denies("u1", state)
+}
+
+#[test]
+fn a_status_is_what_the_last_step_led_to() {
+    let now = Timestamp::now();
+    let approved = TicketState::Approved { usable_until: now };
+    let ended = TicketState::Ended(End::Revoked);
+    assert!(!contradicts(&[], &approved, now));
+    assert!(!contradicts(&["Approved"], &approved, now));
+    assert!(!contradicts(&["Approved", "Claimed", "Approved"], &approved, now));
+    assert!(contradicts(&TO_CLAIM, &approved, now));
+    assert!(contradicts(&["Approved", "Claimed", "Consumed"], &approved, now));
+    assert!(contradicts(&["Approved"], &ended, now));
+    assert!(!contradicts(&["Approved", "Revoked"], &ended, now));
+}
+
+#[test]
+fn a_claim_is_of_the_same_content_and_no_later_one() {
+    let now = Timestamp::now();
+    let second = SignedDuration::from_secs(1);
+    assert!(!contradicts(&TO_CLAIM, &claimed("ours", now), now));
+    assert!(!contradicts(&TO_CLAIM, &claimed("ours", now - second), now));
+    assert!(contradicts(&TO_CLAIM, &claimed("ours", now + second), now));
+    assert!(contradicts(&TO_CLAIM, &claimed("another", now), now));
+}
+
+#[test]
+fn what_is_too_old_to_be_used_is_let_go() {
+    let standing = Standing::default();
+    let now = Timestamp::now();
+    let then = now - TICKET_LIFE - SignedDuration::from_secs(1);
+    for number in 0..1024 {
+        standing.note(&came_to(&format!("old-{number}"), "Consumed", then));
+    }
+    standing.note(&came_to("new", "Consumed", now));
+    assert_eq!(standing.0.lock().unwrap().last.len(), 1);
+}
