@@ -101,7 +101,7 @@ fn named_by(request: &Request<'_>) -> Result<NamedParent, Unproven> {
     let object = request.change.before().or_else(|| request.change.after());
     // The body of a call is its sender's, and no object: what it says of owners proves nothing.
     let object = object
-        .filter(|_| !request.hides_its_object())
+        .filter(|_| !request.target.hides_its_object(request.operation))
         .ok_or(Unproven::Hidden)?;
     let mut controllers = object
         .owner_references()?
