@@ -1,8 +1,10 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-all lint build controlplane figures-main-job clean-cache
+.PHONY: help demo demo-down test test-all coverage lint build controlplane figures-main-job clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
+# Beside the version of hack/controlplane/kubernetes/go.mod, which all other tests run on.
+OTHER_VERSIONS := 1.35.4 1.34.4
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/countersign
 BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/*) hack/demo/demo
 
@@ -19,7 +21,14 @@ test: lint controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
 
-test-all: test figures-main-job ## The tests, and all figures with their bounds
+test-all: test coverage figures-main-job ## The tests, every write on each version, all figures with their bounds
+
+coverage: controlplane ## Try every write that the API server offers, on each version of Kubernetes
+	cargo test --workspace --test e2e -- --nocapture coverage::
+	for version in $(OTHER_VERSIONS); do \
+		K8S_VERSION=$$version $(CONTROLPLANE) build && \
+		K8S_VERSION=$$version cargo test --workspace --test e2e -- --nocapture coverage:: || exit 1; \
+	done
 
 lint: ## Format, lints, generated files, scripts
 	cargo fmt --all --check

@@ -127,6 +127,7 @@ impl Operator {
             path_secret: keys.path().current(Timestamp::now()),
             ca_bundle: tls.ca_bundle().to_owned(),
             strict: latched,
+            fails_open: Vec::new(),
             operator_namespace: namespace,
             startup: Vec::new(),
         });

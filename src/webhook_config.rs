@@ -13,6 +13,8 @@ mod startup;
 
 use std::str::FromStr;
 
+use countersign_core::environment::Environment;
+
 pub use conditions::MAX_STARTUP_DELEGATIONS;
 pub use owner::{Enforced, WebhookConfigOwner};
 pub use startup::{StartupObject, StartupPlace, StartupRule, StartupWrite, StartupWriters};
@@ -35,6 +37,8 @@ pub struct Plan {
     pub ca_bundle: String,
     /// Whether strict mode is on: the failure policy is `Fail` then, and `Ignore` otherwise.
     pub strict: bool,
+    /// The environments in whose namespaces, by their label, it is `Ignore` nevertheless.
+    pub fails_open: Vec<Environment>,
     /// The operator's namespace, which must be able to come back while no replica runs.
     pub operator_namespace: String,
     /// Delegations that are evaluated at start-up, beside the built-in ones; those beyond

@@ -10,6 +10,9 @@ use super::review::ReviewError;
 /// More than an AdmissionRequest has.
 const ROOM: usize = 16;
 
+/// More than one of a later API server will have; each is compared with those before it.
+const MOST: usize = 64;
+
 /// A string, borrowed unless it was escaped.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -27,6 +30,9 @@ impl<'a> Members<'a> {
     pub fn add(&mut self, key: &'a str, text: &'a str) -> Result<(), ReviewError> {
         if self.text(key).is_some() {
             return Err(ReviewError::Duplicate(key.to_owned()));
+        }
+        if self.0.len() == MOST {
+            return Err(ReviewError::TooManyMembers);
         }
         self.0.push((key, text));
         Ok(())

@@ -58,6 +58,9 @@ pub enum ReviewError {
     /// A member that is there twice.
     #[error("the body is no AdmissionReview: `{0}` is there twice")]
     Duplicate(String),
+    /// More members than any review has.
+    #[error("the body is no AdmissionReview: it has too many members")]
+    TooManyMembers,
     /// A member of another type.
     #[error("the body is no AdmissionReview: {field}: {source}")]
     Field {
@@ -248,7 +251,7 @@ impl<'a> AdmissionRequest<'a> {
 
     /// Whether the server chose the name.
     fn generates_name(&self) -> bool {
-        let creates = matches!(self.operation, Operation::Create) && self.subresource.is_empty();
+        let creates = matches!(self.operation, Operation::Create) && self.target().subresource.is_empty();
         let object = self.object.map(Object::new).filter(|_| creates);
         object.is_some_and(|object| is_generated(&self.name, &object))
     }
@@ -301,7 +304,7 @@ impl<'a> AdmissionRequest<'a> {
         })
     }
 
-    /// The target, without the namespace that a Namespace's review has.
+    /// The target in its canonical form, without the namespace that a Namespace's review has.
     pub fn target(&'a self) -> Target<'a> {
         let is_namespace = self.resource.group.is_empty() && self.resource.resource == "namespaces";
         Target {
@@ -313,6 +316,7 @@ impl<'a> AdmissionRequest<'a> {
             namespace: Some(&*self.namespace).filter(|namespace| !namespace.is_empty() && !is_namespace),
             name: &self.name,
         }
+        .canonical()
     }
 }
 

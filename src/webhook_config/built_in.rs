@@ -2,10 +2,7 @@
 //!
 //! Only that. What the same writers need besides, while the operator is up, is a matter of delegations.
 
-use countersign_core::{
-    delegation::DelegatedResource,
-    request::Operation::{self, Create, Delete, Update},
-};
+use countersign_core::request::Operation::{self, Create, Delete, Update};
 
 use super::startup::{StartupObject, StartupPlace, StartupRule, StartupWrite, StartupWriters};
 
@@ -162,16 +159,7 @@ fn lease(namespace: &str, name: &str) -> StartupWrite {
 fn write(operations: &[Operation], resource: &str) -> StartupWrite {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-    StartupWrite {
-        operations: operations.to_vec(),
-        resources: vec![DelegatedResource {
-            group: group.into(),
-            resource: resource.into(),
-            subresource: subresource.into(),
-        }],
-        place: StartupPlace::Anywhere,
-        object: StartupObject::Any,
-    }
+    StartupWrite::of(operations, &[(group, resource, subresource)])
 }
 
 impl StartupWrite {

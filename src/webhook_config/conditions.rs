@@ -3,21 +3,30 @@
 //! The webhook is called when every condition is true, so each one denies a kind of write that is left out. An
 //! expression that fails counts as the failure policy says; these cannot fail, absent fields have a default.
 
-use countersign_core::digest::Digest;
+use countersign_core::{
+    builtin::{API_SERVER, MASTERS},
+    decide::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL},
+    digest::Digest,
+    request::Operation::{self, Create, Delete, Update},
+};
 use serde_json::{Value, json};
 
 use super::{
     Plan,
     built_in::built_in,
-    startup::{StartupRule, quote},
+    startup::{GROUPS, NAMESPACE, StartupRule, StartupWrite, USERNAME, quote},
 };
 
-/// How many delegations with `evaluation: Startup` can be compiled: one webhook has at most 64 conditions, and
-/// some are built in.
-pub const MAX_STARTUP_DELEGATIONS: usize = 40;
+/// How many delegations with `evaluation: Startup` can be compiled: one webhook has at most 64 conditions, of which some
+/// are built in, and all of them stand in each of three webhooks, in an object of less than 1.5 MiB.
+pub const MAX_STARTUP_DELEGATIONS: usize = 24;
 
-/// The service accounts' own Leases are guarded in these namespaces and in the operator's.
-const GUARDED_LEASES: [&str; 2] = ["kube-system", "kube-node-lease"];
+/// What is judged wherever it is: environments are labels of Namespaces, and Countersign's own kinds are its ground.
+pub(super) fn ordinary() -> Value {
+    let expression = "request.resource.group != 'countersign.dev' \
+         && !(request.resource.group == '' && request.resource.resource == 'namespaces')";
+    json!({ "name": "always.countersign.dev/ordinary", "expression": expression })
+}
 
 /// All conditions, in a stable order.
 pub(super) fn conditions(plan: &Plan) -> Vec<Value> {
@@ -47,35 +56,52 @@ fn delegation_name(name: &str) -> String {
     format!("delegation.countersign.dev/{name:.50}-{digest:.8}")
 }
 
+/// What is not guarded, by the same lists as in the rules; and the API server.
 fn always(operator_namespace: &str) -> [Value; 4] {
-    let leases = [&GUARDED_LEASES[..], &[operator_namespace]].concat();
-    let leases: Vec<_> = leases.into_iter().map(quote).collect();
-    let own_leases = format!(
-        "!(request.resource.group == 'coordination.k8s.io' && request.resource.resource == 'leases' \
-         && request.?userInfo.?username.orValue('').startsWith('system:serviceaccount:' + request.?namespace.orValue('') + ':') \
-         && !(request.?namespace.orValue('') in [{}]))",
-        leases.join(", ")
-    );
-    let events =
-        "!(request.resource.group in ['', 'events.k8s.io'] && request.resource.resource == 'events')"
-            .to_owned();
-    let reviews = "!(request.operation == 'CREATE' && (\
-         (request.resource.group == 'authorization.k8s.io' && request.resource.resource in \
-         ['subjectaccessreviews', 'selfsubjectaccessreviews', 'localsubjectaccessreviews', 'selfsubjectrulesreviews']) \
-         || (request.resource.group == 'authentication.k8s.io' && request.resource.resource in \
-         ['tokenreviews', 'selfsubjectreviews'])))"
-        .to_owned();
-    // An API server exits when it cannot reconcile its own roles through a webhook that does not answer.
-    let api_server = "!(request.?userInfo.?username.orValue('') == 'system:apiserver' \
-         && 'system:masters' in request.?userInfo.?groups.orValue([]))"
-        .to_owned();
     [
-        ("unguarded.countersign.dev/events", events),
-        ("unguarded.countersign.dev/virtual-reviews", reviews),
-        ("unguarded.countersign.dev/own-leases", own_leases),
-        ("startup.countersign.dev/api-server", api_server),
+        ("unguarded.countersign.dev/events", writes(ALL, &EVENTS)),
+        (
+            "unguarded.countersign.dev/virtual-reviews",
+            writes(&[Create], &VIRTUAL),
+        ),
+        (
+            "unguarded.countersign.dev/own-leases",
+            own_leases(operator_namespace),
+        ),
+        ("startup.countersign.dev/api-server", api_server()),
     ]
-    .map(|(name, expression)| json!({ "name": name, "expression": expression }))
+    .map(|(name, left_out)| json!({ "name": name, "expression": format!("!({left_out})") }))
+}
+
+const ALL: &[Operation] = &[Create, Update, Delete];
+
+/// Writes of the objects of these resources, and of none of their subresources.
+fn writes(operations: &[Operation], resources: &[(&str, &str)]) -> String {
+    let objects: Vec<_> = resources
+        .iter()
+        .map(|(group, resource)| (*group, *resource, ""))
+        .collect();
+    StartupWrite::of(operations, &objects).expression()
+}
+
+fn own_leases(operator_namespace: &str) -> String {
+    let guarded = [&CONTROL_NAMESPACES[..], &[operator_namespace]].concat();
+    let guarded: Vec<_> = guarded.into_iter().map(quote).collect();
+    format!(
+        "{} && {USERNAME}.startsWith('system:serviceaccount:' + {NAMESPACE} + ':') && !({NAMESPACE} in [{}])",
+        writes(ALL, &[LEASES]),
+        guarded.join(", ")
+    )
+}
+
+/// An API server exits when it cannot reconcile its own roles through a webhook that does not answer. Its uid is
+/// another at each start; who impersonates it shows one only with the right to impersonate uids, too.
+fn api_server() -> String {
+    format!(
+        "{USERNAME} == {} && {} in {GROUPS} && request.?userInfo.?uid.orValue('') != ''",
+        quote(API_SERVER),
+        quote(MASTERS)
+    )
 }
 
 #[cfg(test)]
@@ -85,7 +111,20 @@ mod tests {
 
     #[test]
     fn the_built_in_conditions_leave_room_for_delegations() {
-        assert!(conditions(&plan()).len() + MAX_STARTUP_DELEGATIONS <= 64);
+        let beside = [ordinary()].len();
+        assert!(conditions(&plan()).len() + beside + MAX_STARTUP_DELEGATIONS <= 64);
+    }
+
+    #[test]
+    fn what_is_left_out_for_everybody_is_no_subresource() {
+        for (condition, resources) in always("ops").iter().zip([2, 6, 1]) {
+            let expression = condition["expression"].as_str().unwrap();
+            let (_, list) = expression.split_once(" in [[").unwrap();
+            let (list, _) = list.split_once("]]").unwrap();
+            let listed: Vec<_> = list.split("], [").collect();
+            assert_eq!(listed.len(), resources, "{expression}");
+            assert!(listed.iter().all(|one| one.ends_with(", ''")), "{expression}");
+        }
     }
 
     #[test]

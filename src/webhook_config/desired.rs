@@ -1,6 +1,7 @@
 //! The two configurations as they must read back: every field that the API server would default is spelled out.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use countersign_core::environment::ENVIRONMENT_LABEL;
 use k8s_openapi::api::admissionregistration::v1::{
     MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
@@ -10,7 +11,10 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{Endpoint, FailurePolicy, NAME, Plan, conditions::conditions};
+use super::{
+    Endpoint, FailurePolicy, NAME, Plan,
+    conditions::{conditions, ordinary},
+};
 
 /// Seconds that the API server waits for an answer.
 const TIMEOUT_SECONDS: u8 = 5;
@@ -33,41 +37,96 @@ impl Desired {
         };
         Self {
             validating: configuration::<ValidatingWebhookConfiguration>(&validating(plan, policy)),
-            mutating: configuration::<MutatingWebhookConfiguration>(&mutating(plan, policy)),
+            mutating: configuration::<MutatingWebhookConfiguration>(&[mutating(plan, policy)]),
             policy,
         }
     }
 }
 
-fn configuration<K: Resource<DynamicType = ()>>(webhook: &Value) -> DynamicObject {
+fn configuration<K: Resource<DynamicType = ()>>(webhooks: &[Value]) -> DynamicObject {
     let mut object =
-        DynamicObject::new(NAME, &ApiResource::erase::<K>(&())).data(json!({ "webhooks": [webhook] }));
+        DynamicObject::new(NAME, &ApiResource::erase::<K>(&())).data(json!({ "webhooks": webhooks }));
     object.metadata.labels = Some([("app.kubernetes.io/managed-by".to_owned(), NAME.to_owned())].into());
     object
 }
 
-/// Every write of every version and subresource. `Exact`, since `*` leaves nothing to convert: a review arrives in
-/// the version of its request.
-fn validating(plan: &Plan, policy: FailurePolicy) -> Value {
+/// What is judged: everything by one webhook; or, where some environments fail open, what is in their namespaces by one
+/// of its own. The API server matches a Namespace by its own labels, the new ones: so Namespaces fail nowhere open.
+fn validating(plan: &Plan, policy: FailurePolicy) -> Vec<Value> {
+    let all = Judged {
+        name: "validate.countersign.dev",
+        resources: json!([rule("*", &["*/*"])]),
+        namespaces: json!({}),
+        conditions: conditions(plan),
+        policy,
+    };
+    if policy == FailurePolicy::Ignore || plan.fails_open.is_empty() {
+        return vec![all.webhook(plan)];
+    }
+    let labelled = |operator: &str| {
+        let values = plan.fails_open.clone();
+        json!({ "matchExpressions": [{ "key": ENVIRONMENT_LABEL, "operator": operator, "values": values }] })
+    };
+    let always = Judged {
+        name: "validate-always.countersign.dev",
+        resources: json!([
+            rule("", &["namespaces", "namespaces/*"]),
+            rule("countersign.dev", &["*/*"])
+        ]),
+        ..all.clone()
+    };
+    let guarded = Judged {
+        namespaces: labelled("NotIn"),
+        conditions: [conditions(plan), vec![ordinary()]].concat(),
+        ..all
+    };
+    let open = Judged {
+        name: "validate-fails-open.countersign.dev",
+        namespaces: labelled("In"),
+        policy: FailurePolicy::Ignore,
+        ..guarded.clone()
+    };
+    [guarded, open, always].map(|judged| judged.webhook(plan)).into()
+}
+
+/// One webhook's part of what is judged.
+#[derive(Clone)]
+struct Judged {
+    name: &'static str,
+    resources: Value,
+    namespaces: Value,
+    conditions: Vec<Value>,
+    policy: FailurePolicy,
+}
+
+/// Every write of every version and subresource.
+fn rule(group: &str, resources: &[&str]) -> Value {
     json!({
-        "name": "validate.countersign.dev",
-        "clientConfig": client_config(plan, "validate"),
-        "rules": [{
-            "apiGroups": ["*"],
-            "apiVersions": ["*"],
-            "operations": ["CREATE", "UPDATE", "DELETE", "CONNECT"],
-            "resources": ["*/*"],
-            "scope": "*",
-        }],
-        "matchPolicy": "Exact",
-        "matchConditions": conditions(plan),
-        "namespaceSelector": {},
-        "objectSelector": {},
-        "failurePolicy": policy.as_str(),
-        "sideEffects": "NoneOnDryRun",
-        "timeoutSeconds": TIMEOUT_SECONDS,
-        "admissionReviewVersions": ["v1"],
+        "apiGroups": [group],
+        "apiVersions": ["*"],
+        "operations": ["CREATE", "UPDATE", "DELETE", "CONNECT"],
+        "resources": resources,
+        "scope": "*",
     })
+}
+
+impl Judged {
+    /// `Exact`, since `*` leaves nothing to convert: a review arrives in the version of its request.
+    fn webhook(self, plan: &Plan) -> Value {
+        json!({
+            "name": self.name,
+            "clientConfig": client_config(plan, "validate"),
+            "rules": self.resources,
+            "matchPolicy": "Exact",
+            "matchConditions": self.conditions,
+            "namespaceSelector": self.namespaces,
+            "objectSelector": {},
+            "failurePolicy": self.policy.as_str(),
+            "sideEffects": "NoneOnDryRun",
+            "timeoutSeconds": TIMEOUT_SECONDS,
+            "admissionReviewVersions": ["v1"],
+        })
+    }
 }
 
 /// Countersign's own kinds that are stamped when they are made, and nothing else.
@@ -114,6 +173,7 @@ pub(super) mod tests {
     use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, ValidatingWebhook};
 
     use super::*;
+    use countersign_core::environment::Environment;
 
     pub fn plan() -> Plan {
         Plan {
@@ -121,6 +181,7 @@ pub(super) mod tests {
             path_secret: "secret".to_owned(),
             ca_bundle: "PEM".to_owned(),
             strict: true,
+            fails_open: Vec::new(),
             operator_namespace: "ops".to_owned(),
             startup: Vec::new(),
         }
@@ -170,6 +231,35 @@ pub(super) mod tests {
             assert_eq!(webhook(&desired.validating)["failurePolicy"], policy);
             assert_eq!(webhook(&desired.mutating)["failurePolicy"], policy);
         }
+    }
+
+    #[test]
+    fn only_what_is_in_a_namespace_labelled_so_fails_open() {
+        let fails_open = vec![Environment::Dev, Environment::Test];
+        let open = Plan { fails_open, ..plan() };
+        let webhooks = Desired::new(&open, false).validating.data["webhooks"].clone();
+        let parts: Vec<_> = (webhooks.as_array().unwrap().iter())
+            .map(|webhook| {
+                (
+                    webhook["failurePolicy"].clone(),
+                    webhook["namespaceSelector"].clone(),
+                )
+            })
+            .collect();
+        let labelled = |operator: &str| {
+            let key = "countersign.dev/environment";
+            json!({ "matchExpressions": [{ "key": key, "operator": operator, "values": ["dev", "test"] }] })
+        };
+        assert_eq!(
+            parts,
+            [
+                (json!("Fail"), labelled("NotIn")),
+                (json!("Ignore"), labelled("In")),
+                (json!("Fail"), json!({}))
+            ]
+        );
+        let off = Desired::new(&open, true);
+        assert_eq!(off.validating.data["webhooks"].as_array().unwrap().len(), 1);
     }
 
     #[test]

@@ -82,15 +82,31 @@ impl StartupWriters {
     }
 }
 
-const USERNAME: &str = "request.?userInfo.?username.orValue('')";
-const GROUPS: &str = "request.?userInfo.?groups.orValue([])";
-const NAMESPACE: &str = "request.?namespace.orValue('')";
+pub(super) const USERNAME: &str = "request.?userInfo.?username.orValue('')";
+pub(super) const GROUPS: &str = "request.?userInfo.?groups.orValue([])";
+pub(super) const NAMESPACE: &str = "request.?namespace.orValue('')";
 const OBJECT: &str = "request.?name.orValue('')";
 const RESOURCE: &str =
     "[request.resource.group, request.resource.resource, request.?subResource.orValue('')]";
 
 impl StartupWrite {
-    fn expression(&self) -> String {
+    /// These operations on resources of (group, resource, subresource), everywhere.
+    pub(super) fn of(operations: &[Operation], resources: &[(&str, &str, &str)]) -> Self {
+        let resource = |(group, resource, subresource): &(&str, &str, &str)| DelegatedResource {
+            group: (*group).into(),
+            resource: (*resource).into(),
+            subresource: (*subresource).into(),
+        };
+        Self {
+            operations: operations.to_vec(),
+            resources: resources.iter().map(resource).collect(),
+            place: StartupPlace::Anywhere,
+            object: StartupObject::Any,
+        }
+    }
+
+    /// A CEL expression over `request` that is true for these writes.
+    pub(super) fn expression(&self) -> String {
         let operations: Vec<_> = self
             .operations
             .iter()

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::harness::{Area, Outcome, Ticket, shared};
+use super::harness::{Area, Outcome, Ticket, pods, shared};
 
 /// An area with a Deployment `web` of two replicas, and an approved ticket of the agent's for five.
 fn approved_for_five() -> (Area<'static>, Ticket<'static>) {
@@ -60,6 +60,34 @@ fn the_same_value_through_a_subresource_needs_another_approval() {
         let scale = format!("scale deployment web --replicas=5 -n {}", area.namespace);
         area.person("deployer").kubectl(&scale)
     });
+}
+
+#[test]
+fn a_pod_is_bound_under_one_ticket_wherever_the_binding_is_posted() {
+    let area = shared().area();
+    let mut pod = pods("web");
+    pod["apiVersion"] = json!("v1");
+    pod["kind"] = json!("Pod");
+    pod["metadata"] = json!({ "name": "web", "namespace": area.namespace });
+    pod["spec"]["nodeName"] = json!(null);
+    area.put(&pod);
+    let binding = json!({
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": { "name": "web", "namespace": area.namespace },
+        "target": { "kind": "Node", "name": "node2" },
+    });
+    let post = |path: &str| {
+        let create = format!("create --raw /api/v1/namespaces/{}/{path} -f -", area.namespace);
+        area.person("deployer")
+            .kubectl_with(&create, &binding.to_string())
+    };
+    let ticket = area.approved(|| post("pods/web/binding"));
+    post("bindings").done();
+    ticket.becomes("Consumed");
+    assert_eq!(area.get("pod web")["spec"]["nodeName"], "node2");
+    let uid = area.get("pod web")["metadata"]["uid"].clone();
+    assert_eq!(ticket.object()["spec"]["binding"]["target"]["uid"], uid);
 }
 
 #[test]

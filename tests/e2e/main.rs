@@ -14,6 +14,7 @@ mod bad_input;
 mod cluster_work;
 mod command_line;
 mod connections;
+mod coverage;
 mod delegations;
 mod environments;
 mod exactness;

@@ -150,3 +150,38 @@ fn what_was_done_while_nobody_watched_approves_nothing() {
     let denial = wants(&area, "1").denied("TicketSpent");
     assert!(denial.contains("has 0 of 1 reviews that still count"), "{denial}");
 }
+
+#[test]
+fn an_environment_that_fails_open_does_so_in_its_own_namespaces_only() {
+    let cluster = Cluster::with_company(2);
+    let (prod, dev) = (cluster.area(), cluster.area());
+    let environment =
+        |namespace: &str| format!("label namespace {namespace} countersign.dev/environment=dev --overwrite");
+    cluster.admin().kubectl(&environment(&dev.namespace)).done();
+    let policy = r#"{"spec":{"environments":[{"name":"dev","failurePolicy":"Ignore"}]}}"#;
+    let patch = ["patch", "accesspolicy", "default", "--type=merge", "-p", policy];
+    cluster.admin().run(&patch, "").done();
+    cluster.see_admins();
+    cluster.enforce();
+    until("the configuration to tell the environments apart", || {
+        let configuration = cluster.admin().get("validatingwebhookconfiguration countersign");
+        (configuration["webhooks"].as_array()?.len() == 3).then_some(())
+    });
+    wants(&dev, "0").done();
+    prod.ticket(wants(&prod, "0"));
+
+    cluster.operator().kill();
+    wants(&dev, "1").done();
+    wants(&prod, "1").refused(AWAY);
+    let ada = cluster.person("ada");
+    ada.kubectl("create clusterrole reads --verb=get --resource=pods")
+        .refused(AWAY);
+    for write in [
+        environment(&prod.namespace),
+        format!("label namespace {} team=shop", dev.namespace),
+        format!("label zone {} team=shop", dev.namespace),
+    ] {
+        let away = r#"failed calling webhook "validate-always.countersign.dev""#;
+        ada.kubectl(&write).refused(away);
+    }
+}

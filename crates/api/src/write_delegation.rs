@@ -138,7 +138,7 @@ pub struct WriteDelegationSpec {
     /// Where the delegation is checked. `Webhook` (the default): by the operator, on each write. `Startup`: by
     /// the API server itself, from the webhook's `matchConditions`, so that it works while the operator is down;
     /// for what a cluster needs to come up, such as network and storage drivers. `Startup` excludes `fields`,
-    /// `parent` and labels of namespaces, and a `status` subresource passes as a whole. The first 40 by name are
+    /// `parent` and labels of namespaces, and a `status` subresource passes as a whole. The first 24 by name are
     /// compiled (condition `Compiled`), the others are checked by the operator. Secrets and service accounts in the
     /// operator's namespace never pass unseen.
     #[serde(default)]

@@ -24,6 +24,8 @@ enum Who {
     Controller(&'static str),
     /// A username as it is.
     User(&'static str),
+    /// The API server's client of itself: it has a uid, new at each start, and the group `system:masters`.
+    ApiServer,
     /// A kubelet: a `system:node:` username in the group `system:nodes`.
     Node,
     /// A machine that is about to become a node, by its bootstrap token.
@@ -49,7 +51,7 @@ enum When {
 
 use Operation::{Create, Delete, Update};
 use When::{Always, Changes, In, Named, NamespaceTerminates, OwnDeletedPod, OwnNode};
-use Who::{Bootstrapper, Controller, Node, User};
+use Who::{ApiServer, Bootstrapper, Controller, Node, User};
 
 const STATUS: When = Changes(&["/status"]);
 const ADOPTION: When = Changes(&["/metadata/ownerReferences", "/metadata/finalizers"]);
@@ -72,7 +74,7 @@ const fn row(
 /// Resources are (group, resource or resource/subresource); `*` stands for any and is used for the two
 /// controllers only whose work is any resource.
 static BUILTINS: &[Builtin] = &[
-    row(User("system:apiserver"), &[("*", "*")], ALL, Always),
+    row(ApiServer, &[("*", "*")], ALL, Always),
     row(
         User("system:kube-controller-manager"),
         &[("", "serviceaccounts"), ("", "serviceaccounts/token")],
@@ -558,6 +560,11 @@ impl Who {
         match self {
             Self::Controller(name) => caller.service_account() == Some(("kube-system", name)),
             Self::User(name) => caller.username == name,
+            Self::ApiServer => {
+                caller.username == API_SERVER
+                    && !caller.uid.is_empty()
+                    && caller.groups.iter().any(|g| g == MASTERS)
+            }
             Self::Bootstrapper => {
                 caller.username.starts_with("system:bootstrap:")
                     && caller.groups.iter().any(|g| g == "system:bootstrappers")
@@ -570,6 +577,12 @@ impl Who {
 }
 
 const NODE_PREFIX: &str = "system:node:";
+
+/// The username of the API server's client of itself.
+pub const API_SERVER: &str = "system:apiserver";
+
+/// The group that Kubernetes lets do anything.
+pub const MASTERS: &str = "system:masters";
 
 fn matches((group, resource): (&str, &str), request: &Request<'_>) -> bool {
     let target = &request.target;

@@ -17,6 +17,7 @@ use jiff::Timestamp;
 
 pub use approval::call_kind;
 pub use environment::environment_of;
+pub use guarded::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL};
 pub use operator::{GROUP, KEYS_SECRET};
 pub use workflow::ticket_namespace;
 

@@ -55,6 +55,8 @@ pub struct EnvironmentRule {
     pub cluster_scoped: bool,
     /// Whether a violation there is blocked in strict mode.
     pub enforcement: Enforcement,
+    /// Whether writes into the namespaces labelled with it pass while no operator answers; never in prod.
+    pub fails_open: bool,
 }
 
 /// What a violation in an environment leads to while strict mode is on.

@@ -139,6 +139,20 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The same write under the name that the rules know: a Binding that is posted to `bindings` is no object of
+    /// its own, it binds the pod of its name as `pods/binding` does.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match (self.group, self.resource, self.subresource) {
+            ("", "bindings", "") => Self {
+                resource: "pods",
+                subresource: "binding",
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// `<resource>.<group>`, or `<resource>` in the core group: the second segment of the object space.
     pub fn resource_type(&self) -> String {
         if self.group.is_empty() {
@@ -207,4 +221,42 @@ pub struct Subject {
     pub teams: Vec<Identity>,
     /// The highest role that its directory groups give.
     pub group_role: Option<crate::role::Role>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POD: Target<'_> = Target {
+        group: "",
+        version: "v1",
+        kind: "Binding",
+        resource: "pods",
+        subresource: "binding",
+        namespace: Some("billing"),
+        name: "web",
+    };
+
+    #[test]
+    fn a_binding_is_a_write_of_its_pod_wherever_it_is_posted() {
+        let posted = Target {
+            resource: "bindings",
+            subresource: "",
+            ..POD
+        };
+        assert_eq!(posted.canonical(), POD);
+        assert_eq!(POD.canonical(), POD);
+        for other in [
+            Target {
+                group: "example.com",
+                ..posted
+            },
+            Target {
+                subresource: "status",
+                ..posted
+            },
+        ] {
+            assert_eq!(other.canonical(), other, "another resource, another part");
+        }
+    }
 }

@@ -88,6 +88,7 @@ fn environment(field: &str, rule: &EnvironmentRule) -> Result<core::EnvironmentR
             .collect(),
         labels: labels.collect(),
         cluster_scoped: selection.cluster_scoped,
+        fails_open: rule.failure_policy == FailurePolicy::Ignore,
         enforcement: match rule.enforcement {
             Some(Enforcement::Enforce) => core::Enforcement::Enforce,
             Some(Enforcement::Warn) => core::Enforcement::Warn,

@@ -138,7 +138,8 @@ fn work() -> Vec<Ask> {
         updates(
             "system:apiserver",
             "@cluster/clusterroles.rbac.authorization.k8s.io/edit",
-        ),
+        )
+        .in_group("system:masters"),
     ]
 }
 
@@ -251,6 +252,16 @@ fn the_control_plane_does_nothing_beyond_its_work() {
             ask.name
         );
     }
+}
+
+#[test]
+fn the_api_server_is_known_by_more_than_its_name() {
+    let asks = updates("system:apiserver", "billing/configmaps/x");
+    let stranger = Said::Deny(Reason::SystemUser);
+    assert_eq!(world().says(&asks), stranger, "the name alone");
+    let of_group = asks.in_group("system:masters");
+    assert!(delegated(&world(), &of_group));
+    assert_eq!(world().says(&of_group.of_uid("")), stranger, "without a uid");
 }
 
 #[test]

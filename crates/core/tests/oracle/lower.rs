@@ -83,6 +83,7 @@ fn policy(rules: &Rules) -> Policy {
             .map(|tier| ("tier".into(), tier.into()))
             .collect(),
         cluster_scoped: rule.cluster_scoped,
+        fails_open: false,
         enforcement: if rule.warns {
             Enforcement::Warn
         } else {

@@ -234,7 +234,7 @@ fn is_unguarded(case: &Case) -> bool {
     let deed = &case.deed;
     match deed.resource.1 {
         "events" => deed.subresource.is_empty(),
-        "selfsubjectaccessreviews" => deed.operation == Create,
+        "selfsubjectaccessreviews" => deed.operation == Create && deed.subresource.is_empty(),
         // `kube-system` and the operator's namespace hold no generated lease but the operator's.
         "leases" => {
             let mut parts = case.caller.username.split(':');

@@ -21,6 +21,7 @@ fn rule(environment: Environment, namespaces: &[&str], labels: &[(&str, &str)]) 
         namespaces: namespaces.iter().map(|name| (*name).into()).collect(),
         labels: labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect(),
         cluster_scoped: false,
+        fails_open: false,
         enforcement: Enforcement::Enforce,
     }
 }

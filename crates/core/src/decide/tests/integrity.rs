@@ -3,7 +3,7 @@
 use crate::{
     decide::KEYS_SECRET,
     decision::Reason,
-    fixtures::{Ask, Said, World, ask, deletes, id, updates, world, zone},
+    fixtures::{Ask, Said, World, ask, creates, deletes, id, updates, world, zone},
     own::Own,
     policy::{Enforcement, EnvironmentRule, Policy},
     request::Operation,
@@ -411,6 +411,36 @@ fn the_operator_has_no_business_elsewhere() {
     }
     let stranger = updates("ada", lease);
     assert_eq!(world().admin("ada").says(&stranger), Said::Needs);
+}
+
+#[test]
+fn what_is_not_guarded_is_the_object_and_none_of_its_subresources() {
+    let account = "system:serviceaccount:lab:x";
+    let unguarded = [
+        (creates("carl", "billing/events/e"), Reason::ReaderWrites),
+        (
+            deletes("carl", "billing/events.events.k8s.io/e"),
+            Reason::ReaderWrites,
+        ),
+        (
+            creates("carl", "@cluster/tokenreviews.authentication.k8s.io/"),
+            Reason::ReaderWrites,
+        ),
+        (
+            updates(account, "lab/leases.coordination.k8s.io/l"),
+            Reason::UnregisteredAccount,
+        ),
+    ];
+    for (ask, reason) in unguarded {
+        assert_eq!(
+            world().says(&ask),
+            Said::Allow(Reason::NotGuarded),
+            "{}",
+            ask.resource
+        );
+        let part = ask.sub("anything");
+        assert_eq!(world().says(&part), Said::Deny(reason), "{}", part.resource);
+    }
 }
 
 #[test]
