@@ -15,6 +15,7 @@ pub mod response;
 pub mod review;
 mod seal;
 pub mod stamp;
+mod violation;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +24,7 @@ use countersign_core::{
     audit::record::ObjectRef,
     decide::decide,
     decision::{Decision, Demand, Denial, Reason},
+    place::Place,
     relax::{Mode, preview, relax},
     request::Request,
     snapshot::Snapshot,
@@ -41,7 +43,9 @@ pub use self::{
     history::{Past, Trace},
     record::of_transition as transition,
 };
-use crate::{audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State};
+use crate::{
+    audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State, violations::Violations,
+};
 
 /// How long a call may take: well within the webhook's timeout, so that the answer is ours.
 const DEADLINE: Duration = Duration::from_millis(3500);
@@ -55,6 +59,7 @@ pub struct Admission {
     minting: Minting,
     log: Log,
     sightings: Sightings,
+    violations: Violations,
     metrics: AdmissionMetrics,
 }
 
@@ -63,7 +68,7 @@ impl Admission {
     pub fn new(
         (state, seals): (Arc<State>, Seals),
         client: kube::Client,
-        (log, sightings): (Log, Sightings),
+        (log, sightings, violations): (Log, Sightings, Violations),
         metrics: AdmissionMetrics,
     ) -> Self {
         let claims = Claims::new(client.clone(), log.clone());
@@ -76,6 +81,7 @@ impl Admission {
             minting,
             log,
             sightings,
+            violations,
             metrics,
         }
     }
@@ -98,8 +104,13 @@ impl Admission {
         {
             self.sightings.used(cause);
         }
-        let recorded = self.record(request, &outcome).await;
+        let recorded = self.record(request, &outcome, &snapshot).await;
         self.note_content(request, &outcome.answer, &recorded);
+        if recorded.is_ok()
+            && let Some(violation) = violation::of(request, &outcome)
+        {
+            self.violations.note(violation);
+        }
         self.metrics.decided(outcome.reason(), outcome.relaxed.is_some());
         respond(request, outcome, recorded)
     }
@@ -282,13 +293,19 @@ impl Admission {
     }
 
     /// Puts the outcome on record, or finds that it is only counted.
-    async fn record(&self, request: &AdmissionRequest<'_>, outcome: &Outcome) -> Result<Recorded, Denial> {
+    async fn record(
+        &self,
+        request: &AdmissionRequest<'_>,
+        outcome: &Outcome,
+        snapshot: &Snapshot,
+    ) -> Result<Recorded, Denial> {
         if let Answer::Allow { grant, .. } = &outcome.answer
             && let Some(counted) = Counted::of(grant)
         {
             return Ok(Recorded::Counted(counted));
         }
-        let record = record::decision(request, &outcome.findings, outcome.told());
+        let zone = Place::of(&request.target()).zones(snapshot);
+        let record = record::decision(request, &outcome.findings, outcome.told(zone));
         self.log
             .append(record)
             .await

@@ -16,6 +16,7 @@ pub mod sightings;
 pub mod state;
 pub mod telemetry;
 pub mod tickets;
+pub mod violations;
 pub mod watch;
 pub mod webhook;
 pub mod webhook_config;

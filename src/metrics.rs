@@ -1,6 +1,6 @@
 //! What is counted. Each part owns its numbers and registers them once; labels come from enums and constants only.
 
-use countersign_core::decision::Reason;
+use countersign_core::{audit::record::Verdict, decision::Reason, environment::Environment};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -150,5 +150,49 @@ impl AdmissionMetrics {
                 relaxed,
             })
             .inc();
+    }
+}
+
+/// The numbers of what was let through although the rules say no.
+#[derive(Clone, Debug, Default)]
+pub struct ViolationMetrics {
+    violations: Family<Violated, Counter>,
+    /// Violations that no Event tells, since there are too many or the API server did not take it.
+    pub untold: Counter,
+}
+
+/// What would have become of a write.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Violated {
+    reason: &'static str,
+    verdict: &'static str,
+    environment: &'static str,
+}
+
+impl ViolationMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "violations",
+            "Writes that were let through although the rules say no; the environment is empty where it was not told",
+            metrics.violations.clone(),
+        );
+        registry.register(
+            "violations_untold",
+            "Violations that no Event tells",
+            metrics.untold.clone(),
+        );
+        metrics
+    }
+
+    /// Counts one violation.
+    pub fn count(&self, reason: Reason, verdict: Verdict, environment: Option<Environment>) {
+        let labels = Violated {
+            reason: reason.as_str(),
+            verdict: verdict.as_str(),
+            environment: environment.map_or("", Environment::as_str),
+        };
+        self.violations.get_or_create(&labels).inc();
     }
 }

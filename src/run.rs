@@ -27,12 +27,15 @@ use crate::{
     feeds::Feeds,
     installation::{Installation, client},
     keys::Keys,
-    metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, WebhookConfigMetrics, registry},
+    metrics::{
+        AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, WebhookConfigMetrics, registry,
+    },
     readiness::Readiness,
     server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
     sightings::{Sightings, write_sightings},
     state::State,
     telemetry::{self, LogFormat},
+    violations::Violations,
     watch::Freshness,
     webhook,
     webhook_config::{Endpoint, Plan, WebhookConfigOwner, WebhookUrl},
@@ -163,10 +166,11 @@ impl Operator {
             enforced: context.enforced.clone(),
         };
         tokio::spawn(enforcement.enforce(owner));
+        let violations = Violations::start(client.clone(), ViolationMetrics::register(metrics));
         let admission = Admission::new(
             (state.clone(), seals),
             client,
-            (log.clone(), Sightings::new(sightings)),
+            (log.clone(), Sightings::new(sightings), violations),
             AdmissionMetrics::register(metrics),
         );
         Ok(Self {

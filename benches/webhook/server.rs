@@ -9,10 +9,12 @@ use countersign::{
     audit::Log,
     certs::{CertificateAuthority, ServingTls},
     keys::PathKey,
-    metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, registry},
+    metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, registry},
     server::{BodyBudget, BoundedBody, Limits, Server, Transport, behind_secret},
     sightings::Sightings,
-    state, webhook,
+    state,
+    violations::Violations,
+    webhook,
 };
 use countersign_api::seal::Seals;
 use countersign_core::digest::MacKey;
@@ -139,10 +141,11 @@ impl Webhook {
         // Nobody listens there: none of the requests needs a call.
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse()?);
         let client = kube::Client::try_from(nowhere)?;
+        let violations = Violations::start(client.clone(), ViolationMetrics::register(&mut metrics));
         let admission = Admission::new(
             (Arc::new(state), Seals::new(MacKey::new([4; 32]), "cluster")),
             client,
-            (log, Sightings::new(sightings)),
+            (log, Sightings::new(sightings), violations),
             AdmissionMetrics::register(&mut metrics),
         );
         Ok(Self {

@@ -4,7 +4,6 @@ use countersign_core::{
     advice::{Advice, Approval, Redaction},
     decision::{Demand, Denial, Reason},
     hash::Value,
-    relax::Relaxed,
 };
 
 /// The denial that names the ticket, whom to ask, and the command that approves.
@@ -68,11 +67,11 @@ pub fn preview(demand: &Demand) -> Vec<String> {
 }
 
 /// The warning of what is allowed although the rules say no.
-pub fn relaxed(relaxed: Option<&Relaxed>) -> Vec<String> {
-    let advice = relaxed.map(|relaxed| {
+pub fn relaxed(spared: Option<&Denial>) -> Vec<String> {
+    let advice = spared.map(|denial| {
         Advice::Violation {
-            reason: relaxed.reason,
-            message: relaxed.message.clone(),
+            reason: denial.reason,
+            message: denial.to_string(),
         }
         .to_string()
     });

@@ -255,6 +255,6 @@ enum Attempt {
 }
 
 fn denial(ticket: &Ticket, why: &str) -> Denial {
-    let cause = Cause::new("ApprovalTicket", ticket.name.clone(), "status.state");
-    Denial::new(Reason::TicketSpent, format!("ticket `{}`: {why}", ticket.name)).because(cause)
+    let message = format!("ticket `{}`: {why}", ticket.name);
+    Denial::new(Reason::TicketSpent, message).because(Cause::of_ticket(ticket, "status.state"))
 }

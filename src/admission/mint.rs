@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use countersign_core::{
     binding::Binding,
-    decide::ticket_namespace,
-    decision::{Demand, Denial, Reason},
+    decide::{check_pending, ticket_namespace},
+    decision::{Cause, Demand, Denial, Reason},
     naming::ticket_name,
     own::Present,
     request::Request,
@@ -76,14 +76,7 @@ impl Minting {
             return Ok(Minted::None("request one with kubectl countersign request"));
         };
         let namespace = ticket_namespace(request.target.namespace, snapshot);
-        let waiting = snapshot.open_tickets(&demand.binding.subject, namespace).count();
-        if waiting >= policy.approvals.max_pending {
-            let message = format!(
-                "{} has {waiting} pending tickets in `{namespace}`: cancel some, or have them reviewed",
-                demand.binding.subject
-            );
-            return Err(Denial::new(Reason::TooManyPending, message));
-        }
+        check_pending(&demand.binding.subject, namespace, (snapshot, policy))?;
         if self.is_outdated(demand, request, snapshot).await? {
             return Ok(Minted::None("the object changed meanwhile: try again"));
         }
@@ -132,10 +125,10 @@ impl Minting {
                 return Ok(found);
             }
         }
-        Err(Denial::new(
-            Reason::TooManyPending,
-            "there are too many finished tickets for this change",
-        ))
+        let message = "there are too many finished tickets for this change";
+        let last = ticket_name(&demand.binding, SEQUENCES - 1);
+        let cause = Cause::new("ApprovalTicket", last, "status.state");
+        Err(Denial::new(Reason::TooManyPending, message).because(cause))
     }
 
     async fn record(&self, namespace: &str, name: String) -> Result<Minted, Denial> {

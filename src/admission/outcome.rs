@@ -4,7 +4,7 @@ use countersign_core::{
     audit::record::{ObjectRef, Verdict},
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
     digest::Digest,
-    relax::{Mode, Relaxed, relax},
+    relax::{Mode, relax},
     snapshot::Snapshot,
 };
 
@@ -18,8 +18,8 @@ pub struct Outcome {
     pub verdict: Verdict,
     /// Who asked, and where the write lands.
     pub findings: Findings,
-    /// What was let through, if anything was.
-    pub relaxed: Option<Relaxed>,
+    /// The denial that the caller was spared, if so.
+    pub relaxed: Option<Denial>,
     /// The ticket that it rests on, or that was made for it.
     pub ticket: Option<ObjectRef>,
     /// Digest of the change, where it was hashed.
@@ -95,18 +95,20 @@ impl Outcome {
         }
     }
 
-    /// What the audit log is told of it.
-    pub fn told(&self) -> Told<'_> {
+    /// What the audit log is told of it; `zone` holds the place.
+    pub fn told(&self, zone: Option<String>) -> Told<'_> {
         let (message, cause): (&str, Option<&Cause>) = match &self.answer {
             Answer::Allow { grant, warnings } => (warnings.first().map_or("", String::as_str), grant.cause()),
             Answer::Deny { denial, .. } => (&denial.message, denial.cause.as_ref()),
         };
+        let spared = self.relaxed.as_ref();
         Told {
             verdict: self.verdict,
-            reason: self.reason(),
+            reason: spared.map_or(self.reason(), |denial| denial.reason),
             message,
-            cause,
-            relaxed: self.relaxed.as_ref(),
+            cause: spared.map_or(cause, |denial| denial.cause.as_ref()),
+            relaxed: spared.is_some(),
+            zone,
             ticket: self.ticket.clone(),
             resource_hash: self.resource_hash,
         }

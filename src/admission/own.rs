@@ -4,13 +4,11 @@
 use std::sync::Arc;
 
 use countersign_api::{
-    ApprovalReview, ApprovalTicket, access_policy, agent, approval_review,
+    ApprovalReview, ApprovalTicket, approval_review,
     approval_ticket::{ChangedPart, Side, digests},
     index::stamped_ticket,
-    invalid::Invalid,
-    role_grant,
+    permission,
     seal::Seals,
-    team, write_delegation, zone,
 };
 use countersign_core::{
     binding::Binding,
@@ -24,7 +22,6 @@ use countersign_core::{
     stamp::{ReviewStamp, TicketStamp},
 };
 use kube::{Api, Client, api::ObjectMeta};
-use serde::de::DeserializeOwned;
 
 use super::{complete, review::AdmissionRequest, seal};
 
@@ -50,21 +47,10 @@ pub async fn read(
     let Some(text) = request.object() else {
         return Ok(None);
     };
-    let own = match target.resource {
-        "zones" => parsed(text, zone::parse).map(Own::Zone),
-        "rolegrants" => parsed(text, role_grant::parse).map(|(identity, grant)| Own::RoleGrant {
-            identity,
-            role: grant.role,
-        }),
-        "teams" => parsed(text, team::parse).map(|(_, team)| Own::Team(team)),
-        "agents" => parsed(text, agent::parse).map(Own::Agent),
-        "writedelegations" => parsed(text, write_delegation::parse).map(Own::WriteDelegation),
-        "accesspolicies" => {
-            parsed(text, access_policy::parse).map(|policy| Own::AccessPolicy(Box::new(policy)))
-        }
+    let why = match target.resource {
         "approvaltickets" => match draft_ticket(text, &target) {
             Ok(draft) => return Box::pin(complete_ticket(draft, snapshot, client)).await.map(Some),
-            Err(why) => Err(why),
+            Err(why) => why,
         },
         "approvalreviews" => match draft_review(text, snapshot) {
             Ok(draft) => {
@@ -72,16 +58,11 @@ pub async fn read(
                     .await
                     .map(Some);
             }
-            Err(why) => Err(why),
+            Err(why) => why,
         },
-        _ => return Ok(None),
+        resource => return Ok(permission::read(resource, text)),
     };
-    Ok(Some(own.unwrap_or_else(Own::Invalid)))
-}
-
-fn parsed<K: DeserializeOwned, T>(text: &str, parse: impl Fn(&K) -> Result<T, Invalid>) -> Result<T, String> {
-    let object: K = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    parse(&object).map_err(|invalid| invalid.to_string())
+    Ok(Some(Own::Invalid(why)))
 }
 
 /// A ticket as it was sent and stamped.

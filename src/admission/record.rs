@@ -7,7 +7,6 @@ use countersign_core::{
     },
     decision::{Cause, Findings, Reason},
     digest::Digest,
-    relax::Relaxed,
     ticket::{Ticket, TicketState},
 };
 use jiff::Timestamp;
@@ -25,8 +24,10 @@ pub struct Told<'a> {
     pub message: &'a str,
     /// The line of configuration that decided.
     pub cause: Option<&'a Cause>,
-    /// What was relaxed.
-    pub relaxed: Option<&'a Relaxed>,
+    /// Whether the write was let through in spite of the verdict.
+    pub relaxed: bool,
+    /// The zone that holds the place, if one does; several separated by commas.
+    pub zone: Option<String>,
     /// The ticket: namespace, name, uid.
     pub ticket: Option<ObjectRef>,
     /// Digest of the change, where it was hashed.
@@ -36,19 +37,15 @@ pub struct Told<'a> {
 /// The record of a decision.
 pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<'_>) -> Record {
     let decided_by = |cause: &Cause| record::DecidedBy {
-        kind: cause.kind.into(),
+        kind: cause.kind.clone(),
         name: cause.name.to_string(),
         field: cause.field.into(),
     };
     let event = Event::Decision(Box::new(record::Decision {
         verdict: told.verdict,
-        reason: told
-            .relaxed
-            .map_or(told.reason, |relaxed| relaxed.reason)
-            .as_str()
-            .into(),
+        reason: told.reason.as_str().into(),
         message: told.message.to_owned(),
-        relaxation: told.relaxed.map(|_| "StrictModeOffOrWarn".into()),
+        relaxation: told.relaxed.then_some("StrictModeOffOrWarn".into()),
         decided_by: told.cause.map(decided_by),
         caller: record::Caller {
             subject: findings.subject.clone(),
@@ -56,7 +53,7 @@ pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<
             username: request.username().to_owned(),
             credential_id: request.credential_id(),
         },
-        request: asked(request, findings, told.resource_hash),
+        request: asked(request, findings, (told.zone, told.resource_hash)),
         ticket: told.ticket,
     }));
     Record {
@@ -68,7 +65,7 @@ pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<
 fn asked(
     request: &AdmissionRequest<'_>,
     findings: &Findings,
-    resource_hash: Option<Digest>,
+    (zone, resource_hash): (Option<String>, Option<Digest>),
 ) -> record::Request {
     let target = request.target();
     record::Request {
@@ -77,6 +74,7 @@ fn asked(
         object: target.place(),
         subresource: Some(target.subresource.to_owned()).filter(|name| !name.is_empty()),
         env: findings.environment,
+        zone,
         dry_run: request.is_dry_run(),
         resource_hash,
         content: seal::content(request),

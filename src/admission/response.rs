@@ -107,7 +107,7 @@ pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionRevi
     let status = Status {
         code: 403,
         reason: "Forbidden",
-        message: shorten(&format!("{}: {}", denial.reason, denial.message)),
+        message: said(denial),
         details: Some(Details {
             causes: std::iter::once(decided).chain(more).collect(),
         }),
@@ -156,6 +156,15 @@ const fn wrap(response: AdmissionResponse) -> AdmissionReview {
     }
 }
 
+/// Reason, message and the line that decided; the line alone is left out where there is no room.
+fn said(denial: &Denial) -> String {
+    let whole = format!("{}: {denial}", denial.reason);
+    if whole.chars().count() <= MAX_MESSAGE {
+        return shorten(&whole);
+    }
+    shorten(&format!("{}: {}", denial.reason, denial.message))
+}
+
 /// At most [`MAX_MESSAGE`] characters, without control characters, which a terminal would obey.
 fn shorten(message: &str) -> String {
     let harmless = |c: char| if c.is_control() { '\u{fffd}' } else { c };
@@ -172,6 +181,8 @@ fn shorten(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::decision::Cause;
+
     use super::*;
 
     #[test]
@@ -188,5 +199,23 @@ mod tests {
         assert_eq!(message.chars().count(), MAX_MESSAGE);
         assert!(message.starts_with("NotOfZone: ") && !message.contains('\u{1b}'));
         assert_eq!(status["details"]["causes"][0]["reason"], "NotOfZone");
+    }
+
+    #[test]
+    fn a_denial_cites_the_line_that_decided() {
+        let denial = |message: &str| {
+            let denial = Denial::new(Reason::NotOfZone, message);
+            let denial = denial.because(Cause::new("Zone", "billing", "spec.owner"));
+            serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap()["response"]["status"].clone()
+        };
+        let (short, long) = (denial("no"), denial(&"x".repeat(500)));
+        assert_eq!(short["message"], "NotOfZone: no [Zone/billing spec.owner]");
+        assert_eq!(
+            long["message"].as_str().unwrap(),
+            format!("NotOfZone: {}", "x".repeat(500))
+        );
+        for status in [short, long] {
+            assert_eq!(status["details"]["causes"][0]["field"], "Zone/billing spec.owner");
+        }
     }
 }

@@ -114,4 +114,9 @@ fn who_asks_is_told_whether_and_why() {
         let said = told.stdout + &told.stderr;
         assert!(said.contains(verdict) && said.contains(why), "{person}: {said}");
     }
+    let told = area.person("mallory").countersign(&format!("{ask} -o json"));
+    assert!(!told.succeeded());
+    let told: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+    let zone = json!({ "kind": "Zone", "name": area.namespace, "field": "spec.owner" });
+    assert_eq!((&told["reason"], &told["cause"]), (&json!("NotOfZone"), &zone));
 }

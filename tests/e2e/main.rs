@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod adoption;
 mod bad_input;
 mod cluster_work;
 mod command_line;

@@ -209,6 +209,37 @@ mod tests {
         assert!(!seals.hold(&later));
     }
 
+    fn digest_of<K: Sealed + serde::de::DeserializeOwned>(spec: &serde_json::Value) -> String {
+        let object: K = serde_json::from_value(json!({
+            "apiVersion": "countersign.dev/v1alpha1", "kind": K::kind(&()),
+            "metadata": {"name": "one", "uid": "u1", "generation": 1},
+            "spec": spec,
+        }))
+        .unwrap();
+        content(&object).unwrap().spec.to_string()
+    }
+
+    /// An object that lies in somebody's cluster has the digest that an older version sealed.
+    #[test]
+    fn a_digest_stays_as_it_is() {
+        let account = json!({"namespace": "bots", "name": "bot"});
+        let delegation = json!({
+            "subject": {"serviceAccount": account}, "resources": [{"group": "apps", "resource": "deployments"}],
+            "verbs": ["update"], "namespaces": {"names": ["shop"]}, "reason": "scales",
+        });
+        let digests = [
+            digest_of::<Zone>(&json!({"owner": "team:shop", "objects": ["shop/**"], "minReviewers": 2})),
+            digest_of::<RoleGrant>(&json!({"identity": "user:ada", "role": "admin"})),
+            digest_of::<Team>(&json!({"members": ["user:ada"], "groups": ["shop"]})),
+            digest_of::<Agent>(
+                &json!({"owner": "user:ada", "signing": "NotSupported", "serviceAccounts": [account]}),
+            ),
+            digest_of::<WriteDelegation>(&delegation),
+            digest_of::<AccessPolicy>(&json!({"strictMode": true, "environments": [{"name": "dev"}]})),
+        ];
+        assert_eq!(digests, [""; 6]);
+    }
+
     #[test]
     fn an_attestation_is_set_by_the_write_itself() {
         let content = content(&agent(&json!([]), None)).unwrap();

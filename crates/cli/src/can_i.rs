@@ -1,31 +1,27 @@
 //! `can-i`: the operator's own decision, made here over what the caller may read.
 
-mod answer;
-
-use std::{borrow::Cow, io::Write, str::FromStr};
+use std::{io::Write, str::FromStr};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use countersign_core::{
-    decide::decide,
-    identity::{Identity, IdentityKind},
+    identity::Identity,
     object::{Change, Object},
     parent::LiveParent,
-    policy::Policy,
-    relax::{Mode, relax},
-    request::{Caller, Operation, Request, Target},
+    request::{Operation, Request},
     snapshot::Snapshot,
 };
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::answer::Answer;
 use crate::{
+    answer::Answer,
     cluster::{self, Kind, Kinds},
     connection::Session,
     failure::Outcome,
     known::{self, Known},
+    output::{AnswerFormat, Format, print, serialized},
     request::unaliased,
+    who::Who,
 };
 
 /// Tell whether a write would be allowed, and which line of configuration decides
@@ -40,6 +36,9 @@ pub struct CanI {
     /// For whom, instead of yourself: user:alice, agent:deploy-bot
     #[arg(long, value_name = "IDENTITY")]
     pub as_identity: Option<Identity>,
+    /// The form of what is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: AnswerFormat,
 }
 
 /// What would be done.
@@ -89,13 +88,6 @@ impl FromStr for ObjectName {
     }
 }
 
-/// Who would write, as the API server would name them.
-struct Who {
-    username: String,
-    uid: String,
-    groups: Vec<String>,
-}
-
 impl CanI {
     /// Prints the verdict and what decides it; the answer is yes when the write would be allowed as it is.
     pub async fn run(&self, session: &Session, out: &mut impl Write) -> anyhow::Result<Outcome> {
@@ -107,19 +99,23 @@ impl CanI {
             bail!("a write of {resource_type} is judged by its content: see it with diff -f");
         }
         let who = match &self.as_identity {
-            Some(identity) => named(identity, &snapshot, &policy)?,
-            None => myself(session).await?,
+            Some(identity) => Who::named(identity, &[], &snapshot, &policy)?,
+            None => Who::from(known::user(session).await?),
         };
         let live = self.live(session, &kind).await?;
         let answer = self.judge(&who, &kind, (&session.namespace, &live), &snapshot)?;
-        out.write_all(answer.text().as_bytes())?;
+        let said = match self.output {
+            AnswerFormat::Text => answer.text(),
+            AnswerFormat::Json => serialized(&answer, Format::Json)?,
+        };
+        print(out, &said)?;
         if !unread.is_empty() {
             eprintln!(
                 "you may not read {}: the operator may decide otherwise",
                 unread.join(", ")
             );
         }
-        Ok(if answer.verdict == "yes" {
+        Ok(if answer.passes() {
             Outcome::Yes
         } else {
             Outcome::No
@@ -173,23 +169,10 @@ impl CanI {
             },
             Verb::Delete => Change::Delete(Some(Object::parse(live)?)),
         };
-        let groups: Vec<_> = who.groups.iter().map(|group| Cow::from(group.as_str())).collect();
         let request = Request {
-            caller: Caller {
-                username: &who.username,
-                uid: &who.uid,
-                groups: &groups,
-            },
+            caller: who.caller(),
             operation: self.verb.operation(),
-            target: Target {
-                group: &kind.resource.group,
-                version: &kind.resource.version,
-                kind: &kind.resource.kind,
-                resource: &kind.resource.plural,
-                subresource: "",
-                namespace: kind.namespaced.then_some(namespace),
-                name: &self.object.name,
-            },
+            target: kind.target(namespace, &self.object.name),
             change,
             options: None,
             parent_uid: None,
@@ -198,16 +181,7 @@ impl CanI {
             generates_name: false,
             dry_run: true,
         };
-        let (decision, findings) = decide(&request, snapshot, Timestamp::now());
-        let would = Answer::of(&decision);
-        match relax(decision, Mode::of(snapshot, &findings)) {
-            (_, Some(_)) => Ok(Answer {
-                verdict: "yes",
-                not_enforced: true,
-                ..would
-            }),
-            (_, None) => Ok(would),
-        }
+        Ok(Answer::to(&request, snapshot))
     }
 }
 
@@ -223,46 +197,6 @@ fn changed(live: &str) -> anyhow::Result<String> {
         annotations.insert("countersign.dev/can-i".to_owned(), json!("?"));
     }
     Ok(object.to_string())
-}
-
-async fn myself(session: &Session) -> anyhow::Result<Who> {
-    let user = known::user(session).await?;
-    Ok(Who {
-        username: user.username.unwrap_or_default(),
-        uid: user.uid.unwrap_or_default(),
-        groups: user.groups.unwrap_or_default(),
-    })
-}
-
-/// The user that the API server would have authenticated as this identity; in no group.
-fn named(identity: &Identity, snapshot: &Snapshot, policy: &Policy) -> anyhow::Result<Who> {
-    let (username, uid) = match identity.kind() {
-        IdentityKind::User => {
-            let (realm, name) = identity.local().split_once(':').unwrap_or(("", identity.local()));
-            let rule = policy.usernames.iter().find(|rule| *rule.realm == *realm);
-            let rule =
-                rule.with_context(|| format!("the AccessPolicy knows no usernames of realm `{realm}`"))?;
-            (format!("{}{name}", rule.prefix), String::new())
-        }
-        IdentityKind::Agent => {
-            let agent = snapshot
-                .agents
-                .get(identity)
-                .with_context(|| format!("there is no Agent for {identity}"))?;
-            let account = agent
-                .accounts
-                .first()
-                .with_context(|| format!("{identity} has no service account"))?;
-            let username = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
-            (username, account.uid.as_deref().unwrap_or_default().to_owned())
-        }
-        IdentityKind::Team => bail!("a team does nothing by itself: name one of its members"),
-    };
-    Ok(Who {
-        username,
-        uid,
-        groups: Vec::new(),
-    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, bail};
+use countersign_core::request::Target;
 use http::{Request, Response};
 use kube::{
     Client,
@@ -26,6 +27,19 @@ impl Kind {
     pub fn path(&self, namespace: Option<&str>) -> String {
         use kube::Resource;
         DynamicObject::url_path(&self.resource, namespace.filter(|_| self.namespaced))
+    }
+
+    /// The object of this name, as a request names it.
+    pub fn target<'a>(&'a self, namespace: &'a str, name: &'a str) -> Target<'a> {
+        Target {
+            group: &self.resource.group,
+            version: &self.resource.version,
+            kind: &self.resource.kind,
+            resource: &self.resource.plural,
+            subresource: "",
+            namespace: self.namespaced.then_some(namespace),
+            name,
+        }
     }
 }
 

@@ -13,6 +13,8 @@ pub enum Outcome {
     Yes,
     /// No: exit code 1.
     No,
+    /// Not without an approval: exit code 3.
+    NeedsApproval,
 }
 
 /// A command line that asks for nothing that can be done: exit code 2.
@@ -30,6 +32,7 @@ pub fn exit_code(result: &anyhow::Result<Outcome>, on_failure: u8) -> ExitCode {
     match result {
         Ok(Outcome::Yes) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
+        Ok(Outcome::NeedsApproval) => ExitCode::from(3),
         Err(error) if error.is::<Usage>() => ExitCode::from(2),
         Err(_) => ExitCode::from(on_failure),
     }

@@ -12,7 +12,6 @@ use countersign_core::{
     digest::MacKey,
     identity::Identity,
     policy::Policy,
-    request::Caller,
     snapshot::{Cluster, Snapshot},
 };
 use k8s_openapi::api::{
@@ -25,7 +24,10 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use crate::connection::{Session, operator_namespace};
+use crate::{
+    connection::{Session, operator_namespace},
+    who::Who,
+};
 
 /// What could be read.
 pub struct Known {
@@ -38,14 +40,8 @@ pub struct Known {
 /// Reads what the caller may read.
 pub async fn read(session: &Session) -> anyhow::Result<Known> {
     let policy = session.policy().await?;
-    let mut index = Index::new(Cluster {
-        id: cluster_id(session).await?.into(),
-        operator: "".into(),
-        operator_uid: "".into(),
-        namespace: operator_namespace(policy.as_ref()).into(),
-        redaction: MacKey::new([0; 32]),
-        stamp: MacKey::new([0; 32]),
-    });
+    let namespace = operator_namespace(policy.as_ref());
+    let mut index = Index::new(cluster(&cluster_id(session).await?, &namespace));
     let mut unread = Vec::new();
     file::<AccessPolicy>(session, &mut index, &mut unread).await?;
     file::<RoleGrant>(session, &mut index, &mut unread).await?;
@@ -58,6 +54,18 @@ pub async fn read(session: &Session) -> anyhow::Result<Known> {
         snapshot: index.snapshot().clone(),
         unread,
     })
+}
+
+/// A cluster whose operator and keys are not known.
+pub fn cluster(id: &str, namespace: &str) -> Cluster {
+    Cluster {
+        id: id.into(),
+        operator: "".into(),
+        operator_uid: "".into(),
+        namespace: namespace.into(),
+        redaction: MacKey::new([0; 32]),
+        stamp: MacKey::new([0; 32]),
+    }
 }
 
 async fn file<K>(
@@ -106,21 +114,10 @@ pub async fn user(session: &Session) -> anyhow::Result<UserInfo> {
 
 /// The identity of the caller.
 pub async fn myself(session: &Session) -> anyhow::Result<Identity> {
-    let user = user(session).await?;
+    let user = Who::from(user(session).await?);
     let known = read(session).await?;
     let policy = policy(session).await?;
-    let groups: Vec<_> = user
-        .groups
-        .iter()
-        .flatten()
-        .map(|group| Cow::from(group.as_str()))
-        .collect();
-    let caller = Caller {
-        username: user.username.as_deref().unwrap_or_default(),
-        uid: user.uid.as_deref().unwrap_or_default(),
-        groups: &groups,
-    };
-    Ok(identify(&caller, &known.snapshot, &policy)?.identity)
+    Ok(identify(&user.caller(), &known.snapshot, &policy)?.identity)
 }
 
 /// The uid of the namespace kube-system, from the policy's status or from the namespace itself.

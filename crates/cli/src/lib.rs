@@ -1,8 +1,9 @@
 //! `kubectl countersign`: request, read, approve and explain changes. One file per command.
 //!
 //! Exit codes: 0 yes or done, 1 no, denied or failed, 2 a wrong command line; `diff` has kubectl's (0 nothing would
-//! change, 1 something would, 2 it cannot be told).
+//! change, 1 something would, 2 it cannot be told), and `simulate` and `report` have one more (3 not without an approval).
 
+mod answer;
 mod attest;
 mod can_i;
 mod cluster;
@@ -17,12 +18,15 @@ mod list;
 mod output;
 mod plain;
 mod preview;
+mod report;
 mod request;
 mod review;
 mod show;
+mod simulate;
 mod ticket;
 mod version;
 mod wait;
+mod who;
 mod yaml;
 
 use std::{
@@ -37,7 +41,10 @@ use countersign_core::review::ReviewDecision;
 pub use self::{
     attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List,
 };
-pub use self::{plain::plain, request::Request, review::Review, version::Version, wait::Wait};
+pub use self::{
+    plain::plain, report::Report, request::Request, review::Review, simulate::Simulate, version::Version,
+    wait::Wait,
+};
 use failure::Outcome;
 
 /// Nobody, human or AI agent, changes production alone
@@ -78,6 +85,10 @@ pub enum Command {
     Wait(Wait),
     /// Tell whether a write would be allowed, and which line of configuration decides
     CanI(CanI),
+    /// Tell what Countersign would say to manifests, without a cluster
+    Simulate(Box<Simulate>),
+    /// Tell who would have been stopped where, and by which rule
+    Report(Report),
     /// What admins alone do
     #[command(subcommand)]
     Admin(Admin),
@@ -111,10 +122,18 @@ pub struct Completion {
 
 /// Runs a command of the binary whose whole command line is `Root`, and prints why when it fails.
 pub async fn run<Root: CommandFactory>(command: Command, connection: &Connection) -> ExitCode {
-    let on_failure = if matches!(command, Command::Diff(_)) { 2 } else { 1 };
+    let cannot_be_told = matches!(
+        command,
+        Command::Diff(_) | Command::Simulate(_) | Command::Report(_)
+    );
+    let on_failure = if cannot_be_told { 2 } else { 1 };
     let mut out = io::stdout().lock();
     let result = act::<Root>(command, connection, &mut out).await;
-    let result = result.and_then(|outcome| Ok(out.flush().map(|()| outcome)?));
+    let result = result.and_then(|outcome| match out.flush() {
+        // Who stops reading does not change the outcome.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(outcome),
+        flushed => Ok(flushed.map(|()| outcome)?),
+    });
     if let Err(error) = &result {
         if is_closed_pipe(error) {
             return ExitCode::SUCCESS;
@@ -149,6 +168,8 @@ async fn act<Root: CommandFactory>(
         Command::Cancel(review) => decide(ReviewDecision::Cancel, &review, connection, out).await,
         Command::Wait(wait) => wait.run(&connection.open().await?, out).await,
         Command::CanI(can_i) => can_i.run(&connection.open().await?, out).await,
+        Command::Simulate(simulate) => simulate.run(connection.namespace.as_deref(), out),
+        Command::Report(report) => report.run(out),
         Command::Admin(Admin::Attest(attest)) => attest.run(&connection.open().await?, out).await,
     }
 }

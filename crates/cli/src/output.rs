@@ -25,6 +25,16 @@ pub enum Format {
     Name,
 }
 
+/// The form of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum AnswerFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// JSON, with fields that stay.
+    Json,
+}
+
 /// `<kind>.<group>/<name>`, as kubectl names an object.
 pub fn name_of<K: Resource<DynamicType = ()>>(object: &K) -> String {
     let kind = K::kind(&()).to_lowercase();
@@ -37,6 +47,14 @@ pub fn serialized(value: &impl Serialize, format: Format) -> anyhow::Result<Stri
         Format::Yaml => serde_yaml::to_string(value)?,
         _ => serde_json::to_string_pretty(value)? + "\n",
     })
+}
+
+/// Prints the text; who stops reading does not change what the command says by its exit code.
+pub fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
+    match out.write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 /// The rows in columns three spaces apart; every cell is made harmless.

@@ -2,16 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends at what cannot be")]
 
-use std::process::{Command, Output};
+mod support;
 
-fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_kubectl-countersign"))
-        .args(arguments)
-        .env_clear()
-        .env("HOME", "/nonexistent")
-        .output()
-        .unwrap()
-}
+use std::process::Command;
+
+use support::run;
 
 /// Exit code and standard error.
 fn refusal(arguments: &[&str]) -> (i32, String) {
@@ -67,7 +62,7 @@ mod tempdir {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 12] = [
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["describe"], "<TICKET>"),
         (
@@ -89,6 +84,18 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
             "use RESOURCE/NAME, such as deployments.apps/my-api",
         ),
         (
+            &["simulate", "-f", "a.yaml", "--as", "user:al"],
+            "--config <FILE|DIR>",
+        ),
+        (
+            &["simulate", "-f", "a.yaml", "--config", "b.yaml", "--as", "al"],
+            "`al` is not an identity",
+        ),
+        (
+            &["report", "--since", "yesterday"],
+            "`yesterday` is neither an age such as 7d,",
+        ),
+        (
             &["request", "--action", "delete", "--resource", "a:b/prod/c"],
             "`delete` is not an action",
         ),
@@ -101,6 +108,13 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
             "{arguments:?}: {said}"
         );
     }
+}
+
+#[test]
+fn a_log_that_is_not_there_ends_the_report_with_2() {
+    let (code, said) = refusal(&["report", "--audit-dir", "/nonexistent"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.starts_with("error: cannot read `/nonexistent`: "), "{said}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 use crate::{
+    decision::Cause,
     identity::Identity,
     policy::Policy,
     request::{Caller, Subject},
@@ -16,12 +17,12 @@ pub enum Unidentified {
     #[error("service account `{0}` acts for nobody: list it in an Agent, or give it a WriteDelegation")]
     UnregisteredAccount(String),
     /// Several Agents list the service account.
-    #[error("service account `{account}` is listed by several Agents: {agents}")]
+    #[error("service account `{account}` is listed by several Agents: {}", names(.agents, Identity::as_str))]
     AmbiguousAccount {
         /// Namespace and name.
         account: String,
-        /// The agents, separated by commas.
-        agents: String,
+        /// The agents, in order.
+        agents: Vec<Identity>,
     },
     /// The account's uid is not the pinned one, or none is pinned yet.
     #[error("service account `{account}` of {agent} is not the one that was registered: {problem}")]
@@ -42,6 +43,27 @@ pub enum Unidentified {
          prefix in the AccessPolicy"
     )]
     NotCanonical(String),
+}
+
+impl Unidentified {
+    /// The line of configuration for which the caller is nobody.
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::UnregisteredAccount(_) => Cause::none_of("Agent", "spec.serviceAccounts"),
+            Self::AmbiguousAccount { agents, .. } => {
+                Cause::new("Agent", names(agents, Identity::local), "spec.serviceAccounts")
+            }
+            Self::ForeignAccount { agent, .. } => {
+                Cause::new("Agent", agent.local(), "status.serviceAccounts")
+            }
+            Self::SystemUser(_) => Cause::none_of("WriteDelegation", "spec.subject"),
+            Self::NotCanonical(_) => Cause::of_policy("spec.usernames"),
+        }
+    }
+}
+
+fn names(agents: &[Identity], name: impl Fn(&Identity) -> &str) -> String {
+    agents.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// The subject that a caller is.
@@ -88,12 +110,9 @@ fn agent_of<'a>(
         return Err(Unidentified::UnregisteredAccount(account));
     };
     if agents.next().is_some() {
-        let mut names: Vec<_> = listed.into_iter().flatten().map(Identity::as_str).collect();
-        names.sort_unstable();
-        return Err(Unidentified::AmbiguousAccount {
-            account,
-            agents: names.join(", "),
-        });
+        let mut agents: Vec<_> = listed.into_iter().flatten().cloned().collect();
+        agents.sort_unstable();
+        return Err(Unidentified::AmbiguousAccount { account, agents });
     }
     let pinned = agent
         .accounts

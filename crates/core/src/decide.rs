@@ -19,7 +19,7 @@ pub use approval::call_kind;
 pub use environment::environment_of;
 pub use guarded::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL};
 pub use operator::{GROUP, KEYS_SECRET};
-pub use workflow::ticket_namespace;
+pub use workflow::{check_pending, ticket_namespace};
 
 use crate::{
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
@@ -88,7 +88,7 @@ fn chain(
 }
 
 fn policy_in_force(snapshot: &Snapshot) -> Result<&Policy, Denial> {
-    let cause = || Cause::new("AccessPolicy", "default", "spec");
+    let cause = || Cause::of_policy("spec");
     match &snapshot.policy {
         PolicyState::Loaded(policy) => Ok(policy),
         PolicyState::Absent(policy) if !snapshot.latched => Ok(policy),

@@ -2,7 +2,7 @@
 
 mod reason;
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 pub use self::reason::{Reason, Severity};
 use crate::{
@@ -15,12 +15,15 @@ use crate::{
     ticket::{CallKind, Ticket},
 };
 
+/// The name in a cause that is no single object: no object of the kind says what would allow the request.
+const NONE: &str = "*";
+
 /// The line of configuration that decided.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Cause {
     /// Kind of the object.
-    pub kind: &'static str,
-    /// Its name.
+    pub kind: Cow<'static, str>,
+    /// Its name; several separated by commas; `*` where none of the kind says what would allow the request.
     pub name: Arc<str>,
     /// The field.
     pub field: &'static str,
@@ -28,12 +31,27 @@ pub struct Cause {
 
 impl Cause {
     /// The field of the object of this kind and name.
-    pub fn new(kind: &'static str, name: impl Into<Arc<str>>, field: &'static str) -> Self {
+    pub fn new(kind: impl Into<Cow<'static, str>>, name: impl Into<Arc<str>>, field: &'static str) -> Self {
         Self {
-            kind,
+            kind: kind.into(),
             name: name.into(),
             field,
         }
+    }
+
+    /// The field of the AccessPolicy.
+    pub fn of_policy(field: &'static str) -> Self {
+        Self::new("AccessPolicy", "default", field)
+    }
+
+    /// The field of this ticket.
+    pub fn of_ticket(ticket: &Ticket, field: &'static str) -> Self {
+        Self::new("ApprovalTicket", ticket.name.clone(), field)
+    }
+
+    /// The field in which no object of this kind says what would allow the request.
+    pub fn none_of(kind: &'static str, field: &'static str) -> Self {
+        Self::new(kind, NONE, field)
     }
 }
 
@@ -83,10 +101,9 @@ impl Grant {
     }
 
     pub(crate) fn by_ticket(covered: Covered) -> Self {
-        let cause = Cause::new("ApprovalTicket", covered.ticket.name.clone(), "status.state");
         Self {
             reason: Reason::Approved,
-            cause: Some(cause),
+            cause: Some(Cause::of_ticket(&covered.ticket, "status.state")),
             ticket: Some(Box::new(covered)),
         }
     }
@@ -129,8 +146,19 @@ pub struct Denial {
     pub reason: Reason,
     /// What a person reads.
     pub message: String,
-    /// The line of configuration that decided, where one did.
+    /// The line of configuration that decided: always there where the reason says that one does
+    /// ([`Reason::is_configured`]).
     pub cause: Option<Cause>,
+}
+
+impl fmt::Display for Denial {
+    /// The message, and the line that decided.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        self.cause
+            .as_ref()
+            .map_or(Ok(()), |cause| write!(f, " [{cause}]"))
+    }
 }
 
 impl Denial {

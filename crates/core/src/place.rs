@@ -54,6 +54,14 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// The names of the zones that hold the place, separated by commas; more than one where it is contested.
+    pub fn zones(&self, snapshot: &Snapshot) -> Option<String> {
+        match self.zone(snapshot) {
+            Ok(zone) => zone.map(|zone| zone.name.to_string()),
+            Err(contest) => Some(contest.zones()),
+        }
+    }
+
     /// Whether one of the globs matches the place.
     pub fn is_under(&self, globs: &[Glob]) -> bool {
         !globs.is_empty() && {

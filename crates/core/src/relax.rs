@@ -56,27 +56,15 @@ pub const fn preview(_: &Demand) -> Grant {
     Grant::new(Reason::Preview, None)
 }
 
-/// What would have been done in strict mode, of a decision that was relaxed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Relaxed {
-    /// The reason of the violation.
-    pub reason: Reason,
-    /// What the person would have read.
-    pub message: String,
-}
-
-/// The decision as `mode` enforces it, and what was relaxed, if anything was.
-pub fn relax(decision: Decision, mode: Mode) -> (Decision, Option<Relaxed>) {
-    let relaxed = match &decision {
-        Decision::Deny(Denial { reason, message, .. }) if mode.relaxes(reason.severity()) => Relaxed {
-            reason: *reason,
-            message: message.clone(),
-        },
-        Decision::NeedsTicket(demand) if mode.relaxes(Severity::Rule) => Relaxed {
-            reason: Reason::ApprovalRequired,
-            message: format!("this change would need the approval of {}", demand.needs.whom()),
-        },
-        Decision::Allow(_) | Decision::NeedsTicket(_) | Decision::Deny(_) => return (decision, None),
+/// The decision as `mode` enforces it, and the denial that it spares the caller, if it does.
+pub fn relax(decision: Decision, mode: Mode) -> (Decision, Option<Denial>) {
+    let spared = match decision {
+        Decision::Deny(denial) if mode.relaxes(denial.reason.severity()) => denial,
+        Decision::NeedsTicket(demand) if mode.relaxes(Severity::Rule) => {
+            let message = format!("this change would need the approval of {}", demand.needs.whom());
+            Denial::new(Reason::ApprovalRequired, message).because(demand.cause)
+        }
+        enforced => return (enforced, None),
     };
-    (Decision::Allow(Grant::new(Reason::Relaxed, None)), Some(relaxed))
+    (Decision::Allow(Grant::new(Reason::Relaxed, None)), Some(spared))
 }

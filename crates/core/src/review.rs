@@ -8,7 +8,7 @@ use crate::{
     authn,
     digest::Digest,
     identity::Identity,
-    place::Place,
+    place::{Contest, Place},
     policy::Policy,
     request::Subject,
     role::Role,
@@ -109,6 +109,12 @@ pub enum Ineligible {
     Contested(String),
 }
 
+impl From<Contest> for Ineligible {
+    fn from(contest: Contest) -> Self {
+        Self::Contested(contest.zones())
+    }
+}
+
 /// What a place asks of reviews.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Needs {
@@ -122,10 +128,8 @@ pub struct Needs {
 
 impl Needs {
     /// What the place asks under the policy: the most that zone, matching rules and defaults ask.
-    pub fn of(place: &Place<'_>, snapshot: &Snapshot, policy: &Policy) -> Result<Self, Ineligible> {
-        let zone = place
-            .zone(snapshot)
-            .map_err(|contest| Ineligible::Contested(contest.zones()))?;
+    pub fn of(place: &Place<'_>, snapshot: &Snapshot, policy: &Policy) -> Result<Self, Contest> {
+        let zone = place.zone(snapshot)?;
         let rules = policy
             .review_rules
             .iter()

@@ -105,6 +105,12 @@ fn the_engine_decides_as_the_rules_say() {
         let snapshot = lower::snapshot(&case);
         let asked = lower::Asked::of(&case);
         let (decision, findings) = decide(&asked.request(), &snapshot, lower::now());
+        if let Decision::Deny(denial) = &decision
+            && denial.reason.is_configured()
+            && denial.cause.is_none()
+        {
+            return Err(TestCaseError::fail(format!("{denial:?} cites nothing")));
+        }
         let verdict = said(&decision);
         let effect = said(&relax(decision, Mode::of(&snapshot, &findings)).0);
         *seen.borrow_mut().entry(format!("{expected:?}")).or_default() += 1;

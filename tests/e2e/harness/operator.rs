@@ -87,14 +87,24 @@ impl Operator {
 
     /// Whether it says that it is ready.
     pub fn is_ready(&self) -> bool {
-        let answer = || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect(("127.0.0.1", self.probes))?;
-            stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer)?;
-            Ok(answer)
-        };
-        answer().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        self.ask("/readyz")
+            .is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// What it counts: the value of one metric with these labels, as they are written.
+    pub fn counted(&self, metric: &str) -> Option<u64> {
+        let answer = self.ask("/metrics").unwrap();
+        let line = answer.lines().find_map(|line| line.strip_prefix(metric))?;
+        line.trim().parse().ok()
+    }
+
+    fn ask(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.probes))?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
     }
 
     /// What it wrote so far.

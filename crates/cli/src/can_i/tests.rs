@@ -1,19 +1,9 @@
-use countersign_core::{decision::Reason, digest::MacKey, policy::UsernameRule, snapshot::Cluster};
+use countersign_core::{audit::record::Verdict, decision::Reason};
+use k8s_openapi::api::authentication::v1::UserInfo;
 use kube::core::{ApiResource, GroupVersionKind};
 
 use super::*;
-
-fn snapshot() -> Snapshot {
-    let key = || MacKey::new([0; 32]);
-    Snapshot::new(Cluster {
-        id: "c1".into(),
-        operator: "".into(),
-        operator_uid: "".into(),
-        namespace: "countersign-system".into(),
-        redaction: key(),
-        stamp: key(),
-    })
-}
+use crate::known::cluster;
 
 fn ask(verb: Verb, username: &str, latched: bool) -> Answer {
     let object: ObjectName = "deployments.apps/my-api".parse().unwrap();
@@ -21,6 +11,7 @@ fn ask(verb: Verb, username: &str, latched: bool) -> Answer {
         verb,
         object,
         as_identity: None,
+        output: AnswerFormat::Text,
     };
     let gvk = GroupVersionKind::gvk("apps", "v1", "Deployment");
     let kind = Kind {
@@ -28,14 +19,13 @@ fn ask(verb: Verb, username: &str, latched: bool) -> Answer {
         namespaced: true,
     };
     let live = can_i.bare(&kind, "billing");
-    let who = Who {
-        username: username.to_owned(),
-        uid: String::new(),
-        groups: Vec::new(),
-    };
+    let who = Who::from(UserInfo {
+        username: Some(username.to_owned()),
+        ..UserInfo::default()
+    });
     let snapshot = Snapshot {
         latched,
-        ..snapshot()
+        ..Snapshot::new(cluster("c1", "countersign-system"))
     };
     can_i.judge(&who, &kind, ("billing", &live), &snapshot).unwrap()
 }
@@ -44,8 +34,8 @@ fn ask(verb: Verb, username: &str, latched: bool) -> Answer {
 fn where_nothing_is_configured_the_rules_say_no_and_nothing_is_enforced() {
     let answer = ask(Verb::Update, "alice", false);
     assert_eq!(
-        (answer.verdict, answer.reason, answer.not_enforced),
-        ("yes", Reason::ReaderWrites, true)
+        (answer.passes(), answer.verdict, answer.reason),
+        (true, Verdict::Deny, Reason::ReaderWrites)
     );
     assert!(
         answer
@@ -60,7 +50,7 @@ fn where_nothing_is_configured_the_rules_say_no_and_nothing_is_enforced() {
 fn a_missing_policy_under_strict_mode_is_named() {
     for verb in [Verb::Create, Verb::Update, Verb::Delete] {
         let answer = ask(verb, "alice", true);
-        assert_eq!((answer.verdict, answer.reason), ("no", Reason::PolicyMissing));
+        assert_eq!((answer.passes(), answer.reason), (false, Reason::PolicyMissing));
         assert!(
             answer.text().contains("decided by: AccessPolicy/default spec\n"),
             "{}",
@@ -70,25 +60,20 @@ fn a_missing_policy_under_strict_mode_is_named() {
 }
 
 #[test]
-fn identities_become_the_usernames_that_mean_them() {
-    let mut policy = Policy::default();
-    policy.usernames.push(UsernameRule {
-        prefix: "corp:".into(),
-        realm: "corp".into(),
+fn json_has_every_field_and_names_what_decided() {
+    let shown = serde_json::to_value(ask(Verb::Update, "alice", false)).unwrap();
+    let expected = json!({
+        "object": "billing/deployments.apps/my-api",
+        "operation": "Update",
+        "subject": "user:alice",
+        "environment": "prod",
+        "verdict": "deny",
+        "reason": "ReaderWrites",
+        "message": "user:alice is a reader and writes nothing: an admin grants a role with a RoleGrant",
+        "cause": { "kind": "AccessPolicy", "name": "default", "field": "spec.defaults.role" },
+        "enforced": false,
     });
-    let name =
-        |identity: &str| named(&identity.parse().unwrap(), &snapshot(), &policy).map(|who| who.username);
-    assert_eq!(name("user:corp:al").unwrap(), "corp:al");
-    let error = |identity: &str| name(identity).unwrap_err().to_string();
-    assert_eq!(
-        error("user:x:al"),
-        "the AccessPolicy knows no usernames of realm `x`"
-    );
-    assert_eq!(error("agent:bot"), "there is no Agent for agent:bot");
-    assert_eq!(
-        error("team:a"),
-        "a team does nothing by itself: name one of its members"
-    );
+    assert_eq!(shown, expected);
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl Decision {
 }
 
 /// What the rules say of a write.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// It may happen.
@@ -87,8 +87,19 @@ pub enum Verdict {
     RequireApproval,
 }
 
+impl Verdict {
+    /// The verdict as records write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::RequireApproval => "require_approval",
+        }
+    }
+}
+
 /// A field of an object that decided: a line that somebody can be shown.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DecidedBy {
     /// Kind, such as `Zone`.
     pub kind: Word,
@@ -131,6 +142,9 @@ pub struct Request {
     /// Environment of the place; absent when it could not be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<Environment>,
+    /// The zone that holds the place; several, separated by commas, where it is contested; absent outside zones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
     /// Whether nothing was to be stored.
     pub dry_run: bool,
     /// Digest of the change; absent where nothing was hashed.

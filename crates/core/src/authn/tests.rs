@@ -149,7 +149,7 @@ fn service_accounts_are_agents_when_exactly_one_lists_them_with_their_uid() {
         identify(&caller, &world.snapshot, policy),
         Err(Unidentified::AmbiguousAccount {
             account: "ci:shared".to_owned(),
-            agents: "agent:one, agent:two".to_owned(),
+            agents: vec![id("agent:one"), id("agent:two")],
         })
     );
 }

@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{End, subject::Actor, zone::Standing};
+use super::{
+    End,
+    subject::Actor,
+    zone::{Standing, contested},
+};
 use crate::{
     binding::{Binding, BoundTarget},
     decision::{Cause, Covered, Decision, Demand, Denial, Grant, Reason},
@@ -53,8 +57,8 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
     }
     let change = case.effective_change()?;
     let binding = case.binding(&change)?;
-    let needs = Needs::of(&place, case.snapshot, case.policy)
-        .map_err(|why| Denial::new(Reason::ZoneContested, why.to_string()))?;
+    let needs =
+        Needs::of(&place, case.snapshot, case.policy).map_err(|contest| contested(&place, &contest))?;
     let pending = match case.covering_ticket(&binding)? {
         Tickets::Covered(covered) => return Ok(Decision::Allow(Grant::by_ticket(covered))),
         Tickets::Waiting(ticket) => Some(ticket),
@@ -79,7 +83,7 @@ enum Tickets {
 impl Case<'_, '_> {
     fn approval_asked_by(&self, place: &Place<'_>) -> Option<Cause> {
         if self.environment == Environment::Prod {
-            return Some(Cause::new("AccessPolicy", "default", "spec.environments"));
+            return Some(Cause::of_policy("spec.environments"));
         }
         if self.standing.reviewed {
             return Some(Cause {
@@ -92,7 +96,7 @@ impl Case<'_, '_> {
             .review_rules
             .iter()
             .find(|rule| place.is_under(&rule.objects));
-        rule.map(|_| Cause::new("AccessPolicy", "default", "spec.reviewRules"))
+        rule.map(|_| Cause::of_policy("spec.reviewRules"))
     }
 
     fn effective_change(&self) -> Result<EffectiveChange, Denial> {
@@ -182,7 +186,7 @@ impl Case<'_, '_> {
             tally.counted.len(),
             tally.required
         );
-        Denial::new(Reason::TicketSpent, message).because(ticket_cause(ticket))
+        Denial::new(Reason::TicketSpent, message).because(Cause::of_ticket(ticket, "status.state"))
     }
 
     /// A denied change is not asked for again for as long as a ticket waits.
@@ -199,21 +203,17 @@ impl Case<'_, '_> {
     }
 }
 
-fn ticket_cause(ticket: &Ticket) -> Cause {
-    Cause::new("ApprovalTicket", ticket.name.clone(), "status.state")
-}
-
 fn denied(ticket: &Ticket) -> Denial {
     let message = format!(
         "this change was denied: kubectl countersign describe {} -n {}; make another change, or wait",
         ticket.name, ticket.namespace
     );
-    Denial::new(Reason::TicketDenied, message).because(ticket_cause(ticket))
+    Denial::new(Reason::TicketDenied, message).because(Cause::of_ticket(ticket, "status.state"))
 }
 
 fn spent(ticket: &Ticket, why: &str) -> Denial {
     let message = format!("ticket `{}`: {why}", ticket.name);
-    Denial::new(Reason::TicketSpent, message).because(ticket_cause(ticket))
+    Denial::new(Reason::TicketSpent, message).because(Cause::of_ticket(ticket, "status.state"))
 }
 
 /// How often the API server may ask for this write.

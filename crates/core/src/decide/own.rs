@@ -2,7 +2,7 @@
 
 use super::{End, operator, strict, subject::Actor};
 use crate::{
-    decision::{Denial, Reason},
+    decision::{Cause, Denial, Reason},
     own::Own,
     policy::Policy,
     request::Request,
@@ -60,7 +60,8 @@ fn unsealed(request: &Request<'_>, attestation: &str) -> Denial {
         target.resource,
         target.name
     );
-    Denial::new(Reason::Unsealed, message)
+    let cause = Cause::new(target.kind.to_owned(), target.name, "status.seal");
+    Denial::new(Reason::Unsealed, message).because(cause)
 }
 
 fn check_overlap(zone: &Zone, snapshot: &Snapshot) -> Result<(), Denial> {
@@ -71,7 +72,8 @@ fn check_overlap(zone: &Zone, snapshot: &Snapshot) -> Result<(), Denial> {
         "zone `{}` and zone `{}` would both hold `{}`: zones do not overlap, narrow one of them",
         zone.name, overlap.other, overlap.witness
     );
-    Err(Denial::new(Reason::ZoneOverlap, message))
+    let cause = Cause::new("Zone", overlap.other, "spec.objects");
+    Err(Denial::new(Reason::ZoneOverlap, message).because(cause))
 }
 
 fn check_accounts(agent: &Agent, snapshot: &Snapshot) -> Result<(), Denial> {
@@ -80,7 +82,8 @@ fn check_accounts(agent: &Agent, snapshot: &Snapshot) -> Result<(), Denial> {
         let others = snapshot.service_accounts.get(key.as_str()).into_iter().flatten();
         if let Some(other) = others.into_iter().find(|other| **other != agent.identity) {
             let message = format!("spec.serviceAccounts: `{key}` acts as {other} already");
-            return Err(Denial::new(Reason::Invalid, message));
+            let cause = Cause::new("Agent", other.local(), "spec.serviceAccounts");
+            return Err(Denial::new(Reason::Invalid, message).because(cause));
         }
     }
     Ok(())

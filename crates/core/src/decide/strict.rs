@@ -2,12 +2,16 @@
 
 use super::subject::Actor;
 use crate::{
-    decision::{Denial, Reason},
+    decision::{Cause, Denial, Reason},
     identity::Identity,
     policy::{LIVE_ADMINS, Policy},
     role::Role,
     snapshot::{Grant, Snapshot, is_live_admin},
 };
+
+fn denial(reason: Reason, message: impl Into<String>) -> Denial {
+    Denial::new(reason, message).because(Cause::of_policy("spec.strictMode"))
+}
 
 fn is_strict(snapshot: &Snapshot) -> bool {
     snapshot.latched || snapshot.policy.get().is_some_and(|policy| policy.strict_mode)
@@ -17,7 +21,7 @@ fn is_strict(snapshot: &Snapshot) -> bool {
 pub(super) fn check_policy_stays(snapshot: &Snapshot) -> Result<(), Denial> {
     if is_strict(snapshot) {
         let message = "the AccessPolicy is not deleted while strict mode is on: turn strict mode off first";
-        return Err(Denial::new(Reason::StrictMode, message));
+        return Err(denial(Reason::StrictMode, message));
     }
     Ok(())
 }
@@ -32,11 +36,12 @@ pub(super) fn check_policy(next: &Policy, snapshot: &Snapshot) -> Result<(), Den
             "spec.strictMode: {live} live human admins, and {needed} are needed: grant the role admin to people \
              with RoleGrants, and let each make any change, so that it is seen that they can"
         );
-        return Err(Denial::new(Reason::TooFewAdmins, message));
+        return Err(denial(Reason::TooFewAdmins, message));
     }
     if !next.strict_mode && present.is_some_and(|policy| policy.strict_mode_locked) {
         let message = "spec.strictMode: it is locked, and only a break-glass window opens it";
-        return Err(Denial::new(Reason::StrictMode, message));
+        let cause = Cause::of_policy("spec.strictModeLocked");
+        return Err(Denial::new(Reason::StrictMode, message).because(cause));
     }
     Ok(())
 }
@@ -60,7 +65,7 @@ pub(super) fn check_switch(next: &Policy, actor: Option<&Actor>, policy: &Policy
     } else {
         format!("spec.strictMode: {who} is no human admin: only they turn strict mode off")
     };
-    Err(Denial::new(Reason::StrictMode, message))
+    Err(denial(Reason::StrictMode, message))
 }
 
 /// Refuses a write of the grant `name` that would leave too few live admins: one that takes it away, or makes it
@@ -89,7 +94,7 @@ pub(super) fn check_live_admins(
         .map_or(LIVE_ADMINS, |policy| policy.admins_needed());
     if remaining < live.len() && remaining < needed {
         let message = format!("{remaining} live human admins would remain, and strict mode needs {needed}");
-        return Err(Denial::new(Reason::TooFewAdmins, message));
+        return Err(denial(Reason::TooFewAdmins, message));
     }
     Ok(())
 }

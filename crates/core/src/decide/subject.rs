@@ -55,8 +55,7 @@ pub(super) fn identify(
                 .into());
         }
     }
-    let role = effective_role(&subject, snapshot, policy)
-        .ok_or_else(|| Denial::new(Reason::AgentDegraded, format!("{} has no role", subject.identity)))?;
+    let role = effective_role(&subject, snapshot, policy).ok_or_else(|| without_role(&subject))?;
     Ok(Actor { subject, role })
 }
 
@@ -68,7 +67,14 @@ fn unidentified(why: &Unidentified) -> Denial {
         Unidentified::SystemUser(_) => Reason::SystemUser,
         Unidentified::NotCanonical(_) => Reason::NotCanonical,
     };
-    Denial::new(reason, why.to_string())
+    Denial::new(reason, why.to_string()).because(why.cause())
+}
+
+/// An Agent alone can name a role that gives none.
+fn without_role(agent: &Subject) -> Denial {
+    let message = format!("{} has no role", agent.identity);
+    let cause = Cause::new("Agent", agent.identity.local(), "spec.role");
+    Denial::new(Reason::AgentDegraded, message).because(cause)
 }
 
 /// Rule 4: a reader writes nothing; only an admin writes the kinds that permit.

@@ -2,6 +2,7 @@
 
 mod delegations;
 mod environments;
+mod explained;
 mod integrity;
 mod places;
 mod workflow;

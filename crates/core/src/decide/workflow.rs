@@ -2,16 +2,16 @@
 
 use super::{End, subject::Actor};
 use crate::{
-    decision::{Denial, Grant, Reason},
+    decision::{Cause, Denial, Grant, Reason},
     hash::resource_hash,
     identity::Identity,
     own::{Own, Present, ReviewDraft, TicketDraft},
     policy::Policy,
     request::Request,
-    review::{ReviewDecision, check_eligible},
+    review::{Ineligible, ReviewDecision, check_eligible},
     role::Role,
     snapshot::Snapshot,
-    ticket::TicketState,
+    ticket::{Ticket, TicketState},
 };
 
 /// Ends the chain for tickets and reviews.
@@ -39,10 +39,8 @@ fn check_ticket(
     let who = &actor.subject.identity;
     check_stamp(draft.stamped)?;
     if actor.role.role == Role::Reader {
-        return Err(Denial::new(
-            Reason::ReaderWrites,
-            format!("{who} is a reader and requests no changes"),
-        ));
+        let message = format!("{who} is a reader and requests no changes");
+        return Err(Denial::new(Reason::ReaderWrites, message).because(actor.role_cause()));
     }
     if draft.binding.subject != *who || draft.requester != *who {
         let message = format!(
@@ -61,19 +59,22 @@ fn check_ticket(
     if binding_hash != draft.binding_hash {
         return mismatch(format!("spec.bindingHash: spec.binding hashes to {binding_hash}"));
     }
-    check_number(who, request, snapshot, policy)?;
+    check_pending(
+        who,
+        request.target.namespace.unwrap_or_default(),
+        (snapshot, policy),
+    )?;
     check_place(draft, request, snapshot, policy)?;
     check_change(draft)?;
     check_present(draft)
 }
 
-fn check_number(
+/// Refuses one more ticket to whom too many in the namespace wait already.
+pub fn check_pending(
     who: &Identity,
-    request: &Request<'_>,
-    snapshot: &Snapshot,
-    policy: &Policy,
+    namespace: &str,
+    (snapshot, policy): (&Snapshot, &Policy),
 ) -> Result<(), Denial> {
-    let namespace = request.target.namespace.unwrap_or_default();
     let (waiting, most) = (
         snapshot.open_tickets(who, namespace).count(),
         policy.approvals.max_pending,
@@ -83,7 +84,8 @@ fn check_number(
     }
     let message =
         format!("{who} has {waiting} pending tickets in `{namespace}`: cancel some, or have them reviewed");
-    Err(Denial::new(Reason::TooManyPending, message))
+    let cause = Cause::of_policy("spec.approvals.maxPending");
+    Err(Denial::new(Reason::TooManyPending, message).because(cause))
 }
 
 fn check_change(draft: &TicketDraft) -> Result<(), Denial> {
@@ -132,7 +134,8 @@ fn check_place(
     };
     if environment != draft.binding.environment {
         let message = format!("spec.env: `{}` is {environment}", target.place());
-        return Err(Denial::new(Reason::BindingMismatch, message));
+        let cause = Cause::of_policy("spec.environments");
+        return Err(Denial::new(Reason::BindingMismatch, message).because(cause));
     }
     Ok(())
 }
@@ -165,42 +168,56 @@ fn check_present(draft: &TicketDraft) -> Result<(), Denial> {
 }
 
 fn check_review(draft: &ReviewDraft, actor: &Actor, snapshot: &Snapshot) -> Result<(), Denial> {
-    let mismatch = |message: String| Err(Denial::new(Reason::BindingMismatch, message));
     check_stamp(draft.stamped && draft.reviewer == actor.subject.identity)?;
     let Some(ticket) = &draft.ticket else {
-        return mismatch("spec.ticketRef.name: there is no such ticket".to_owned());
+        let message = "spec.ticketRef.name: there is no such ticket";
+        return Err(Denial::new(Reason::BindingMismatch, message));
     };
+    let mismatch = |message: String, field| {
+        let denial = Denial::new(Reason::BindingMismatch, message);
+        Err(denial.because(Cause::of_ticket(ticket, field)))
+    };
+    let name = &ticket.name;
     if *ticket.uid != *draft.ticket_uid {
-        return mismatch(format!(
-            "spec.ticketRef.uid: ticket `{}` has uid {}, read it again",
-            ticket.name, ticket.uid
-        ));
+        let uid = &ticket.uid;
+        let message = format!("spec.ticketRef.uid: ticket `{name}` has uid {uid}, read it again");
+        return mismatch(message, "metadata.uid");
     }
     if ticket.binding_hash() != draft.binding_hash {
-        return mismatch(format!(
-            "spec.bindingHash: ticket `{}` has another, read it again",
-            ticket.name
-        ));
+        let message = format!("spec.bindingHash: ticket `{name}` has another, read it again");
+        return mismatch(message, "spec.bindingHash");
     }
     if !is_open_to(draft.decision, &ticket.state) {
         let state = ticket.state.as_str();
-        return mismatch(format!(
-            "spec.decision: ticket `{}` is {state} and not open to this",
-            ticket.name
-        ));
+        let message = format!("spec.decision: ticket `{name}` is {state} and not open to this");
+        return mismatch(message, "status.state");
     }
     let of_ticket = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
     let again = of_ticket
         .into_iter()
         .any(|r| r.reviewer == draft.reviewer && r.decision == draft.decision);
     if again {
-        return mismatch(format!(
-            "{} has reviewed ticket `{}` so already",
-            draft.reviewer, ticket.name
-        ));
+        let message = format!("{} has reviewed ticket `{name}` so already", draft.reviewer);
+        return mismatch(message, "status.reviews");
     }
-    check_eligible(&actor.subject, draft.decision, ticket, snapshot)
-        .map_err(|why| Denial::new(Reason::IneligibleReviewer, why.to_string()))
+    check_eligible(&actor.subject, draft.decision, ticket, snapshot).map_err(|why| {
+        let cause = cause_of(&why, ticket, actor);
+        Denial::new(Reason::IneligibleReviewer, why.to_string()).because(cause)
+    })
+}
+
+/// The line of configuration that keeps somebody from reviewing a ticket.
+fn cause_of(why: &Ineligible, ticket: &Ticket, actor: &Actor) -> Cause {
+    match why {
+        Ineligible::NotHuman(who) => Cause::new("Agent", who.local(), "spec.serviceAccounts"),
+        Ineligible::Subject(_) | Ineligible::NotTheirs(_) => Cause::of_ticket(ticket, "spec.subjectID"),
+        Ineligible::Requester(_) => Cause::of_ticket(ticket, "spec.requester"),
+        Ineligible::Author(_) => Cause::of_ticket(ticket, "spec.authors"),
+        Ineligible::AgentOwner(_) => Cause::new("Agent", ticket.binding.subject.local(), "spec.owner"),
+        Ineligible::Role { .. } | Ineligible::NotAdmin(_) => actor.role_cause(),
+        Ineligible::NotOfZone { zone, .. } => Cause::new("Zone", zone.clone(), "spec.reviewers"),
+        Ineligible::Contested(zones) => Cause::new("Zone", zones.as_str(), "spec.objects"),
+    }
 }
 
 const fn is_open_to(decision: ReviewDecision, state: &TicketState) -> bool {

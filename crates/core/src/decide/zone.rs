@@ -5,7 +5,7 @@ use crate::{
     decision::{Cause, Denial, Reason},
     environment::Environment,
     identity::Identity,
-    place::Place,
+    place::{Contest, Place},
     policy::Policy,
     request::Request,
     role::Role,
@@ -37,18 +37,23 @@ pub(super) fn standing(
     (snapshot, policy): (&Snapshot, &Policy),
 ) -> Result<Standing, End> {
     let place = Place::of(&request.target);
-    let zone = place.zone(snapshot).map_err(|contest| {
-        let zones = contest.zones();
-        let message = format!(
-            "`{}` is contested: zones {zones} must be changed first",
-            place.path()
-        );
-        Denial::new(Reason::ZoneContested, message).because(Cause::new("Zone", zones, "spec.objects"))
-    })?;
+    let zone = place
+        .zone(snapshot)
+        .map_err(|contest| contested(&place, &contest))?;
     match zone {
         Some(zone) => in_zone(&zone, actor, policy).map_err(End::from),
         None => outside_zones(&place, actor, environment, policy).map_err(End::from),
     }
+}
+
+/// The denial of a place that nobody can be said to own.
+pub(super) fn contested(place: &Place<'_>, contest: &Contest) -> Denial {
+    let zones = contest.zones();
+    let message = format!(
+        "`{}` is contested: zones {zones} must be changed first",
+        place.path()
+    );
+    Denial::new(Reason::ZoneContested, message).because(Cause::new("Zone", zones, "spec.objects"))
 }
 
 fn in_zone(zone: &Zone, actor: &Actor, policy: &Policy) -> Result<Standing, Denial> {
@@ -99,7 +104,7 @@ fn outside_zones(
 ) -> Result<Standing, Denial> {
     let public = environment != Environment::Prod && place.is_under(&policy.defaults.public_objects);
     if public {
-        let cause = Cause::new("AccessPolicy", "default", "spec.defaults.publicObjects");
+        let cause = Cause::of_policy("spec.defaults.publicObjects");
         return Ok(Standing {
             reviewed: false,
             cause,
@@ -126,6 +131,5 @@ fn outside_zones(
         "`{}` is in no zone ({environment}): {lacking}; an admin can add it to a zone",
         place.path()
     );
-    let cause = Cause::new("AccessPolicy", "default", "spec.unzoned");
-    Err(Denial::new(Reason::Unzoned, message).because(cause))
+    Err(Denial::new(Reason::Unzoned, message).because(Cause::of_policy("spec.unzoned")))
 }

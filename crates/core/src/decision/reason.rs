@@ -12,6 +12,9 @@ macro_rules! reasons {
         }
 
         impl Reason {
+            /// All reasons.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
             /// The reason's name.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -139,6 +142,63 @@ impl Reason {
             | Self::Unreadable
             | Self::ZoneContested => Severity::FailClosed,
             _ => Severity::Rule,
+        }
+    }
+
+    /// Whether a denial for this reason rests on a line of configuration: then its cause cites that.
+    ///
+    /// The others rest on what no line says. On the request itself, whose field the message names: `Malformed`,
+    /// `Invalid`, `ForeignSubject`, `BindingMismatch`. On what is always the operator's alone: `OperatorOnly`,
+    /// `Immutable`. On what is not known or not possible at the moment: `Stale`, `AuditUnavailable`,
+    /// `DeadlineExceeded`, `Overloaded`, `Unreadable`. A cause is there all the same where an object decided, such as
+    /// the ticket that a review does not fit.
+    pub const fn is_configured(self) -> bool {
+        match self {
+            Self::NotGuarded
+            | Self::Operator
+            | Self::Workflow
+            | Self::Delegated
+            | Self::NoOp
+            | Self::Permitted
+            | Self::Approved
+            | Self::Relaxed
+            | Self::Preview
+            | Self::Malformed
+            | Self::Invalid
+            | Self::ForeignSubject
+            | Self::BindingMismatch
+            | Self::OperatorOnly
+            | Self::Immutable
+            | Self::Stale
+            | Self::AuditUnavailable
+            | Self::DeadlineExceeded
+            | Self::Overloaded
+            | Self::Unreadable => false,
+            Self::ApprovalRequired
+            | Self::PolicyUnreadable
+            | Self::PolicyMissing
+            | Self::ZoneContested
+            | Self::UnregisteredAccount
+            | Self::AmbiguousAccount
+            | Self::ForeignAccount
+            | Self::SystemUser
+            | Self::ParentUnproven
+            | Self::NotCanonical
+            | Self::AgentSuspended
+            | Self::AgentDegraded
+            | Self::ReaderWrites
+            | Self::AdminOnly
+            | Self::NotOfZone
+            | Self::Unzoned
+            | Self::TicketSpent
+            | Self::TicketDenied
+            | Self::GeneratedName
+            | Self::TooManyPending
+            | Self::ZoneOverlap
+            | Self::TooFewAdmins
+            | Self::IneligibleReviewer
+            | Self::StrictMode
+            | Self::Unsealed => true,
         }
     }
 }

@@ -37,6 +37,7 @@ fn denial() -> Event {
             subresource: None,
             env: Some(crate::environment::Environment::Prod),
             dry_run: false,
+            zone: None,
             resource_hash: Some(Digest::of(&[b"x"])),
             content: None,
         },

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Olga owns billing, where Carl cooperates; Ada is an admin.
-fn billing() -> World {
+pub(super) fn billing() -> World {
     let mut billing = zone("billing", "user:olga", &["billing/**"]);
     billing.cooperators = vec![id("user:carl")];
     world()
@@ -23,12 +23,12 @@ fn billing() -> World {
         .zone(billing)
 }
 
-fn carls_write() -> Ask {
+pub(super) fn carls_write() -> Ask {
     updates("carl", "billing/configmaps/app")
 }
 
 /// Carl's ticket for his write, as it should be.
-fn draft() -> TicketDraft {
+pub(super) fn draft() -> TicketDraft {
     let demand = billing().demand(&carls_write());
     let granules = demand.change.granules.iter();
     let change = granules.map(|granule| {
@@ -49,7 +49,7 @@ fn draft() -> TicketDraft {
     }
 }
 
-fn requests(who: &str, namespace: &str, draft: TicketDraft) -> Ask {
+pub(super) fn requests(who: &str, namespace: &str, draft: TicketDraft) -> Ask {
     creates(who, &format!("{namespace}/approvaltickets.countersign.dev/t")).own(Own::Ticket(draft.into()))
 }
 
@@ -181,7 +181,7 @@ fn readers_and_nobodies_request_nothing_in_any_mode() {
     assert_eq!(suspended.enforces(&ask), Said::Deny(Reason::AgentSuspended));
 }
 
-fn reviews(who: &str, ticket: &Arc<Ticket>, decision: ReviewDecision) -> ReviewDraft {
+pub(super) fn reviews(who: &str, ticket: &Arc<Ticket>, decision: ReviewDecision) -> ReviewDraft {
     ReviewDraft {
         ticket: Some(ticket.clone()),
         ticket_uid: ticket.uid.to_string(),
@@ -192,7 +192,7 @@ fn reviews(who: &str, ticket: &Arc<Ticket>, decision: ReviewDecision) -> ReviewD
     }
 }
 
-fn submits(who: &str, draft: ReviewDraft) -> Ask {
+pub(super) fn submits(who: &str, draft: ReviewDraft) -> Ask {
     creates(who, "billing/approvalreviews.countersign.dev/r").own(Own::Review(draft.into()))
 }
 
