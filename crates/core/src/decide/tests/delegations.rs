@@ -32,7 +32,7 @@ fn delegation(username: &str) -> Delegation {
     }
 }
 
-fn with(mut world: World, delegation: Delegation) -> World {
+pub fn with(mut world: World, delegation: Delegation) -> World {
     let of_user = world
         .snapshot
         .delegations
@@ -42,7 +42,7 @@ fn with(mut world: World, delegation: Delegation) -> World {
     world
 }
 
-const MANAGER: &str = "system:serviceaccount:cert-manager:cert-manager";
+pub const MANAGER: &str = "system:serviceaccount:cert-manager:cert-manager";
 
 #[test]
 fn a_delegation_is_exact() {
@@ -302,7 +302,7 @@ fn what_is_compiled_for_startup_is_in_force_and_ordered() {
     assert_eq!(names(after(1)), ["b", "z"]);
 }
 
-fn of_certificates() -> Delegation {
+pub fn of_certificates() -> Delegation {
     Delegation {
         parent: Some(ParentKind {
             group: "cert-manager.io".into(),
