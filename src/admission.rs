@@ -9,6 +9,7 @@ mod members;
 mod mint;
 mod outcome;
 mod own;
+mod parent;
 mod record;
 pub mod response;
 pub mod review;
@@ -194,7 +195,7 @@ impl Admission {
         judged: &Request<'_>,
         snapshot: &Snapshot,
     ) -> Outcome {
-        let (decision, findings) = decide(judged, snapshot, Timestamp::now());
+        let (decision, findings) = parent::decide(judged, snapshot, &self.client).await;
         let decision = self.state.unless_stale(decision);
         let decision = self.hold(decision, request, judged, snapshot).await;
         let verdict = verdict_of(&decision);

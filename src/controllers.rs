@@ -132,6 +132,11 @@ pub trait Assessed:
 
     /// The status that it should have.
     fn assess(&self, known: &Known) -> Self::Status;
+
+    /// When it should have another one although nothing else changes.
+    fn due(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// Why a reconciliation failed.
@@ -182,11 +187,17 @@ pub fn gathered<T: Send + Sync + 'static>(
 }
 
 async fn reconcile<K: Assessed>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
-    let next = object.assess(&context.known());
+    let known = context.known();
+    let next = object.assess(&known);
     if object.shown().as_ref() != Some(&next) {
         status::apply::<K, _>(&object.name_any(), &next, STATUS_MANAGER, &context.client).await?;
     }
-    Ok(Action::await_change())
+    let left = object
+        .due()
+        .map(|due| Duration::try_from(due.duration_since(known.now)));
+    Ok(left
+        .and_then(Result::ok)
+        .map_or_else(Action::await_change, Action::requeue))
 }
 
 /// What the API server does not take is tried again, after a while that differs from replica to replica.

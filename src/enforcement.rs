@@ -1,8 +1,8 @@
-//! Enforcement: strict mode from the policy to the latch and to the webhook configurations.
+//! Enforcement: strict mode from the policy to the latch and to the webhook configurations, delegations to the latter.
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_core::{environment::Environment, snapshot::Snapshot};
+use countersign_core::{delegation::at_startup, environment::Environment, snapshot::Snapshot};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -10,11 +10,14 @@ use crate::{
     feeds::Feeds,
     keys::{PathKey, StrictLatch},
     state::State,
-    webhook_config::{Enforced, Plan},
+    webhook_config::{Enforced, Plan, StartupRule, WebhookConfigOwner},
 };
 
 /// How often the plan is made anew although nothing changed: the secret in the path has its periods.
 const RENEW: Duration = Duration::from_hours(1);
+
+/// How often it is asked whether everything is known, at the start.
+const POLL: Duration = Duration::from_millis(100);
 
 /// How long to wait after the latch could not be written.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -36,8 +39,20 @@ pub struct Enforcement {
 }
 
 impl Enforcement {
-    /// Keeps latch and plan as the policy says. Never returns.
-    pub async fn follow_policy(mut self) {
+    /// Keeps latch, plan and configurations as the policy says. Never returns.
+    ///
+    /// The configurations name us only once we can judge, and they keep what was compiled into them before until it is
+    /// known what shall be.
+    pub async fn enforce(self, owner: WebhookConfigOwner) {
+        while self.state.stale().is_some() {
+            tokio::time::sleep(POLL).await;
+        }
+        let snapshot = self.state.snapshot();
+        self.plan_anew(&snapshot, snapshot.latched);
+        tokio::join!(owner.run(), self.follow_policy());
+    }
+
+    async fn follow_policy(mut self) {
         let mut changes = self.feeds.changes();
         loop {
             let snapshot = self.state.snapshot();
@@ -63,25 +78,39 @@ impl Enforcement {
                     continue;
                 }
             }
-            let path_secret = self.path.current(Timestamp::now());
-            self.plan.send_if_modified(|plan| {
-                let next = Plan {
-                    path_secret,
-                    strict,
-                    fails_open: fails_open(&snapshot),
-                    ..plan.clone()
-                };
-                let modified = *plan != next;
-                *plan = next;
-                modified
-            });
+            let lasts = self.plan_anew(&snapshot, strict);
             // Waiting ends with a change, or after a while without one.
             tokio::select! {
                 _ = changes.changed() => {}
                 _ = self.enforced.changed() => {}
-                () = tokio::time::sleep(RENEW) => {}
+                () = tokio::time::sleep(lasts) => {}
             }
         }
+    }
+
+    /// Makes the plan anew, and tells for how long it is right by itself.
+    fn plan_anew(&self, snapshot: &Snapshot, strict: bool) -> Duration {
+        let now = Timestamp::now();
+        let delegations = at_startup(snapshot, now);
+        let namespace = &snapshot.cluster.namespace;
+        let startup = delegations
+            .iter()
+            .map(|one| StartupRule::delegated(one, namespace));
+        self.plan.send_if_modified(|plan| {
+            let next = Plan {
+                path_secret: self.path.current(now),
+                strict,
+                fails_open: fails_open(snapshot),
+                startup: startup.collect(),
+                ..plan.clone()
+            };
+            let modified = *plan != next;
+            *plan = next;
+            modified
+        });
+        let ends = delegations.iter().filter_map(|one| one.expires_at).min();
+        let left = ends.and_then(|end| Duration::try_from(end.duration_since(now)).ok());
+        left.map_or(RENEW, |left| left.min(RENEW))
     }
 
     /// Remembers first, enforces then.

@@ -165,8 +165,7 @@ impl Operator {
             plan,
             enforced: context.enforced.clone(),
         };
-        tokio::spawn(enforcement.follow_policy());
-        tokio::spawn(own_configurations(owner, state.clone()));
+        tokio::spawn(enforcement.enforce(owner));
         let violations = Violations::start(client.clone(), ViolationMetrics::register(metrics));
         let admission = Admission::new(
             (state.clone(), seals),
@@ -291,14 +290,6 @@ fn reconcile(
         context(),
     ));
     drop(feeds.watch::<Namespace>(client, namespaces.1.clone()));
-}
-
-/// The configurations name us only once we can judge.
-async fn own_configurations(owner: WebhookConfigOwner, state: Arc<State>) {
-    while state.stale().is_some() {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    owner.run().await;
 }
 
 /// Ready while everything is known and the audit log takes records.

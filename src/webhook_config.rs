@@ -4,6 +4,7 @@
 
 mod built_in;
 mod conditions;
+mod delegated;
 mod desired;
 mod diff;
 mod owned;
@@ -16,7 +17,7 @@ use countersign_core::environment::Environment;
 
 pub use conditions::MAX_STARTUP_DELEGATIONS;
 pub use owner::{Enforced, WebhookConfigOwner};
-pub use startup::{StartupObject, StartupRule, StartupWrite, StartupWriters};
+pub use startup::{StartupObject, StartupPlace, StartupRule, StartupWrite, StartupWriters};
 
 /// Name of both configurations.
 pub const NAME: &str = "countersign";

@@ -6,6 +6,7 @@ use countersign_core::{
     json::{Misplaced, Reader},
     object::{Change, Object, ObjectError},
     own::Own,
+    parent::LiveParent,
     request::{Caller, Hidden, Operation, Request, Target},
 };
 use serde::Deserialize;
@@ -241,6 +242,7 @@ impl<'a> AdmissionRequest<'a> {
             options: self.options.map(Object::new),
             change: self.change()?,
             hidden,
+            live_parent: LiveParent::Unread,
             own,
             generates_name: self.generates_name(),
             dry_run: self.is_dry_run(),

@@ -1,13 +1,22 @@
-//! WriteDelegation: in force, unless its subject is a person or an agent, or its time is over.
+//! WriteDelegation: in force, unless its subject is a person or an agent, or its time is over; whether the API server
+//! is to check it.
 
-use countersign_api::{WriteDelegation, WriteDelegationStatus, write_delegation};
-use countersign_core::snapshot::Snapshot;
+use countersign_api::{
+    WriteDelegation, WriteDelegationStatus,
+    condition::{ConditionStatus, Observation, remove_condition, set_condition},
+    write_delegation,
+};
+use countersign_core::{
+    delegation::{Delegation, Evaluation, NotInForce, at_startup},
+    snapshot::Snapshot,
+};
 use jiff::Timestamp;
 
 use super::{
     Assessed, Known,
     status::{Problem, set_standing},
 };
+use crate::webhook_config::MAX_STARTUP_DELEGATIONS;
 
 impl Assessed for WriteDelegation {
     type Status = WriteDelegationStatus;
@@ -25,39 +34,68 @@ impl Assessed for WriteDelegation {
         status.observed_generation = self.metadata.generation;
         let (seal, unsealed) = known.seal(self, &[]);
         status.seal = seal;
-        set_standing(
-            &mut status.conditions,
-            unsealed.or_else(|| problem(self, &known.snapshot, known.now)),
-            self.metadata.generation,
-            known.now,
-        );
+        let (snapshot, now) = (&known.snapshot, known.now);
+        let parsed = write_delegation::parse(self);
+        let problem = match &parsed {
+            Ok(delegation) => problem(delegation, snapshot, now),
+            Err(invalid) => Some(Problem::new("Invalid", invalid.to_string())),
+        };
+        let problem = unsealed.or(problem);
+        let compiled = parsed.ok().filter(|one| one.evaluation == Evaluation::Startup);
+        let compiled = compiled.map(|one| compiled_of(&one, problem.as_ref(), snapshot, now));
+        let generation = self.metadata.generation;
+        match compiled {
+            Some(observed) => set_condition(&mut status.conditions, observed, generation, now),
+            None => remove_condition(&mut status.conditions, COMPILED),
+        }
+        set_standing(&mut status.conditions, problem, generation, now);
         status
+    }
+
+    fn due(&self) -> Option<Timestamp> {
+        self.spec.expires_at.as_ref().map(|end| end.0)
     }
 }
 
-fn problem(object: &WriteDelegation, snapshot: &Snapshot, now: Timestamp) -> Option<Problem> {
-    let delegation = match write_delegation::parse(object) {
-        Ok(parsed) => parsed,
-        Err(invalid) => return Some(Problem::new("Invalid", invalid.to_string())),
+/// The condition that tells whether the API server is to check a delegation while the operator is down.
+const COMPILED: &str = "Compiled";
+
+fn problem(delegation: &Delegation, snapshot: &Snapshot, now: Timestamp) -> Option<Problem> {
+    let why = delegation.in_force(snapshot, now).err()?;
+    let reason = match &why {
+        NotInForce::Degraded(_) => "Invalid",
+        NotInForce::Expired => "Expired",
+        NotInForce::SubjectIsAgent => "SubjectIsAgent",
+        NotInForce::SubjectIsUser => "SubjectIsUser",
     };
-    if let Some(why) = delegation.degraded {
-        return Some(Problem::new("Invalid", why.to_string()));
+    Some(Problem::new(reason, why.to_string()))
+}
+
+fn compiled_of(
+    delegation: &Delegation,
+    problem: Option<&Problem>,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> Observation<'static> {
+    let first = at_startup(snapshot, now);
+    let is_first = || {
+        let mut first = first.iter().take(MAX_STARTUP_DELEGATIONS);
+        first.any(|one| one.name == delegation.name)
+    };
+    let (holds, reason, message) = match problem {
+        Some(_) => (false, "NotInForce", String::new()),
+        None if is_first() => (true, "Compiled", String::new()),
+        None => {
+            let message = format!(
+                "the API server checks the first {MAX_STARTUP_DELEGATIONS} delegations by name, the operator this one"
+            );
+            (false, "TooMany", message)
+        }
+    };
+    Observation {
+        kind: COMPILED,
+        status: ConditionStatus::from(holds),
+        reason,
+        message,
     }
-    if delegation.expires_at.is_some_and(|end| now >= end) {
-        return Some(Problem::new("Expired", "spec.expiresAt: its time is over"));
-    }
-    let account = delegation.username.strip_prefix("system:serviceaccount:");
-    if account.is_some_and(|account| snapshot.service_accounts.contains_key(account)) {
-        return Some(Problem::new(
-            "SubjectIsAgent",
-            "spec.subject: an Agent lists this service account",
-        ));
-    }
-    let person = !delegation.username.starts_with("system:");
-    person.then(|| {
-        Problem::new(
-            "SubjectIsUser",
-            "spec.subject: people get roles and zones, not delegations",
-        )
-    })
 }

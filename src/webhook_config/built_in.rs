@@ -4,7 +4,7 @@
 
 use countersign_core::request::Operation::{self, Create, Delete, Update};
 
-use super::startup::{StartupObject, StartupRule, StartupWrite, StartupWriters};
+use super::startup::{StartupObject, StartupPlace, StartupRule, StartupWrite, StartupWriters};
 
 /// The built-in rules; `operator` is the operator's namespace, which must be able to come back by itself.
 pub(super) fn built_in(operator: &str) -> Vec<StartupRule> {
@@ -100,6 +100,11 @@ fn operator_namespace(operator: &str) -> Vec<StartupRule> {
                 here(&[Update], "statefulsets.apps/status"),
             ],
         ),
+        // Where a node does not return, its pods are deleted, and made anew elsewhere.
+        controller(
+            "taint-eviction-controller",
+            vec![here(&[Delete], "pods"), here(&[Update], "pods/status")],
+        ),
         controller(
             "pod-garbage-collector",
             vec![here(&[Delete], "pods"), here(&[Update], "pods/status")],
@@ -154,15 +159,12 @@ fn lease(namespace: &str, name: &str) -> StartupWrite {
 fn write(operations: &[Operation], resource: &str) -> StartupWrite {
     let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
     let (resource, group) = resource.split_once('.').unwrap_or((resource, ""));
-    StartupWrite {
-        subresource: subresource.to_owned(),
-        ..StartupWrite::of(operations, (group, resource))
-    }
+    StartupWrite::of(operations, &[(group, resource, subresource)])
 }
 
 impl StartupWrite {
     fn within(mut self, namespace: &str) -> Self {
-        self.namespaces = vec![namespace.to_owned()];
+        self.place = StartupPlace::Namespaces(vec![namespace.to_owned()]);
         self
     }
 

@@ -1,7 +1,7 @@
 //! Rules for writes that never reach the webhook, so that they are possible while no replica of the operator runs,
 //! and their form in CEL.
 
-use countersign_core::request::Operation;
+use countersign_core::{delegation::DelegatedResource, request::Operation};
 
 /// Writes of certain users that pass unseen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,16 +28,25 @@ pub enum StartupWriters {
 pub struct StartupWrite {
     /// The operations.
     pub operations: Vec<Operation>,
-    /// API group, empty for the core group.
-    pub group: String,
-    /// Plural resource name.
-    pub resource: String,
-    /// Subresource, empty for the object itself.
-    pub subresource: String,
-    /// The only namespaces; everywhere when there is none.
-    pub namespaces: Vec<String>,
+    /// The resources.
+    pub resources: Vec<DelegatedResource>,
+    /// Where.
+    pub place: StartupPlace,
     /// The only object.
     pub object: StartupObject,
+}
+
+/// Where a write lands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartupPlace {
+    /// Anywhere.
+    Anywhere,
+    /// In no namespace.
+    ClusterScoped,
+    /// In these namespaces.
+    Namespaces(Vec<String>),
+    /// In every namespace but these.
+    OtherNamespaces(Vec<String>),
 }
 
 /// Which objects of a resource.
@@ -77,16 +86,21 @@ pub(super) const USERNAME: &str = "request.?userInfo.?username.orValue('')";
 pub(super) const GROUPS: &str = "request.?userInfo.?groups.orValue([])";
 pub(super) const NAMESPACE: &str = "request.?namespace.orValue('')";
 const OBJECT: &str = "request.?name.orValue('')";
+const RESOURCE: &str =
+    "[request.resource.group, request.resource.resource, request.?subResource.orValue('')]";
 
 impl StartupWrite {
-    /// These operations on the objects of one resource, everywhere.
-    pub(super) fn of(operations: &[Operation], (group, resource): (&str, &str)) -> Self {
+    /// These operations on resources of (group, resource, subresource), everywhere.
+    pub(super) fn of(operations: &[Operation], resources: &[(&str, &str, &str)]) -> Self {
+        let resource = |(group, resource, subresource): &(&str, &str, &str)| DelegatedResource {
+            group: (*group).into(),
+            resource: (*resource).into(),
+            subresource: (*subresource).into(),
+        };
         Self {
             operations: operations.to_vec(),
-            group: group.to_owned(),
-            resource: resource.to_owned(),
-            subresource: String::new(),
-            namespaces: Vec::new(),
+            resources: resources.iter().map(resource).collect(),
+            place: StartupPlace::Anywhere,
             object: StartupObject::Any,
         }
     }
@@ -100,19 +114,43 @@ impl StartupWrite {
             .collect();
         let mut terms = vec![
             format!("request.operation in [{}]", list(&operations)),
-            format!("request.resource.group == {}", quote(&self.group)),
-            format!("request.resource.resource == {}", quote(&self.resource)),
-            format!("request.?subResource.orValue('') == {}", quote(&self.subresource)),
+            format!("{RESOURCE} in [{}]", self.resources()),
         ];
-        if !self.namespaces.is_empty() {
-            terms.push(format!("{NAMESPACE} in [{}]", list(&self.namespaces)));
-        }
+        terms.extend(self.place.expression());
         match &self.object {
             StartupObject::Any => {}
             StartupObject::Named(name) => terms.push(format!("{OBJECT} == {}", quote(name))),
             StartupObject::OwnNode => terms.push(format!("{USERNAME} == 'system:node:' + {OBJECT}")),
         }
         format!("({})", terms.join(" && "))
+    }
+
+    fn resources(&self) -> String {
+        let resources = self.resources.iter().map(|resource| {
+            let DelegatedResource {
+                group,
+                resource,
+                subresource,
+            } = resource;
+            format!("[{}]", list(&[group, resource, subresource]))
+        });
+        resources.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl StartupPlace {
+    fn expression(&self) -> Option<String> {
+        match self {
+            Self::Anywhere => None,
+            Self::ClusterScoped => Some(format!("{NAMESPACE} == ''")),
+            Self::Namespaces(names) => Some(format!("{NAMESPACE} in [{}]", list(names))),
+            Self::OtherNamespaces(names) => {
+                let others: Vec<_> = std::iter::once("")
+                    .chain(names.iter().map(String::as_str))
+                    .collect();
+                Some(format!("!({NAMESPACE} in [{}])", list(&others)))
+            }
+        }
     }
 }
 
@@ -129,17 +167,51 @@ pub(super) fn quote(text: &str) -> String {
     format!("'{escaped}'")
 }
 
-fn list(texts: &[String]) -> String {
+fn list(texts: &[impl AsRef<str>]) -> String {
     texts
         .iter()
-        .map(|text| quote(text))
+        .map(|text| quote(text.as_ref()))
         .collect::<Vec<_>>()
         .join(", ")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// What a CEL lexer makes of the literal at the beginning of a text, and the text behind it.
+    fn lexed(text: &str) -> Option<(String, &str)> {
+        let mut chars = text.strip_prefix('\'')?.chars();
+        let mut value = String::new();
+        loop {
+            match chars.next()? {
+                '\'' => return Some((value, chars.as_str())),
+                '\n' | '\r' => return None,
+                '\\' => match chars.next()? {
+                    'u' => {
+                        let code: String = chars.by_ref().take(4).collect();
+                        value.push(char::from_u32(u32::from_str_radix(&code, 16).ok()?)?);
+                    }
+                    c @ ('\'' | '\\') => value.push(c),
+                    _ => return None,
+                },
+                c => value.push(c),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_breaks_out_of_its_literal(
+            name in prop_oneof![any::<String>(), "['\"\\\\nu0-9 |&()\\[\\]\n\r\t\u{7f}\u{85}\u{2028}\u{202e}]{0,12}"],
+            rest in any::<String>(),
+        ) {
+            let text = format!("{}{rest}", quote(&name));
+            prop_assert_eq!(lexed(&text), Some((name, rest.as_str())));
+        }
+    }
 
     #[test]
     fn literals_cannot_be_left() {
@@ -165,17 +237,19 @@ mod tests {
     fn every_part_of_a_write_narrows_it() {
         let write = StartupWrite {
             operations: vec![Operation::Create, Operation::Update],
-            group: "apps".to_owned(),
-            resource: "deployments".to_owned(),
-            subresource: "scale".to_owned(),
-            namespaces: vec!["a".to_owned(), "b".to_owned()],
+            resources: vec![DelegatedResource {
+                group: "apps".into(),
+                resource: "deployments".into(),
+                subresource: "scale".into(),
+            }],
+            place: StartupPlace::Namespaces(vec!["a".to_owned(), "b".to_owned()]),
             object: StartupObject::Named("web".to_owned()),
         };
         assert_eq!(
             write.expression(),
-            "(request.operation in ['CREATE', 'UPDATE'] && request.resource.group == 'apps' \
-             && request.resource.resource == 'deployments' && request.?subResource.orValue('') == 'scale' \
-             && request.?namespace.orValue('') in ['a', 'b'] && request.?name.orValue('') == 'web')"
+            "(request.operation in ['CREATE', 'UPDATE'] \
+             && [request.resource.group, request.resource.resource, request.?subResource.orValue('')] \
+             in [['apps', 'deployments', 'scale']] && request.?namespace.orValue('') in ['a', 'b'] && request.?name.orValue('') == 'web')"
         );
     }
 }

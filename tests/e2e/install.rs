@@ -46,7 +46,7 @@ fn every_kind_is_listed_with_its_columns() {
 }
 
 #[test]
-fn the_quickstart_becomes_ready_and_no_invalid_example_does() {
+fn the_quickstart_and_the_catalogue_become_ready_and_no_invalid_example_does() {
     let cluster = Cluster::observing();
     let admin = cluster.admin();
     for file in files("examples/invalid") {
@@ -60,6 +60,12 @@ fn the_quickstart_becomes_ready_and_no_invalid_example_does() {
     let ready = "accesspolicies,zones,rolegrants,teams,agents";
     let wait = format!("wait --for=condition=Ready --timeout=60s --all {ready}");
     admin.kubectl(&wait).done();
+    admin
+        .kubectl(&format!("apply -f {ROOT}/examples/delegations"))
+        .done();
+    admin
+        .kubectl("wait --for=condition=Ready --timeout=60s --all writedelegations")
+        .done();
 }
 
 /// The file's first line says what becomes of its last object.

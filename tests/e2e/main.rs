@@ -16,6 +16,7 @@ mod cluster_work;
 mod command_line;
 mod connections;
 mod coverage;
+mod delegations;
 mod environments;
 mod exactness;
 mod forgery;

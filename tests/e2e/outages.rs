@@ -9,7 +9,7 @@ use serde_json::json;
 use super::harness::{Area, Cluster, Outcome, Ticket, wait::until};
 
 /// What the API server says when the operator does not answer.
-const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
+pub const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
 
 /// The agent's wish: the ConfigMap `app` with this value.
 fn wants(area: &Area<'_>, value: &str) -> Outcome {

@@ -8,7 +8,7 @@ use super::harness::{Cluster, Person, Ticket, wait::until};
 const CONFIGURATIONS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
 
 /// Writes while no webhook is there to judge.
-fn behind_its_back(cluster: &Cluster, write: impl Fn(&Person)) {
+pub fn behind_its_back(cluster: &Cluster, write: impl Fn(&Person)) {
     cluster.operator().kill();
     let remove = format!("delete {CONFIGURATIONS} countersign");
     cluster.admin().kubectl(&remove).done();

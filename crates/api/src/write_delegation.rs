@@ -13,6 +13,14 @@ use serde::{Deserialize, Serialize};
 pub use self::parse::parse;
 use crate::{agent::ServiceAccountRef, condition, schema};
 
+/// The CEL form of the core's `is_part`.
+macro_rules! is_part {
+    () => {
+        "field.matches('^(/([^/~]|~[01])+|/(metadata|spec|status|data|binaryData)/([^/~]|~[01])+\
+         |/metadata/(labels|annotations)/([^/~]|~[01])+)$')"
+    };
+}
+
 /// Who may write what, where, and how far.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
@@ -63,6 +71,31 @@ use crate::{agent::ServiceAccountRef, condition, schema};
         "self.evaluation != 'Startup' || !has(self.namespaces) || !has(self.namespaces.selector) \
          || !has(self.namespaces.selector.matchLabels) || size(self.namespaces.selector.matchLabels) == 0"
     ).message("a delegation with evaluation Startup names its namespaces or selects all: labels cannot be checked"),
+    validation = Rule::new(
+        "self.evaluation != 'Startup' || !has(self.namespaces) || !has(self.namespaces.names) \
+         || size(self.namespaces.names) <= 32"
+    ).message("a delegation with evaluation Startup names at most 32 namespaces: make another one, or select all"),
+    validation = Rule::new(
+        "!has(self.fields) || size(self.fields) == 0 || self.verbs.all(verb, verb in ['Create', 'Update'])"
+    ).message(Message::Expression(
+        "'spec.verbs: `' + self.verbs.filter(verb, !(verb in ['Create', 'Update']))[0] + '` beside fields covers \
+         nothing: a deletion and a connection have no fields; make a delegation of its own'".into()
+    )),
+    validation = Rule::new(
+        concat!("!has(self.fields) || self.fields.all(field, ", is_part!(), ")")
+    ).message(Message::Expression(concat!(
+        "'spec.fields: `' + self.fields.filter(field, !", is_part!(), ")[0] + '` is finer than a granule, such as \
+         /spec/KEY or /metadata/labels/KEY: it never changes by itself; a / inside a key is written ~1'"
+    ).into())),
+    validation = Rule::new(
+        "self.resources.all(resource, !has(resource.group) || resource.group != 'countersign.dev')"
+    ).message("Countersign's own kinds are never delegated"),
+    validation = Rule::new(
+        "!has(self.parent) || (!self.verbs.exists(verb, verb == 'Connect') && self.resources.all(resource, \
+         !has(resource.subresource) || resource.subresource == '' || (resource.subresource != 'scale' \
+         && self.verbs.exists(verb, verb != 'Create'))))"
+    ).message("with a parent, what does not show its object is never covered: Connect, scale, and what Create means \
+               of a subresource"),
 )]
 pub struct WriteDelegationSpec {
     /// The one account that may write. Immutable: another subject is another delegation.
@@ -84,24 +117,30 @@ pub struct WriteDelegationSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespaces: Option<DelegatedNamespaces>,
 
-    /// The only parts of the object that an update may change, as JSON pointers: one label or annotation
-    /// (`/metadata/labels/app`), one key of a map (`/data/tls.crt`, `/spec/replicas`), or a whole field of the
-    /// object (`/rules`). A `/` inside a key is written `~1`. All parts when empty.
+    /// The only parts of the object that may change, as JSON pointers: one label or annotation
+    /// (`/metadata/labels/app`), one key of `spec`, `status`, `data` or `binaryData` (`/data/tls.crt`,
+    /// `/spec/replicas`), or a whole field of the object (`/rules`); nothing finer is told apart. A `/` inside a key
+    /// is written `~1`. A new object may hold these parts and what tells which one it is, such as its name. All parts
+    /// when empty; `Delete` and `Connect` have none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64), inner(length(min = 1, max = schema::MAX_POINTER), regex(pattern = schema::POINTER)))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub fields: Vec<String>,
 
-    /// The kind that must control the object through an owner reference. The operator looks at the live owner
-    /// and its uid: what the write itself claims is no proof. Not supported yet: a delegation that names a parent
-    /// is refused.
+    /// The kind that must control the object: its one owner reference with `controller: true` names an object of
+    /// this kind, and the operator reads that object, in the same namespace or cluster-scoped, and finds it with the
+    /// uid that the reference says. The old object's reference counts; of a new one its own. What the operator cannot
+    /// read is not covered: give it `get` of the kind. What does not show the object (`Connect`, `scale`, evictions,
+    /// bindings and tokens) is never covered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<ParentKind>,
 
     /// Where the delegation is checked. `Webhook` (the default): by the operator, on each write. `Startup`: by
     /// the API server itself, from the webhook's `matchConditions`, so that it works while the operator is down;
     /// for what a cluster needs to come up, such as network and storage drivers. `Startup` excludes `fields`,
-    /// `parent` and labels of namespaces.
+    /// `parent` and labels of namespaces, and a `status` subresource passes as a whole. The first 24 by name are
+    /// compiled (condition `Compiled`), the others are checked by the operator. Secrets and service accounts in the
+    /// operator's namespace never pass unseen.
     #[serde(default)]
     pub evaluation: Evaluation,
 
@@ -214,7 +253,8 @@ pub struct WriteDelegationStatus {
     pub observed_generation: Option<i64>,
 
     /// `Ready` tells whether the delegation is in force; `Degraded` is there only while it is not, with a
-    /// reason: `SubjectIsAgent`, `SubjectIsUser`, `Expired`, `Invalid` or `Unsealed`.
+    /// reason: `SubjectIsAgent`, `SubjectIsUser`, `Expired`, `Invalid` or `Unsealed`. With `evaluation: Startup`
+    /// `Compiled` tells whether the API server is to check it while the operator is down.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -223,11 +263,6 @@ pub struct WriteDelegationStatus {
     /// which the operator does not see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_used: Option<Time>,
-
-    /// How many writes were allowed by this delegation since the operator first counted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 0))]
-    pub uses: Option<i64>,
 
     /// The operator's proof that this generation passed admission. Without it the delegation allows nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]

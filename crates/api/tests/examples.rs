@@ -2,7 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of tests")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use countersign_api::{
     AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
@@ -183,12 +187,44 @@ const DANGEROUS: &[(&str, &str)] = &[
     ),
     ("writedelegation-for-every-verb", "unknown variant `*`"),
     (
+        "writedelegation-of-evictions-with-a-parent",
+        "spec.resources[0].subresource: `eviction` is not covered with a parent",
+    ),
+    (
+        "writedelegation-of-the-kinds-that-permit",
+        "spec.resources[0].group: `countersign.dev` is not a group whose kinds are delegated",
+    ),
+    (
         "writedelegation-startup-by-labels",
         "spec.namespaces.selector.matchLabels: `team` is not",
     ),
     (
+        "writedelegation-startup-in-too-many-namespaces",
+        "spec.namespaces.names[32]: `ns-32` is not checked by the API server at startup: at most 32",
+    ),
+    (
+        "writedelegation-startup-with-a-parent",
+        "spec.parent: `DaemonSet` is not checked by the API server at startup",
+    ),
+    (
         "writedelegation-startup-with-fields",
         "spec.fields[0]: `/data/tls.crt` is not",
+    ),
+    (
+        "writedelegation-with-a-field-finer-than-a-granule",
+        "spec.fields[0]: `/spec/template/metadata` is not a granule",
+    ),
+    (
+        "writedelegation-with-a-field-that-is-no-pointer",
+        "spec.fields[0]: `spec.replicas` is not a granule",
+    ),
+    (
+        "writedelegation-with-fields-beside-connect",
+        "spec.verbs: `Connect` is not covered beside fields",
+    ),
+    (
+        "writedelegation-with-fields-beside-delete",
+        "spec.verbs: `Delete` is not covered beside fields",
     ),
     (
         "writedelegation-with-two-subjects",
@@ -213,7 +249,6 @@ const HARMLESS: &[&str] = &[
     "agent-with-an-account-twice",
     "team-without-anybody",
     "writedelegation-for-every-resource",
-    "writedelegation-with-a-field-that-is-no-pointer",
     "zone-overlapping",
     "zone-with-no-reviewer",
     "zone-with-too-many-objects",
@@ -261,5 +296,62 @@ fn every_example_of_the_quickstart_is_understood() {
         {
             assert_eq!(refusal(document), None, "{name}");
         }
+    }
+}
+
+/// What the comment at the head of each file of the catalogue tells.
+const HEADINGS: [&str; 5] = [
+    "Version read",
+    "Installed as",
+    "Passes",
+    "Still denied",
+    "Left out",
+];
+
+/// The objects of a kind in the catalogue, with the file that each is in.
+fn catalogue<K: for<'de> Deserialize<'de>>(kind: &str) -> Vec<(String, K)> {
+    let mut objects = Vec::new();
+    for (file, (_, text)) in examples("delegations") {
+        for document in text.split("---\n") {
+            if serde_yaml::from_str::<Kind>(document).unwrap().kind == kind {
+                objects.push((file.clone(), serde_yaml::from_str(document).unwrap()));
+            }
+        }
+    }
+    objects
+}
+
+#[test]
+fn every_object_of_the_catalogue_is_understood_and_told_apart() {
+    let (files, mut names) = (examples("delegations"), BTreeSet::new());
+    for (file, (_, text)) in &files {
+        for heading in HEADINGS {
+            assert!(
+                text.contains(&format!("\n# {heading:<14}")),
+                "{file}: no `{heading}`"
+            );
+        }
+        for document in text.split("---\n") {
+            assert_eq!(refusal(document), None, "{file}");
+        }
+    }
+    for (file, object) in catalogue::<WriteDelegation>("WriteDelegation") {
+        let name = object.metadata.name.unwrap();
+        assert!(names.insert(name.clone()), "{file}: {name} is there twice");
+    }
+    assert!(files.len() >= 10 && names.len() >= 60);
+}
+
+#[test]
+fn no_delegation_of_the_catalogue_is_to_an_account_of_an_agent() {
+    let account = |account: &agent::ServiceAccountRef| format!("{}/{}", account.namespace, account.name);
+    let agents: BTreeSet<_> = catalogue::<Agent>("Agent")
+        .iter()
+        .flat_map(|(_, agent)| agent.spec.service_accounts.iter().map(account))
+        .collect();
+    assert!(!agents.is_empty());
+    for (file, object) in catalogue::<WriteDelegation>("WriteDelegation") {
+        let subject = account(&object.spec.subject.service_account.unwrap());
+        assert!(!agents.contains(&subject), "{file}: {subject} is an agent's");
     }
 }

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use countersign_core::{
     identity::Identity,
     object::{Change, Object},
+    parent::LiveParent,
     request::{Operation, Request},
     snapshot::Snapshot,
 };
@@ -175,6 +176,7 @@ impl CanI {
             change,
             options: None,
             hidden: None,
+            live_parent: LiveParent::Unread,
             own: None,
             generates_name: false,
             dry_run: true,

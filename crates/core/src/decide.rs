@@ -79,7 +79,7 @@ fn chain(
     findings.environment = Some(environment);
     findings.integral |= yielded.as_ref().is_some_and(Yielded::is_integral);
     stolen::unless_yielded(
-        delegated::standing(request, (snapshot, policy), now),
+        delegated::standing(request, snapshot, now, findings),
         yielded.as_ref(),
     )?;
     let actor = subject::identify(request, snapshot, policy, findings);

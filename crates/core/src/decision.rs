@@ -10,6 +10,7 @@ use crate::{
     digest::Digest,
     environment::Environment,
     hash::EffectiveChange,
+    parent::NamedParent,
     review::Needs,
     ticket::{CallKind, Ticket},
 };
@@ -189,6 +190,8 @@ pub struct Findings {
     pub environment: Option<Environment>,
     /// The human who answers for the agent that asked.
     pub answerable: Option<crate::identity::Identity>,
+    /// The parent that has to live for a delegation to cover the write, when nobody looked yet.
+    pub parent: Option<NamedParent>,
     /// Whether nothing relaxes what is decided: a ticket or a review is made, or the operator's credential handed out.
     pub integral: bool,
 }

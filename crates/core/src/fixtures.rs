@@ -13,6 +13,7 @@ use crate::{
     identity::Identity,
     object::{Change, Object},
     own::Own,
+    parent::LiveParent,
     policy::Policy,
     relax::{Mode, relax},
     request::{Caller, Hidden, Operation, Request, Target},
@@ -308,6 +309,7 @@ pub struct Ask {
     pub new: Option<String>,
     pub options: Option<String>,
     pub hidden: Hidden,
+    pub live_parent: LiveParent,
     pub own: Option<Own>,
     pub generates_name: bool,
 }
@@ -345,6 +347,7 @@ pub fn ask(username: &str, operation: Operation, place: &str) -> Ask {
             uid: "object-uid".to_owned(),
             service_account: None,
         },
+        live_parent: LiveParent::Unread,
         own: None,
         generates_name: false,
     }
@@ -370,6 +373,11 @@ impl Ask {
 
     pub fn from(mut self, old: &str, new: &str) -> Self {
         (self.old, self.new) = (Some(old.to_owned()), Some(new.to_owned()));
+        self
+    }
+
+    pub fn after_a_look(mut self, live_parent: LiveParent) -> Self {
+        self.live_parent = live_parent;
         self
     }
 
@@ -425,6 +433,7 @@ impl Ask {
             change,
             options: self.options.as_deref().map(|text| Object::parse(text).unwrap()),
             hidden: self.hides_its_object().then_some(&self.hidden),
+            live_parent: self.live_parent.clone(),
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: false,

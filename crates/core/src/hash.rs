@@ -14,6 +14,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 pub use canonical::{canonical, canonical_strings};
 use canonical::{canonical_map, canonical_value, push_string};
 pub use diff::{changed_pointers, is_noop};
+pub(crate) use omit::is_identity;
 pub use omit::{GitOpsClient, OMISSIONS, OPTION_OMISSIONS, Omission, Proof, When};
 pub use pattern::{InvalidPattern, Pattern};
 pub use state::state_hash;

@@ -23,6 +23,7 @@ pub mod json;
 pub mod naming;
 pub mod object;
 pub mod own;
+pub mod parent;
 pub mod place;
 pub mod plain;
 pub mod policy;

@@ -7,7 +7,7 @@ use std::{borrow::Cow, collections::BTreeMap, sync::OnceLock};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub(crate) use fields::{Field, Map, Text, check_depth, escape};
+pub(crate) use fields::{Field, Map, SPLIT, Text, check_depth, escape};
 
 /// The deepest nesting of maps and lists that is read; the root is at depth 1.
 pub const MAX_DEPTH: usize = 128;

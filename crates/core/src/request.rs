@@ -6,6 +6,7 @@ use crate::{
     identity::Identity,
     object::{Change, Object},
     own::Own,
+    parent::LiveParent,
 };
 
 /// What the API server is about to do.
@@ -208,6 +209,8 @@ pub struct Request<'a> {
     /// The existing object, where the change does not hold it: eviction, binding, token, CONNECT. None when nobody
     /// looked.
     pub hidden: Option<&'a Hidden>,
+    /// What is known of the parent that the object names, where a delegation asks for it.
+    pub live_parent: LiveParent,
     /// The object that would be, when it is one of Countersign's own kinds.
     pub own: Option<&'a Own>,
     /// Whether the server chooses the name, up to eight times over (E7).

@@ -111,7 +111,7 @@ impl Cluster {
             .kubectl_with("apply --server-side -f -", &objects)
             .done();
         for agent in AGENTS {
-            let person = cluster.agent(agent);
+            let person = cluster.account(agent);
             cluster.people.insert(agent, person);
         }
         let ready = "agents.countersign.dev,zones.countersign.dev,teams.countersign.dev";
@@ -210,8 +210,8 @@ impl Cluster {
         }
     }
 
-    /// An agent with a token of its service account.
-    fn agent(&self, name: &'static str) -> Person {
+    /// Who has a token of a service account of the namespace `agents`.
+    pub fn account(&self, name: &str) -> Person {
         let request = format!("create token {name} -n agents --duration=10h");
         let token = self.admin().kubectl(&request).done();
         let file = self.control_plane.dir().join(format!("{name}.kubeconfig"));

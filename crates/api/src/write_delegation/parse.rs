@@ -1,6 +1,12 @@
-//! The delegation, compiled.
+//! The delegation, compiled. What would be accepted and never cover anything is refused.
 
-use countersign_core::{delegation as core, identity::Identity};
+use countersign_core::{
+    decide::GROUP,
+    delegation::{self as core, is_part},
+    identity::Identity,
+    parent,
+    request::Operation,
+};
 
 use super::{
     DelegatedNamespaces, DelegatedResource, DelegationSubject, Evaluation, WriteDelegation,
@@ -8,17 +14,16 @@ use super::{
 };
 use crate::invalid::{Invalid, Problem, name};
 
+/// The most namespaces that a delegation with evaluation Startup names: all of them stand in the webhook
+/// configuration, whose size is bounded.
+const MAX_STARTUP_NAMESPACES: usize = 32;
+
 /// The delegation, compiled.
 pub fn parse(object: &WriteDelegation) -> Result<core::Delegation, Invalid> {
     let spec = &object.spec;
-    if let Some(parent) = &spec.parent {
-        let why = "the live owner of an object is not looked up";
-        return Err(Problem::Unsupported {
-            value: parent.kind.clone(),
-            why,
-        }
-        .at("spec.parent"));
-    }
+    check_resources(spec)?;
+    check_fields(spec)?;
+    check_parent(spec)?;
     if spec.evaluation == Evaluation::Startup {
         check_startup(spec)?;
     }
@@ -29,23 +34,91 @@ pub fn parse(object: &WriteDelegation) -> Result<core::Delegation, Invalid> {
         operations: spec.verbs.clone(),
         namespaces: namespaces(spec.namespaces.as_ref())?,
         fields: spec.fields.clone(),
+        parent: spec.parent.as_ref().map(|parent| parent::ParentKind {
+            group: parent.group.as_str().into(),
+            kind: parent.kind.as_str().into(),
+        }),
+        evaluation: match spec.evaluation {
+            Evaluation::Webhook => core::Evaluation::Webhook,
+            Evaluation::Startup => core::Evaluation::Startup,
+        },
         expires_at: spec.expires_at.as_ref().map(|time| time.0),
         degraded: None,
     })
 }
 
+/// Countersign's own kinds are never delegated.
+fn check_resources(spec: &WriteDelegationSpec) -> Result<(), Invalid> {
+    let own = spec.resources.iter().position(|resource| resource.group == GROUP);
+    own.map_or(Ok(()), |index| {
+        let field = format!("spec.resources[{index}].group");
+        Err(Problem::unexpected(GROUP, "a group whose kinds are delegated").at(field))
+    })
+}
+
+fn check_fields(spec: &WriteDelegationSpec) -> Result<(), Invalid> {
+    let finer = spec.fields.iter().enumerate().find(|(_, field)| !is_part(field));
+    if let Some((index, field)) = finer {
+        let expected = "a granule, such as /spec/KEY or /metadata/labels/KEY: nothing finer is told apart, and a / \
+                        inside a key is written ~1";
+        return Err(Problem::unexpected(field, expected).at(format!("spec.fields[{index}]")));
+    }
+    let fieldless = |verb: &&Operation| matches!(verb, Operation::Delete | Operation::Connect);
+    let verb = spec.verbs.iter().find(fieldless);
+    verb.filter(|_| !spec.fields.is_empty()).map_or(Ok(()), |verb| {
+        let expected = "covered beside fields, of which it has none: make a delegation of its own";
+        Err(Problem::unexpected(verb.as_str(), expected).at("spec.verbs"))
+    })
+}
+
+/// What does not show its object does not show who controls it.
+fn check_parent(spec: &WriteDelegationSpec) -> Result<(), Invalid> {
+    if spec.parent.is_none() {
+        return Ok(());
+    }
+    let expected = "covered with a parent: it does not show its object";
+    if spec.verbs.contains(&Operation::Connect) {
+        return Err(Problem::unexpected("Connect", expected).at("spec.verbs"));
+    }
+    let only_creates = spec.verbs.iter().all(|verb| *verb == Operation::Create);
+    let hides = |resource: &DelegatedResource| match resource.subresource.as_str() {
+        "" => false,
+        "scale" => true,
+        _ => only_creates,
+    };
+    let hidden = spec
+        .resources
+        .iter()
+        .enumerate()
+        .find(|(_, resource)| hides(resource));
+    hidden.map_or(Ok(()), |(index, resource)| {
+        let field = format!("spec.resources[{index}].subresource");
+        Err(Problem::unexpected(&resource.subresource, expected).at(field))
+    })
+}
+
 /// What the API server cannot check by itself would be no restriction at all.
 fn check_startup(spec: &WriteDelegationSpec) -> Result<(), Invalid> {
-    let labels = spec
-        .namespaces
-        .iter()
-        .filter_map(|namespaces| namespaces.selector.as_ref());
-    if let Some(key) = labels.flat_map(|selector| selector.match_labels.keys()).next() {
-        let expected = "checked by the API server at startup: name the namespaces";
+    let expected = "checked by the API server at startup";
+    if let Some(parent) = &spec.parent {
+        return Err(Problem::unexpected(&parent.kind, expected).at("spec.parent"));
+    }
+    if let Some(field) = spec.fields.first() {
+        return Err(Problem::unexpected(field, expected).at("spec.fields[0]"));
+    }
+    let Some(namespaces) = &spec.namespaces else {
+        return Ok(());
+    };
+    let selector = namespaces.selector.as_ref();
+    if let Some(key) = selector.and_then(|selector| selector.match_labels.keys().next()) {
+        let expected = format!("{expected}: name the namespaces");
         return Err(Problem::unexpected(key, expected).at("spec.namespaces.selector.matchLabels"));
     }
-    spec.fields.first().map_or(Ok(()), |field| {
-        Err(Problem::unexpected(field, "checked by the API server at startup").at("spec.fields[0]"))
+    let many = namespaces.names.get(MAX_STARTUP_NAMESPACES);
+    many.map_or(Ok(()), |name| {
+        let expected = format!("{expected}: at most {MAX_STARTUP_NAMESPACES} namespaces are");
+        let field = format!("spec.namespaces.names[{MAX_STARTUP_NAMESPACES}]");
+        Err(Problem::unexpected(name, expected).at(field))
     })
 }
 

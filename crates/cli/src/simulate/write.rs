@@ -6,6 +6,7 @@ use countersign_core::{
     decide::GROUP,
     object::{Change, Object},
     own::Own,
+    parent::LiveParent,
     request::{Operation, Request},
     snapshot::Snapshot,
 };
@@ -63,6 +64,7 @@ impl<'d> Write<'d> {
                 change: self.change()?,
                 options: None,
                 hidden: None,
+                live_parent: LiveParent::Unread,
                 own: own.as_ref(),
                 generates_name: false,
                 dry_run: false,

@@ -4,13 +4,12 @@ use jiff::Timestamp;
 
 use super::{End, operator::GROUP};
 use crate::{
-    authn::{self, Unidentified},
     builtin,
-    decision::{Cause, Denial, Grant, Reason},
-    delegation::within,
+    decision::{Cause, Denial, Findings, Grant, Reason},
+    delegation::{Delegation, within},
     hash,
     object::{Change, ObjectError},
-    policy::Policy,
+    parent::{ParentKind, Unproven},
     request::{Operation, Request},
     snapshot::Snapshot,
 };
@@ -29,51 +28,72 @@ pub(super) fn builtin(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), 
     Ok(())
 }
 
-/// Ends the chain when a WriteDelegation covers the request. Countersign's own kinds are never delegated, and
-/// nothing is to people and agents.
+/// Ends the chain when a WriteDelegation covers the request. Countersign's own kinds are never delegated.
+///
+/// A delegation that would cover it but for the object's parent ends it too: nobody else acts for its subject, and
+/// what the denial says about the parent is all that is missing.
 pub(super) fn standing(
     request: &Request<'_>,
-    (snapshot, policy): (&Snapshot, &Policy),
+    snapshot: &Snapshot,
     now: Timestamp,
+    findings: &mut Findings,
 ) -> Result<(), End> {
     let named = snapshot.delegations.get(request.caller.username);
-    let Some(named) = named.filter(|_| request.target.group != GROUP) else {
-        return Ok(());
-    };
-    if !is_nobody(request, snapshot, policy) {
-        return Ok(());
-    }
-    let mut covering = named
-        .iter()
-        .filter(|delegation| delegation.covers(request, snapshot, now));
-    let fits = |fields: &[String]| {
-        let status_only = request.target.subresource == "status";
-        if fields.is_empty() && !status_only {
-            return true;
+    let mut unproven = None;
+    for delegation in named.into_iter().flatten() {
+        let covers = request.target.group != GROUP && delegation.covers(request, snapshot, now);
+        if !covers || !fits(delegation, request) {
+            continue;
         }
-        let mut allowed: Vec<&str> = fields.iter().map(String::as_str).collect();
-        allowed.extend(status_only.then_some("/status"));
-        changed(request).is_some_and(|changed| within(&changed, &allowed))
-    };
-    match covering.find(|delegation| fits(&delegation.fields)) {
-        Some(delegation) => {
-            let cause = Cause::new("WriteDelegation", delegation.name.clone(), "spec.resources");
-            Err(End::Allow(Grant::new(Reason::Delegated, Some(cause))))
+        let Some(parent) = &delegation.parent else {
+            return Err(covered(delegation, "spec.resources"));
+        };
+        match parent.controls(request) {
+            Ok(()) => return Err(covered(delegation, "spec.parent")),
+            Err(why) => {
+                // What is said of the parent itself tells more than that it is another delegation's.
+                if unproven.is_none() || matches!(why, Unproven::Unread(_) | Unproven::Unseen(_)) {
+                    unproven = Some(without_parent(delegation, parent, &why));
+                }
+                if let Unproven::Unread(parent) = why {
+                    findings.parent = Some(*parent);
+                }
+            }
         }
-        None => Ok(()),
     }
+    unproven.map_or(Ok(()), |denial| Err(End::Deny(denial)))
 }
 
-/// Whether the caller is neither a person nor an account that any Agent lists.
-fn is_nobody(request: &Request<'_>, snapshot: &Snapshot, policy: &Policy) -> bool {
-    match authn::identify(&request.caller, snapshot, policy) {
-        Ok(_) | Err(Unidentified::AmbiguousAccount { .. } | Unidentified::ForeignAccount { .. }) => false,
-        Err(
-            Unidentified::UnregisteredAccount(_)
-            | Unidentified::SystemUser(_)
-            | Unidentified::NotCanonical(_),
-        ) => true,
+fn covered(delegation: &Delegation, field: &'static str) -> End {
+    let cause = Cause::new("WriteDelegation", delegation.name.clone(), field);
+    End::Allow(Grant::new(Reason::Delegated, Some(cause)))
+}
+
+fn without_parent(delegation: &Delegation, parent: &ParentKind, why: &Unproven) -> Denial {
+    let name = &delegation.name;
+    let message = format!(
+        "WriteDelegation `{name}` covers this only where a living {parent} controls the object: {why}"
+    );
+    let cause = Cause::new("WriteDelegation", name.clone(), "spec.parent");
+    Denial::new(Reason::ParentUnproven, message).because(cause)
+}
+
+/// Whether the delegation names all that changes. Of a new object it need not name what tells which one it is, and
+/// of a status subresource not the status.
+fn fits(delegation: &Delegation, request: &Request<'_>) -> bool {
+    let of_status = request.target.subresource == "status";
+    if delegation.fields.is_empty() && !of_status {
+        return true;
     }
+    let mut allowed: Vec<&str> = delegation.fields.iter().map(String::as_str).collect();
+    allowed.extend(of_status.then_some("/status"));
+    let Some(mut changed) = changed(request) else {
+        return false;
+    };
+    if request.operation == Operation::Create {
+        changed.retain(|pointer| !hash::is_identity(pointer));
+    }
+    within(&changed, &allowed)
 }
 
 /// The granules that change; of a connection it cannot be told.

@@ -72,6 +72,8 @@ reasons! {
     ForeignAccount,
     /// A system user outside its delegations.
     SystemUser,
+    /// A delegation would cover it, if a living object of the right kind were known to control the object.
+    ParentUnproven,
     /// A username that is no identity.
     NotCanonical,
     /// The agent is suspended.
@@ -182,6 +184,7 @@ impl Reason {
             | Self::AmbiguousAccount
             | Self::ForeignAccount
             | Self::SystemUser
+            | Self::ParentUnproven
             | Self::NotCanonical
             | Self::AgentSuspended
             | Self::AgentDegraded

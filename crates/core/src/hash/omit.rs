@@ -208,6 +208,13 @@ pub(super) fn is_server_owned(pointer: &str) -> bool {
         .any(|row| row.when == When::ServerOwned && row.pointer == pointer)
 }
 
+/// Whether the granule tells only which object this is.
+pub fn is_identity(pointer: &str) -> bool {
+    OMISSIONS
+        .iter()
+        .any(|row| row.when == When::Identity && row.pointer == pointer)
+}
+
 /// Whether the whole granule is left out of the hash.
 pub(super) fn is_omitted(pointer: &str, kind: (&str, &str), writer: Option<GitOpsClient>) -> bool {
     OMISSIONS

@@ -12,7 +12,7 @@ use super::ObjectError;
 use crate::json::is_too_deep;
 
 /// The root fields that are read key by key where they are maps.
-const SPLIT: [&str; 4] = ["spec", "status", "data", "binaryData"];
+pub(crate) const SPLIT: [&str; 4] = ["spec", "status", "data", "binaryData"];
 
 /// One field: a granule, or one of the root's or the metadata's that is none.
 #[derive(Clone, Debug)]

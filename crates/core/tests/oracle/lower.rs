@@ -10,7 +10,7 @@ use std::{borrow::Cow, sync::Arc};
 use countersign_core::{
     binding::{Binding, BoundTarget},
     decide::KEYS_SECRET,
-    delegation::{DelegatedNamespaces, DelegatedResource, Delegation},
+    delegation::{DelegatedNamespaces, DelegatedResource, Delegation, Evaluation},
     digest::{Digest, MacKey},
     environment::Environment,
     glob::Glob,
@@ -18,6 +18,7 @@ use countersign_core::{
     identity::Identity,
     object::{Change, Object},
     own::{Own, Present, ReviewDraft, TicketDraft},
+    parent::LiveParent,
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
     review::Review,
@@ -232,6 +233,8 @@ fn add_places(case: &Case, snapshot: &mut Snapshot) {
             },
             fields: spec.fields.iter().map(|field| (*field).to_owned()).collect(),
             expires_at: spec.ends.map(in_seconds),
+            parent: None,
+            evaluation: Evaluation::Webhook,
             degraded: spec.degraded.then(|| "Invalid".into()),
         };
         let of_user = snapshot.delegations.entry(spec.username.into()).or_default();
@@ -475,6 +478,7 @@ impl Asked {
             change,
             options: None,
             hidden: None,
+            live_parent: LiveParent::Unread,
             own: self.own.as_ref(),
             generates_name: self.generates_name,
             dry_run: self.dry_run,

@@ -663,7 +663,7 @@ fn names_an_account(deed: &Deed, case: &Case) -> bool {
 fn is_delegated(case: &Case, who: &Result<String, Reason>) -> bool {
     let named = matches!(
         who,
-        Ok(_) | Err(Reason::AmbiguousAccount | Reason::ForeignAccount)
+        Ok(_) | Err(Reason::AmbiguousAccount | Reason::ForeignAccount | Reason::NotCanonical)
     );
     if named {
         return false;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::workflow::{billing, carls_write, draft, requests, reviews, submits};
+use super::{
+    delegations::{MANAGER, of_certificates, with},
+    workflow::{billing, carls_write, draft, requests, reviews, submits},
+};
 use crate::{
     decision::{Decision, Reason},
     fixtures::{Ask, World, approved, creates, deletes, id, pending, updates, world, zone},
@@ -78,6 +81,12 @@ fn of_callers() -> Vec<(Reason, &'static str, World, Ask)> {
             "Agent/* spec.serviceAccounts",
             billing(),
             updates(BOT, APP),
+        ),
+        (
+            Reason::ParentUnproven,
+            "WriteDelegation/d spec.parent",
+            with(billing(), of_certificates()),
+            deletes(MANAGER, "billing/secrets/x"),
         ),
         (
             Reason::AmbiguousAccount,

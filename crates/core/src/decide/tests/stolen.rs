@@ -61,6 +61,8 @@ fn delegated(mut world: World, username: &str) -> World {
             Operation::Connect,
         ],
         namespaces: DelegatedNamespaces::Names(vec!["ci".into()]),
+        parent: None,
+        evaluation: crate::delegation::Evaluation::Webhook,
         fields: Vec::new(),
         expires_at: None,
         degraded: None,
