@@ -125,6 +125,12 @@ fn of_callers() -> Vec<(Reason, &'static str, World, Ask)> {
             updates(BOT, APP),
         ),
         (
+            Reason::StolenIdentity,
+            "Agent/bot spec.serviceAccounts",
+            billing().agent("bot", Role::Contributor, "greta", "ci:bot"),
+            creates("olga", "ci/serviceaccounts/bot").sub("token"),
+        ),
+        (
             Reason::ReaderWrites,
             "AccessPolicy/default spec.defaults.role",
             billing(),
