@@ -225,7 +225,7 @@ mod tests {
         let account = json!({"namespace": "bots", "name": "bot"});
         let delegation = json!({
             "subject": {"serviceAccount": account}, "resources": [{"group": "apps", "resource": "deployments"}],
-            "verbs": ["update"], "namespaces": {"names": ["shop"]}, "reason": "scales",
+            "verbs": ["Update"], "namespaces": {"names": ["shop"]}, "reason": "scales",
         });
         let digests = [
             digest_of::<Zone>(&json!({"owner": "team:shop", "objects": ["shop/**"], "minReviewers": 2})),

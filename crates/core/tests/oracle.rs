@@ -83,7 +83,10 @@ const fn rule_of(reason: Reason) -> Option<&'static str> {
         | R::Unreadable => "rule_7_approval",
         R::PolicyUnreadable | R::PolicyMissing => "policy",
         R::Relaxed | R::Preview => "relaxation",
-        R::Stale | R::AuditUnavailable | R::DeadlineExceeded | R::Overloaded => return None,
+        // Whether a parent lives is asked of the API server; its tests are beside it.
+        R::ParentUnproven | R::Stale | R::AuditUnavailable | R::DeadlineExceeded | R::Overloaded => {
+            return None;
+        }
     })
 }
 

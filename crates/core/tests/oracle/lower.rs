@@ -527,6 +527,8 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
             resources: Vec::new(),
             operations: vec![Operation::Create],
             namespaces: DelegatedNamespaces::ClusterScoped,
+            parent: None,
+            evaluation: Evaluation::Webhook,
             fields: Vec::new(),
             expires_at: None,
             degraded: None,

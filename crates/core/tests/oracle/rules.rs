@@ -689,6 +689,7 @@ fn covers(delegation: &DelegationIs, case: &Case) -> bool {
     // The whole object is made or removed, a body is none of the object's fields, a connection has none.
     let changes_within = fields.is_empty() || (deed.operation == Update && changes_only(deed, &fields));
     delegation.username == case.caller.username
+        && delegation.username.starts_with("system:")
         && delegation.resource == deed.resource
         && delegation.subresource == deed.subresource
         && delegation.operations.contains(&deed.operation)
