@@ -237,7 +237,15 @@ mod tests {
             digest_of::<WriteDelegation>(&delegation),
             digest_of::<AccessPolicy>(&json!({"strictMode": true, "environments": [{"name": "dev"}]})),
         ];
-        assert_eq!(digests, [""; 6]);
+        let sealed = [
+            "sha256:e21c6c33de1738b19bc84d036b6f5e3ac1a1d892e343a8651634f60aae489657",
+            "sha256:4623d23e3dd98e4a0043e5019f00f0fa8c43c0dfe08a53f16b085842303e465b",
+            "sha256:1cd3fec38e5f047ef5be1d21e3af7485d7e50c4a48dd0f352598ae298624a235",
+            "sha256:85e6e71912335a25cfbb2d737e23b635739f66d7171b627a118a44519a33cef7",
+            "sha256:a728c2b9a1a60b09d373579274ffe579f6fc17cdc636e9521dc22676411d4a7e",
+            "sha256:83c01b75e65eb1da327aafc61306bf5ba9718904e0b1a807712b2be638e1109a",
+        ];
+        assert_eq!(digests, sealed);
     }
 
     #[test]
