@@ -40,6 +40,11 @@ impl<'a> Change<'a> {
         }
     }
 
+    /// Whether an object is written as it is, byte by byte.
+    pub fn is_same_text(&self) -> bool {
+        matches!(self, Self::Update { old, new } if old.same_bytes(new))
+    }
+
     /// The object as the write leaves it.
     pub const fn after(&self) -> Option<&Object<'a>> {
         match self {

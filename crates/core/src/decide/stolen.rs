@@ -56,6 +56,9 @@ pub fn needs_hidden(request: &Request<'_>) -> bool {
 /// Whose credential the request yields, if anybody's who matters here.
 pub(super) fn yielded(request: &Request<'_>, snapshot: &Snapshot) -> Result<Option<Yielded>, Denial> {
     let target = &request.target;
+    if request.change.is_same_text() {
+        return Ok(None);
+    }
     let found = match (target.group, target.resource, target.subresource) {
         ("", "serviceaccounts", _) => account(request, snapshot),
         ("", "secrets", "") => token_secret(request, snapshot),
