@@ -647,13 +647,22 @@ fn is_somebodys(account: &str, case: &Case) -> bool {
             .any(|delegation| delegation.username == username)
 }
 
+/// Whether the deed writes what is there already.
+fn is_same_text(deed: &Deed) -> bool {
+    deed.operation == Update && deed.content == Content::Nothing && !is_relabelled(deed)
+}
+
 /// Whether what the deed writes may name an account, so that it has to be read.
 fn names_an_account(deed: &Deed, case: &Case) -> bool {
-    let writes = matches!(deed.operation, Create | Update);
+    let writes = match deed.operation {
+        Create => true,
+        Update => !is_same_text(deed),
+        Delete | Connect => false,
+    };
     let account = || format!("{}:{}", deed.namespace.unwrap_or_default(), deed.name);
     match (deed.resource.1, deed.subresource) {
         ("pods" | "deployments" | "secrets", "") | ("pods", "ephemeralcontainers") => writes,
-        ("serviceaccounts", "") => deed.operation == Update && is_somebodys(&account(), case),
+        ("serviceaccounts", "") => writes && deed.operation == Update && is_somebodys(&account(), case),
         _ => false,
     }
 }
@@ -868,10 +877,9 @@ fn deed_done(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         Ok(reviewed) => reviewed,
         Err(reason) => return Deny(reason),
     };
-    let same_text = deed.content == Content::Nothing && !is_relabelled(deed);
     if deed.operation == Update {
         match changed(deed) {
-            _ if same_text => return Allow(Reason::NoOp),
+            _ if is_same_text(deed) => return Allow(Reason::NoOp),
             Some(changed) if changed.is_empty() => return Allow(Reason::NoOp),
             Some(_) => {}
             None => return Deny(Reason::Malformed),
