@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_core::{delegation::at_startup, environment::Environment, snapshot::Snapshot};
+use countersign_core::{delegation::at_startup, snapshot::Snapshot};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -96,11 +96,12 @@ impl Enforcement {
         let startup = delegations
             .iter()
             .map(|one| StartupRule::delegated(one, namespace));
+        let policy = snapshot.policy.get();
         self.plan.send_if_modified(|plan| {
             let next = Plan {
                 path_secret: self.path.current(now),
                 strict,
-                fails_open: fails_open(snapshot),
+                fails_open: policy.map(|policy| policy.fails_open()).unwrap_or_default(),
                 startup: startup.collect(),
                 ..plan.clone()
             };
@@ -123,21 +124,4 @@ impl Enforcement {
         tracing::info!(strict, "strict mode");
         true
     }
-}
-
-/// The environments of which the policy says so, in a stable order.
-fn fails_open(snapshot: &Snapshot) -> Vec<Environment> {
-    let rules = snapshot
-        .policy
-        .get()
-        .map(|policy| policy.environments.as_slice())
-        .unwrap_or_default();
-    let is_open = |environment: &Environment| {
-        let mut of_it = rules
-            .iter()
-            .filter(|rule| rule.environment == Some(*environment))
-            .peekable();
-        *environment != Environment::Prod && of_it.peek().is_some() && of_it.all(|rule| rule.fails_open)
-    };
-    Environment::ALL.into_iter().filter(is_open).collect()
 }

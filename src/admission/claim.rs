@@ -80,7 +80,7 @@ impl Claims {
         request: &Request<'_>,
         snapshot: &Snapshot,
     ) -> Result<(), Denial> {
-        if covered.ticket.created + TICKET_LIFE < Timestamp::now() {
+        if Timestamp::now().duration_since(covered.ticket.created) > TICKET_LIFE {
             return Err(denial(&covered.ticket, "it is older than any may be"));
         }
         self.still_approved(covered, snapshot).await?;

@@ -251,7 +251,7 @@ impl<'a> AdmissionRequest<'a> {
 
     /// Whether the server chose the name.
     fn generates_name(&self) -> bool {
-        let creates = matches!(self.operation, Operation::Create) && self.target().subresource.is_empty();
+        let creates = self.operation == Operation::Create && self.target().subresource.is_empty();
         let object = self.object.map(Object::new).filter(|_| creates);
         object.is_some_and(|object| is_generated(&self.name, &object))
     }
@@ -329,3 +329,6 @@ pub fn uid_at_head(head: &[u8]) -> Option<String> {
     let (uid, _) = uid.split_once('"')?;
     Some(uid.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

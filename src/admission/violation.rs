@@ -1,7 +1,6 @@
 //! What is told of a write that was let through although the rules say no.
 
-use countersign_cli::plain;
-use countersign_core::request::Target;
+use countersign_core::{plain::plain, request::Target};
 use k8s_openapi::api::core::v1::ObjectReference;
 
 use super::{outcome::Outcome, review::AdmissionRequest};

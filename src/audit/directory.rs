@@ -40,6 +40,14 @@ pub enum OpenError {
         /// Its first broken entry.
         source: Broken,
     },
+    /// A record of a ticket's step cannot be read: whether the ticket was used is not known then.
+    #[error("audit log: segment `{}`: a step of a ticket cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The segment.
+        path: PathBuf,
+        /// What is wrong with the record.
+        source: serde_json::Error,
+    },
     /// No random name for a new writer.
     #[error("audit log: no randomness for the name of a new writer: {0}")]
     Random(#[from] getrandom::Error),

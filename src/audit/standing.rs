@@ -37,24 +37,28 @@ impl Standing {
         for segment in segments(path)?.iter().rev() {
             let bytes = fs::read(segment).map_err(failed(segment))?;
             let text = String::from_utf8_lossy(&bytes);
+            let (mut recent, mut old) = (false, false);
             // Most records are of decisions, and there can be millions.
-            let lines = text.rsplit('\n').filter(|line| line.contains("TicketTransition"));
-            for record in lines.filter_map(|line| serde_json::from_str::<Record>(line).ok()) {
-                if is_old(record.time, now) {
-                    return Ok(Self::of(last));
-                }
-                if let Some((uid, step)) = step(&record)
-                    && let Entry::Vacant(place) = last.entry(uid)
-                {
+            for line in text.rsplit('\n').filter(|line| line.contains("TicketTransition")) {
+                // One that is skipped could be the one that says that a ticket was used.
+                let record = serde_json::from_str(line).map_err(|source| OpenError::Unreadable {
+                    path: segment.clone(),
+                    source,
+                })?;
+                let Some((uid, step)) = step(&record) else {
+                    continue;
+                };
+                recent |= !is_old(step.time, now);
+                old |= is_old(step.time, now);
+                if let Entry::Vacant(place) = last.entry(uid) {
                     place.insert(step);
                 }
             }
+            if old && !recent {
+                break;
+            }
         }
-        Ok(Self::of(last))
-    }
-
-    fn of(last: HashMap<String, Last>) -> Self {
-        Self(Mutex::new(Steps { last, room: 0 }))
+        Ok(Self(Mutex::new(Steps { last, room: 0 })))
     }
 
     /// Takes note of a record.

@@ -13,7 +13,7 @@ use countersign_core::{
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::plain::plain;
+use countersign_core::plain::plain;
 
 /// What would become of a write; `-o json` prints these fields, and there are always all of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -8,7 +8,7 @@ use countersign_api::{
     ApprovalTicket, ApprovalTicketStatus,
     approval_ticket::{Binding, TicketState},
 };
-use countersign_core::request::Operation;
+use countersign_core::{plain::plain, request::Operation};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -17,7 +17,6 @@ use crate::{
     connection::Session,
     failure::Outcome,
     kubectl::Manifests,
-    plain::plain,
     preview::previews,
     show::{Part, diff},
     ticket::{get, is_final, state_of, verify},

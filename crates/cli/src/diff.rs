@@ -8,10 +8,10 @@ use crate::{
     connection::Session,
     failure::{Outcome, usage},
     kubectl::Manifests,
-    plain::plain,
     preview::{Preview, Verdict, previews},
     show::diff,
 };
+use countersign_core::plain::plain;
 
 /// Show what an apply would change, and whether it needs approval
 ///

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use kube::core::Status;
 
-use crate::plain::plain;
+use countersign_core::plain::plain;
 
 /// What a command that ran to its end says to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

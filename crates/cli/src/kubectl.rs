@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::process::Command;
 
-use crate::{connection::Connection, plain::plain};
+use crate::connection::Connection;
+use countersign_core::plain::plain;
 
 /// What would be applied, and how; passed on to kubectl.
 #[derive(Args, Clone, Debug, Default)]

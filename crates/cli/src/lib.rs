@@ -35,14 +35,13 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
-use countersign_core::{plain, review::ReviewDecision};
+use countersign_core::review::ReviewDecision;
 
 pub use self::{
     attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List,
 };
 pub use self::{
-    plain::plain, report::Report, request::Request, review::Review, simulate::Simulate, version::Version,
-    wait::Wait,
+    report::Report, request::Request, review::Review, simulate::Simulate, version::Version, wait::Wait,
 };
 use failure::Outcome;
 

@@ -7,7 +7,7 @@ use kube::{Resource, ResourceExt};
 use serde::Serialize;
 use tabwriter::TabWriter;
 
-use crate::plain::plain;
+use countersign_core::plain::plain;
 
 /// The form of what is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

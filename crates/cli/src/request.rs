@@ -8,7 +8,7 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 use countersign_api::ApprovalTicket;
-use countersign_core::{advice::Advice, policy::Policy};
+use countersign_core::{advice::Advice, plain::plain, policy::Policy};
 
 pub use self::action::unaliased;
 use self::{
@@ -22,7 +22,6 @@ use crate::{
     known,
     kubectl::Manifests,
     output::{Format, name_of, serialized},
-    plain::plain,
     preview::{Preview, Verdict, previews, violations},
     ticket::{self, state_of},
 };

@@ -6,7 +6,8 @@ use countersign_api::approval_ticket::ChangedPart;
 use countersign_core::hash::{Granule, Value};
 use similar::{ChangeTag, TextDiff};
 
-use crate::{plain::plain, yaml};
+use crate::yaml;
+use countersign_core::plain::plain;
 
 /// How many unchanged lines are shown around a changed one.
 const CONTEXT: usize = 3;

@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::Args;
 use countersign_api::AccessPolicy;
 
-use crate::{connection::Connection, failure::Outcome, plain::plain};
+use crate::{connection::Connection, failure::Outcome};
+use countersign_core::plain::plain;
 
 /// Print the version of this command and, when they can be read, the cluster's id and enforcement
 #[derive(Args, Clone, Copy, Debug)]

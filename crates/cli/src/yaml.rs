@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::plain::{plain, plain_lines};
+use countersign_core::plain::{plain, plain_lines};
 
 /// The lines of a value that is given as JSON; of a text that is no JSON, the text itself.
 pub fn lines(json: &str) -> Vec<String> {

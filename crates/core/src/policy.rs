@@ -167,6 +167,19 @@ impl Policy {
             .max()
     }
 
+    /// The environments of which every entry fails open, least strict first; prod never does.
+    pub fn fails_open(&self) -> Vec<Environment> {
+        let fails_open = |environment: &Environment| {
+            let mut of_it = self
+                .environments
+                .iter()
+                .filter(|rule| rule.environment == Some(*environment))
+                .peekable();
+            *environment != Environment::Prod && of_it.peek().is_some() && of_it.all(|rule| rule.fails_open)
+        };
+        Environment::ALL.into_iter().filter(fails_open).collect()
+    }
+
     /// What leaves the hash of this kind.
     pub fn hash_ignore(&self, group: &str, kind: &str) -> Vec<Pattern> {
         let of_kind = |entry: &&HashIgnore| *entry.group == *group && *entry.kind == *kind;

@@ -89,3 +89,59 @@ fn what_is_too_old_to_be_used_is_let_go() {
     standing.note(&came_to("new", "Consumed", now));
     assert_eq!(standing.0.lock().unwrap().last.len(), 1);
 }
+
+/// A directory with these segments, each a list of records; gone with it.
+struct Segments(std::path::PathBuf);
+
+impl Segments {
+    fn of(name: &str, segments: &[&[Record]]) -> Self {
+        let path = std::env::temp_dir().join(format!("countersign-standing-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        for (number, records) in segments.iter().enumerate() {
+            let lines: String = records
+                .iter()
+                .map(|record| serde_json::to_string(record).unwrap() + "\n")
+                .collect();
+            fs::write(path.join(format!("{number}.ndjson")), lines).unwrap();
+        }
+        Self(path)
+    }
+}
+
+impl Drop for Segments {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn the_last_step_is_found_in_whatever_segment_it_is() {
+    let now = Timestamp::now();
+    let long_ago = now - TICKET_LIFE - SignedDuration::from_secs(1);
+    let segments = Segments::of(
+        "found",
+        &[
+            &[came_to("u1", "Approved", now), came_to("u1", "Consumed", now)],
+            // By a clock that was wrong for a while.
+            &[
+                came_to("u2", "Consumed", long_ago),
+                came_to("u3", "Approved", now),
+            ],
+            &[came_to("u3", "Revoked", now)],
+        ],
+    );
+    let standing = Standing::read(&segments.0, now).unwrap();
+    let approved = TicketState::Approved { usable_until: now };
+    for uid in ["u1", "u2", "u3"] {
+        assert!(standing.denies(uid, &approved), "{uid}");
+    }
+    assert!(!standing.denies("u4", &approved));
+}
+
+#[test]
+fn a_step_that_cannot_be_read_is_not_passed_over() {
+    let segments = Segments::of("unreadable", &[&[]]);
+    fs::write(segments.0.join("0.ndjson"), "{\"type\":\"TicketTransition\"}\n").unwrap();
+    let error = Standing::read(&segments.0, Timestamp::now()).unwrap_err();
+    assert!(matches!(error, OpenError::Unreadable { .. }), "{error}");
+}

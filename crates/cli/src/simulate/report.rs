@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use countersign_core::{audit::record::Verdict, identity::Identity};
+use countersign_core::{audit::record::Verdict, identity::Identity, plain::plain};
 use serde::Serialize;
 
 use super::document::Source;
-use crate::{answer::Answer, failure::Outcome, output::write_table, plain::plain};
+use crate::{answer::Answer, failure::Outcome, output::write_table};
 
 /// The answer about one object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

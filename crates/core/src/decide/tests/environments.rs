@@ -4,7 +4,7 @@ use crate::{
     decide::environment_of,
     environment::Environment::{self, Dev, Preview, Prod, Test},
     fixtures::{Ask, World, creates, deletes, updates, world},
-    policy::{Enforcement, EnvironmentRule},
+    policy::{Enforcement, EnvironmentRule, Policy},
 };
 
 fn of(world: &World, ask: &Ask) -> Environment {
@@ -24,6 +24,25 @@ fn rule(environment: Environment, namespaces: &[&str], labels: &[(&str, &str)]) 
         fails_open: false,
         enforcement: Enforcement::Enforce,
     }
+}
+
+#[test]
+fn an_environment_fails_open_where_all_its_entries_do_and_prod_never() {
+    let entry = |environment, fails_open| EnvironmentRule {
+        fails_open,
+        ..rule(environment, &[], &[])
+    };
+    let policy = Policy {
+        environments: vec![
+            entry(Environment::Dev, true),
+            entry(Environment::Test, true),
+            entry(Environment::Test, false),
+            entry(Environment::Prod, true),
+        ],
+        ..Policy::default()
+    };
+    assert_eq!(policy.fails_open(), [Environment::Dev]);
+    assert!(Policy::default().fails_open().is_empty());
 }
 
 #[test]
