@@ -40,6 +40,7 @@ use self::{
     review::AdmissionRequest,
 };
 pub use self::{
+    claim::record_lost_claim,
     history::{Past, Trace},
     record::of_transition as transition,
 };

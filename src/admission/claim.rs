@@ -20,7 +20,7 @@ use super::{
     record,
 };
 use crate::{
-    audit::{Log, TICKET_LIFE},
+    audit::{AuditError, Log, TICKET_LIFE},
     tickets::{Tickets, compiled},
 };
 
@@ -128,9 +128,7 @@ impl Claims {
 
     async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {
         if self.log.contradicts(ticket) {
-            // What is known of it is older than its last step, or a moment younger.
-            sleep(MOMENT).await;
-            return self.read(write, ticket).await.map(Attempt::Again);
+            return self.again(write, ticket).await.map(Attempt::Again);
         }
         let version = self.version_before(write).await?;
         let event = Event::Claim {
@@ -147,6 +145,16 @@ impl Claims {
             Step::To(TicketState::Ended(end)) => Err(denial(ticket, &format!("it is {}", end.adjective()))),
             Step::To(state) => self.swap(write, ticket, state).await,
         }
+    }
+
+    /// Reads a ticket of which the log says something else: what is known of it is older than its last step, or a
+    /// moment younger, or its last step was never recorded.
+    async fn again(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
+        sleep(MOMENT).await;
+        let read = self.read(write, ticket).await?;
+        let recorded = record_lost_claim(&self.log, &read).await;
+        recorded.map_err(|error| unrecorded(&error))?;
+        Ok(read)
     }
 
     async fn swap(
@@ -169,12 +177,9 @@ impl Claims {
             Ok::<_, kube::Error>(log.append(record).await)
         });
         match swapping.await {
-            Ok(Ok(recorded)) => recorded.map(|_| Attempt::Held).map_err(|error| {
-                Denial::new(
-                    Reason::AuditUnavailable,
-                    format!("the claim could not be recorded: {error}"),
-                )
-            }),
+            Ok(Ok(recorded)) => recorded
+                .map(|_| Attempt::Held)
+                .map_err(|error| unrecorded(&error)),
             Ok(Err(_)) | Err(_) => self.read(write, ticket).await.map(Attempt::Again),
         }
     }
@@ -249,9 +254,26 @@ impl Claims {
     }
 }
 
+/// Records the claim that a ticket shows, if its own record was lost with the operator that made it. One that is on
+/// its way is given a moment.
+pub async fn record_lost_claim(log: &Log, ticket: &Ticket) -> Result<(), AuditError> {
+    if log.lags_behind(ticket) {
+        sleep(MOMENT).await;
+    }
+    if log.lags_behind(ticket) {
+        log.append(record::of_lost_claim(ticket)).await?;
+    }
+    Ok(())
+}
+
 enum Attempt {
     Held,
     Again(Arc<Ticket>),
+}
+
+fn unrecorded(error: &AuditError) -> Denial {
+    let message = format!("the claim could not be recorded: {error}");
+    Denial::new(Reason::AuditUnavailable, message)
 }
 
 fn denial(ticket: &Ticket, why: &str) -> Denial {

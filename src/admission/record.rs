@@ -92,6 +92,17 @@ pub fn of_transition(ticket: &Ticket, to: &TicketState, by: String) -> Record {
     })
 }
 
+/// The record of a claim whose own was lost with the operator that made it.
+pub fn of_lost_claim(ticket: &Ticket) -> Record {
+    transition(record::TicketTransition {
+        ticket: reference(ticket),
+        from: Some("Approved".into()),
+        to: ticket.state.as_str().into(),
+        by: "recovery".into(),
+        bind: ticket.state.claim().map(|claim| claim.bind),
+    })
+}
+
 /// The record of the making of a ticket.
 pub fn of_minting(ticket: ObjectRef) -> Record {
     transition(record::TicketTransition {

@@ -135,6 +135,11 @@ impl Log {
         self.0.tickets.denies(&ticket.uid, &ticket.state)
     }
 
+    /// Whether a claim of the ticket is not on record yet, or never came there.
+    pub fn lags_behind(&self, ticket: &Ticket) -> bool {
+        self.0.tickets.lags(&ticket.uid, &ticket.state)
+    }
+
     /// Whether the log can still make records durable.
     pub fn is_available(&self) -> bool {
         self.0

@@ -19,6 +19,9 @@ use super::directory::{OpenError, failed, segments};
 /// No ticket is older when it is used: `pendingTTL` is 30 days at most and `approvedTTL` one, and one day more.
 pub const TICKET_LIFE: SignedDuration = SignedDuration::from_hours(32 * 24);
 
+/// What the step that makes a ticket usable, or usable again, leads to.
+const APPROVED: &str = "Approved";
+
 /// The state that the last recorded step led to, by the ticket's uid; of every ticket that may still be used.
 #[derive(Debug, Default)]
 pub(super) struct Standing(Mutex<Steps>);
@@ -76,6 +79,14 @@ impl Standing {
     pub fn denies(&self, uid: &str, state: &TicketState) -> bool {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         steps.last.get(uid).is_some_and(|last| !last.led_to(state))
+    }
+
+    /// Whether the ticket's status is one step ahead: a claim is written first and recorded then, and whoever wrote
+    /// it may have died between.
+    pub fn lags(&self, uid: &str, state: &TicketState) -> bool {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_open = |last: &Last| last.to == APPROVED;
+        state.claim().is_some() && steps.last.get(uid).is_some_and(is_open)
     }
 }
 

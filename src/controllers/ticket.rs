@@ -28,7 +28,7 @@ use kube::runtime::{
 use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry, review};
 use tokio::sync::mpsc;
 
-use crate::{admission::transition, feeds::Feed, tickets::Tickets};
+use crate::{admission::{record_lost_claim, transition}, feeds::Feed, tickets::Tickets};
 
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
 pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {
@@ -108,6 +108,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
             return Ok(Action::await_change());
         }
     };
+    record_lost_claim(&context.log, &ticket).await?;
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
     let (state, again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;

@@ -79,6 +79,29 @@ fn a_claim_is_of_the_same_content_and_no_later_one() {
 }
 
 #[test]
+fn only_a_claim_comes_before_its_record() {
+    let now = Timestamp::now();
+    let lags = |steps: &[&'static str], state: &TicketState| {
+        let standing = Standing::default();
+        for step in steps {
+            standing.note(&came_to("u1", step, now));
+        }
+        standing.lags("u1", state)
+    };
+    let ours = claimed("ours", now);
+    assert!(lags(&["Approved"], &ours));
+    assert!(lags(&["Approved", "Claimed", "Approved"], &ours));
+    let used = TicketState::Consumed {
+        claim: ours.claim().unwrap().clone(),
+    };
+    assert!(lags(&["Approved"], &used));
+    assert!(!lags(&TO_CLAIM, &ours));
+    assert!(!lags(&["Revoked"], &ours));
+    assert!(!lags(&[], &ours));
+    assert!(!lags(&["Approved"], &TicketState::Ended(End::Revoked)));
+}
+
+#[test]
 fn what_is_too_old_to_be_used_is_let_go() {
     let standing = Standing::default();
     let now = Timestamp::now();
