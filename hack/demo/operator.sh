@@ -27,10 +27,10 @@ start_operator() {
 	[[ -e $state/given ]] || url=https://127.0.0.1:$(free_port)
 	setsid "$state/bin/countersign" run --kubeconfig "$state/people/countersign-operator" --webhook-url "$url" \
 		--data-dir "$state/data" >"$state/operator.log" 2>&1 </dev/null &
-	echo $! >"$state/operator.pid"
-	local try
+	local pid=$! try
+	echo "$pid" >"$state/operator.pid"
 	for ((try = 0; try < 150; try++)); do
-		operator_runs || break
+		kill -0 "$pid" 2>/dev/null || break
 		if as_admin kubectl get validatingwebhookconfiguration,mutatingwebhookconfiguration countersign >/dev/null 2>&1; then
 			echo "countersign run: the webhook is $url"
 			return
