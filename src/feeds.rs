@@ -6,6 +6,7 @@ use std::{
 };
 
 use countersign_api::index::{Index, Indexed, Key};
+use countersign_core::mutator::Mutators;
 use futures::{Stream, stream::poll_fn};
 use kube::{
     Api, Client, Resource,
@@ -75,6 +76,12 @@ impl Feeds {
         change(&mut index);
         self.state.publish(index.snapshot().clone());
         self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Says what else can change Countersign's own objects: what people approved may count no more, or again.
+    pub fn set_mutators(&self, mutators: Mutators) {
+        self.update(|index| index.set_mutators(mutators));
+        self.permissions.send_modify(|generation| *generation += 1);
     }
 
     /// How many objects bear no seal.

@@ -9,6 +9,7 @@ pub mod feeds;
 pub mod installation;
 pub mod keys;
 pub mod metrics;
+pub mod mutators;
 pub mod readiness;
 pub mod run;
 pub mod server;

@@ -116,6 +116,26 @@ impl WebhookConfigMetrics {
     }
 }
 
+/// The numbers of what else changes objects before they are stored.
+#[derive(Clone, Debug, Default)]
+pub struct MutatorMetrics {
+    /// Those that can change tickets and reviews, and that the policy does not accept.
+    pub foreign: Gauge,
+}
+
+impl MutatorMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "foreign_mutators",
+            "Mutating webhook configurations and policies that can change tickets and reviews, and are not accepted",
+            metrics.foreign.clone(),
+        );
+        metrics
+    }
+}
+
 /// The numbers of the admission path.
 #[derive(Clone, Debug, Default)]
 pub struct AdmissionMetrics {

@@ -7,6 +7,7 @@ use countersign_api::{
     AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index, seal::Seals,
 };
 use countersign_cli::Connection;
+use countersign_core::mutator::Mutators;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Namespace;
@@ -28,8 +29,10 @@ use crate::{
     installation::{Installation, client},
     keys::Keys,
     metrics::{
-        AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, WebhookConfigMetrics, registry,
+        AdmissionMetrics, AuditMetrics, ListenerMetrics, MutatorMetrics, ViolationMetrics,
+        WebhookConfigMetrics, registry,
     },
+    mutators::watch_mutators,
     readiness::Readiness,
     server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
     sightings::{Sightings, write_sightings},
@@ -136,6 +139,10 @@ impl Operator {
         });
         let mut index = Index::new(cluster).proving(seals.clone());
         index.set_latched(latched);
+        index.set_mutators(Mutators {
+            stale: true,
+            ..Mutators::default()
+        });
         let watches = KINDS.map(|kind| (kind, Freshness::default()));
         let (sightings, seen) = mpsc::channel(1024);
         let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec()));
@@ -156,6 +163,12 @@ impl Operator {
             log: log.clone(),
         });
         reconcile(&feeds, &client, &watches, &context);
+        tokio::spawn(watch_mutators(
+            client.clone(),
+            feeds.clone(),
+            state.clone(),
+            MutatorMetrics::register(metrics),
+        ));
         tokio::spawn(write_sightings(seen, client.clone()));
         let enforcement = Enforcement {
             state: state.clone(),

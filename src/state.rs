@@ -10,7 +10,7 @@ use countersign_core::{
 };
 
 /// How old knowledge may be at most.
-const MAX_AGE: Duration = Duration::from_secs(30);
+pub const MAX_AGE: Duration = Duration::from_secs(30);
 
 /// The published snapshot. One writer replaces it; a request loads it once.
 #[derive(Debug)]

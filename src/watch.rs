@@ -71,7 +71,8 @@ impl Freshness {
         })
     }
 
-    fn prove(&self) {
+    /// Says that all was seen until now.
+    pub fn prove(&self) {
         let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.proven.store(millis.max(1), Ordering::Release);
     }

@@ -12,6 +12,7 @@ use countersign_core::{
     snapshot::Snapshot,
     ticket::{End, Ticket, TicketState},
 };
+use jiff::Timestamp;
 use kube::Client;
 
 use super::{own::present, record};
@@ -68,6 +69,7 @@ impl Minting {
         {
             return Ok(found);
         }
+        snapshot.check_mutators(Timestamp::now())?;
         let Some(policy) = snapshot
             .policy
             .get()

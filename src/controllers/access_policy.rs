@@ -47,6 +47,10 @@ impl Assessed for AccessPolicy {
             Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
             None => remove_condition(&mut status.conditions, "TooManyAdmins"),
         }
+        match foreign_mutators(snapshot) {
+            Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
+            None => remove_condition(&mut status.conditions, "ForeignMutators"),
+        }
         status
     }
 }
@@ -103,6 +107,38 @@ fn too_many_admins(policy: &AccessPolicy, counts: Counts) -> Option<Observation<
         status: ConditionStatus::True,
         reason: "MaxHumanAdmins",
         message: format!("{admins} human admins, and maxHumanAdmins is {most}: contributors with zones do"),
+    })
+}
+
+/// How many mutators the condition names.
+const NAMED: usize = 5;
+
+/// Who else can change tickets and reviews before they are stored.
+fn foreign_mutators(snapshot: &Snapshot) -> Option<Observation<'static>> {
+    let foreign: Vec<_> = snapshot.foreign_mutators().map(ToString::to_string).collect();
+    let (status, reason, message) = if !foreign.is_empty() {
+        let named: Vec<_> = foreign.iter().take(NAMED).map(String::as_str).collect();
+        let more = match foreign.len() - named.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "{}{more} can change tickets and reviews before they are stored: leave the group countersign.dev out of \
+             their rules, or list them in acceptedMutators",
+            named.join(", ")
+        );
+        (ConditionStatus::True, "MatchesOwnKinds", message)
+    } else if snapshot.mutators.stale {
+        let message = "mutating webhooks and policies cannot be watched".to_owned();
+        (ConditionStatus::Unknown, "NotKnown", message)
+    } else {
+        return None;
+    };
+    Some(Observation {
+        kind: "ForeignMutators",
+        status,
+        reason,
+        message,
     })
 }
 

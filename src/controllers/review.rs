@@ -6,7 +6,7 @@ use countersign_api::{
 };
 use countersign_core::{
     authn,
-    review::{Review, Tally, check_eligible},
+    review::{Review, ReviewDecision, Tally, check_eligible},
     snapshot::Snapshot,
     ticket::Ticket,
 };
@@ -55,6 +55,9 @@ fn assess(
             "TicketFinished",
             format!("ticket `{}` is {}", ticket.name, ticket.state.as_str()),
         )
+    } else if review.decision == ReviewDecision::Approve && snapshot.may_be_rewritten(review.created) {
+        let message = "a foreign mutator may have changed it before it was stored: make it again".to_owned();
+        ("ForeignMutator", message)
     } else {
         let subject = authn::absent(&review.reviewer, snapshot);
         let why = check_eligible(&subject, review.decision, ticket, snapshot).err();

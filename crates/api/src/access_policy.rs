@@ -151,6 +151,15 @@ pub struct AccessPolicySpec {
     #[serde(default)]
     pub directory: Directory,
 
+    /// The mutating webhooks and policies that may match Countersign's own kinds, as
+    /// `MutatingWebhookConfiguration/<name>` or `MutatingAdmissionPolicy/<name>`: such as those of a policy engine
+    /// that matches everything. In strict mode nothing is approved, and no ticket is made, while there is another
+    /// one. Whoever can write an accepted one, or the webhook behind it, can make a review say what the reviewer did
+    /// not: better leave the group `countersign.dev` out of its rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 32), inner(length(max = 300), regex(pattern = schema::MUTATOR)))]
+    pub accepted_mutators: Vec<String>,
+
     /// How many human admins are sensible, 1 to 100: more lead to the warning `TooManyAdmins` on the policy,
     /// nothing else. Default: 3.
     #[serde(default = "max_human_admins")]
@@ -188,7 +197,9 @@ pub struct AccessPolicyStatus {
 
     /// `Ready` tells whether the policy is in force; `Enforcing` is True once strict mode is on and the API
     /// server was told to refuse writes when the operator is away; `TooManyAdmins` warns of more human admins
-    /// than `maxHumanAdmins`; `Degraded` is there only while the policy is not in force, with a reason:
+    /// than `maxHumanAdmins`; `ForeignMutators` names mutating webhooks and policies that can change tickets and
+    /// reviews before they are stored, and that `acceptedMutators` does not list, and is Unknown while they are not
+    /// known; `Degraded` is there only while the policy is not in force, with a reason:
     /// `Invalid`, `Unsealed` or `NotEnoughAdmins`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]

@@ -140,7 +140,7 @@ pub struct ApprovalReviewStatus {
     pub observed_generation: Option<i64>,
 
     /// `Counted` tells whether the review had its effect on the ticket, with a reason when it had none
-    /// (`NotEligible`, `TicketFinished`, `TicketGone`, `BadStamp`); `Ready` is True once the operator has dealt
+    /// (`NotEligible`, `ForeignMutator`, `TicketFinished`, `TicketGone`, `BadStamp`); `Ready` is True once the operator has dealt
     /// with the review.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]

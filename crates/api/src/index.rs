@@ -13,6 +13,7 @@ use std::{borrow::Cow, collections::HashMap, sync::Arc};
 use countersign_core::{
     digest::Digest,
     identity::Identity,
+    mutator::Mutators,
     policy::Policy,
     snapshot::{Cluster, PolicyState, Snapshot},
 };
@@ -153,6 +154,11 @@ impl Index {
     /// Says whether enforcement is switched off by the documented annotation.
     pub const fn set_switched_off(&mut self, switched_off: bool) {
         self.snapshot.switched_off = switched_off;
+    }
+
+    /// Says what else can change Countersign's own objects.
+    pub fn set_mutators(&mut self, mutators: Mutators) {
+        self.snapshot.mutators = mutators;
     }
 
     /// Files an object; one that cannot be read, or bears no seal once strict mode is latched, marks its scope.

@@ -7,6 +7,7 @@ use countersign_core::{
     glob::{Glob, GlobError},
     hash::{InvalidPattern, InvalidValue},
     identity::{Identity, IdentityKind, InvalidIdentity},
+    mutator::InvalidMutator,
 };
 use kube::api::ObjectMeta;
 
@@ -57,6 +58,9 @@ pub enum Problem {
     /// No public key.
     #[error(transparent)]
     Key(#[from] InvalidKey),
+    /// No mutator.
+    #[error(transparent)]
+    Mutator(#[from] InvalidMutator),
     /// Something else than it must be.
     #[error("`{value}` is not {expected}")]
     Unexpected {

@@ -17,6 +17,7 @@ pub mod crd;
 pub mod duration;
 pub mod index;
 pub mod invalid;
+pub mod mutator;
 pub mod permission;
 pub mod reference;
 pub mod role_grant;

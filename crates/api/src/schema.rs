@@ -51,6 +51,8 @@ pub const PLURAL: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 pub const KIND: &str = "^[A-Z][A-Za-z0-9]*$";
 /// The name of a namespace, of a service account or of another object named like a DNS subdomain.
 pub const DNS_NAME: &str = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$";
+/// A mutating webhook configuration or policy.
+pub const MUTATOR: &str = "^Mutating(WebhookConfiguration|AdmissionPolicy)/[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
 /// The longest name of an object.
 pub const MAX_NAME: usize = 253;
 /// The longest name of a namespace, a kind or a resource.

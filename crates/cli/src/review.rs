@@ -8,9 +8,12 @@ use countersign_api::{
     ApprovalReview, ApprovalReviewSpec, ApprovalTicket,
     approval_review::{ReviewProof, TicketRef},
 };
-use countersign_core::{digest::Digest, review::ReviewDecision};
+use countersign_core::{digest::Digest, plain::plain, review::ReviewDecision};
 use jiff::Timestamp;
-use kube::{Api, ResourceExt, api::PostParams};
+use kube::{
+    Api, ResourceExt,
+    api::{ObjectMeta, PostParams},
+};
 
 use crate::{
     confirm::confirmed,
@@ -64,9 +67,7 @@ impl Review {
         }
         let namespace = ticket.namespace().unwrap_or_default();
         let api = Api::<ApprovalReview>::namespaced(session.client.clone(), &namespace);
-        let review = api
-            .create(&PostParams::default(), &self.draft(&ticket, decision, &shown)?)
-            .await?;
+        let review = submit(&api, &self.draft(&ticket, decision, &shown)?).await?;
         match self.output {
             Format::Table | Format::Wide => writeln!(out, "{} created", name_of(&review))?,
             Format::Name => writeln!(out, "{}", name_of(&review))?,
@@ -125,6 +126,65 @@ impl Review {
     }
 }
 
+/// Makes the review, and makes sure that the one that is stored says the same.
+async fn submit(api: &Api<ApprovalReview>, draft: &ApprovalReview) -> anyhow::Result<ApprovalReview> {
+    let stored = api.create(&PostParams::default(), draft).await?;
+    let Some(difference) = rewritten(draft, &stored) else {
+        return Ok(stored);
+    };
+    let undone = take_back(api, &stored).await;
+    bail!(
+        "THE REVIEW WAS CHANGED ON ITS WAY by something else in the API server: {difference}. {undone}. Tell an admin: \
+         kubectl get mutatingadmissionpolicies,mutatingwebhookconfigurations"
+    )
+}
+
+/// Where the review that was stored says something else than the one that was sent.
+fn rewritten(sent: &ApprovalReview, stored: &ApprovalReview) -> Option<String> {
+    let said = |review: &ApprovalReview| {
+        let spec = &review.spec;
+        [
+            ("spec.ticketRef.name", spec.ticket_ref.name.clone()),
+            ("spec.ticketRef.uid", spec.ticket_ref.uid.clone()),
+            ("spec.bindingHash", spec.binding_hash.clone()),
+            ("spec.decision", spec.decision.as_str().to_owned()),
+        ]
+    };
+    let pairs = said(sent).into_iter().zip(said(stored));
+    let differences: Vec<_> = pairs
+        .filter(|((_, sent), (_, stored))| sent != stored)
+        .map(|((field, sent), (_, stored))| {
+            format!("{field} was `{}` and is `{}`", plain(&sent), plain(&stored))
+        })
+        .collect();
+    (!differences.is_empty()).then(|| differences.join(", "))
+}
+
+/// Denies what an approval approves that nobody gave; what was done, in words.
+async fn take_back(api: &Api<ApprovalReview>, stored: &ApprovalReview) -> String {
+    let ticket = plain(&stored.spec.ticket_ref.name);
+    if stored.spec.decision != ReviewDecision::Approve {
+        return format!("Ticket `{ticket}` was not approved by you");
+    }
+    let mut denial = stored.clone();
+    denial.metadata = ObjectMeta {
+        generate_name: Some("take-back-".to_owned()),
+        ..ObjectMeta::default()
+    };
+    denial.status = None;
+    denial.spec.decision = ReviewDecision::Deny;
+    denial.spec.reason = Some("the approval was changed on its way".to_owned());
+    (denial.spec.reviewer, denial.spec.stamp) = (None, None);
+    match api.create(&PostParams::default(), &denial).await {
+        Ok(taken) if rewritten(&denial, &taken).is_none() => format!("Ticket `{ticket}` is denied again"),
+        Ok(_) => format!("TICKET `{ticket}` MAY BE APPROVED: the denial was changed, too"),
+        Err(error) => format!(
+            "TICKET `{ticket}` MAY BE APPROVED, and it could not be denied: {}",
+            plain(&error.to_string())
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,5 +231,22 @@ mod tests {
         let error = review(None).check(&forged, ReviewDecision::Approve).unwrap_err();
         assert_eq!(error.to_string(), "this ticket does not show what it binds");
         assert!(review(None).check(&forged, ReviewDecision::Deny).is_ok());
+    }
+
+    #[test]
+    fn a_review_that_says_something_else_than_was_sent_is_noticed() {
+        let ticket = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
+        let sent = review(None)
+            .draft(&ticket, ReviewDecision::Deny, "sha256:a")
+            .unwrap();
+        let mut stored = sent.clone();
+        stored.metadata.name = Some("r".to_owned());
+        stored.spec.reviewer = Some("user:ada".to_owned());
+        stored.spec.stamp = Some("stamp".to_owned());
+        assert_eq!(rewritten(&sent, &stored), None);
+        stored.spec.decision = ReviewDecision::Approve;
+        stored.spec.ticket_ref.uid = "t2".to_owned();
+        let told = "spec.ticketRef.uid was `t1` and is `t2`, spec.decision was `Deny` and is `Approve`";
+        assert_eq!(rewritten(&sent, &stored).as_deref(), Some(told));
     }
 }

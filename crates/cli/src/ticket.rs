@@ -81,7 +81,10 @@ pub async fn request(
         let name = ticket_name(&bound, sequence);
         let draft = ApprovalTicket::new(&name, spec(&bound, preview, reason));
         match api.create(&PostParams::default(), &draft).await {
-            Ok(ticket) => return Ok(Made { ticket, is_new: true }),
+            Ok(ticket) => {
+                check_stored(&draft, &ticket)?;
+                return Ok(Made { ticket, is_new: true });
+            }
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => return Err(error.into()),
         }
@@ -99,6 +102,20 @@ pub async fn request(
         }
     }
     bail!("there are too many finished tickets for this change")
+}
+
+/// Refuses a ticket that asks for something else than was sent. The operator adds its nonce.
+fn check_stored(sent: &ApprovalTicket, stored: &ApprovalTicket) -> anyhow::Result<()> {
+    let (sent, name) = (&sent.spec, stored.name_any());
+    let asked = |spec: &ApprovalTicketSpec| (spec.binding.parse().ok(), spec.change.clone());
+    if asked(sent) == asked(&stored.spec) {
+        return Ok(());
+    }
+    bail!(
+        "THE TICKET `{name}` WAS CHANGED ON ITS WAY by something else in the API server: it asks for another change \
+         than yours. Cancel it (kubectl countersign cancel {name}), and tell an admin: kubectl get \
+         mutatingadmissionpolicies,mutatingwebhookconfigurations"
+    )
 }
 
 fn spec(bound: &binding::Binding, preview: &Preview, reason: Option<&str>) -> ApprovalTicketSpec {

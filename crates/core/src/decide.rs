@@ -85,7 +85,7 @@ fn chain(
     let actor = subject::identify(request, snapshot, policy, findings);
     own::check_switch(request, actor.as_ref().ok(), policy)?;
     let actor = actor?;
-    workflow::judge(request, &actor, snapshot, policy)?;
+    workflow::judge(request, &actor, (snapshot, policy), now)?;
     subject::check_role(request, &actor)?;
     stolen::check_role(yielded.as_ref(), &actor)?;
     let standing = zone::standing(request, &actor, environment, (snapshot, policy))?;

@@ -11,6 +11,7 @@ use crate::{
     digest::{Digest, MacKey},
     glob::Glob,
     identity::Identity,
+    mutator::Presence,
     object::{Change, Object},
     own::Own,
     parent::LiveParent,
@@ -111,6 +112,17 @@ impl World {
         let mut policy = (**self.snapshot.policy.get().unwrap()).clone();
         change(&mut policy);
         self.snapshot.policy = PolicyState::Loaded(Arc::new(policy));
+        self
+    }
+
+    /// With a mutator that could change our kinds for the last hour; `gone` is how many seconds ago it went.
+    pub fn mutated(mut self, mutator: &str, gone: Option<i64>) -> Self {
+        let presence = Presence {
+            mutator: mutator.parse().unwrap(),
+            since: now() - SignedDuration::from_hours(1),
+            gone: gone.map(|seconds| now() - SignedDuration::from_secs(seconds)),
+        };
+        self.snapshot.mutators.seen = [presence].into();
         self
     }
 

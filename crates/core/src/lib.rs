@@ -20,6 +20,7 @@ pub mod glob;
 pub mod hash;
 pub mod identity;
 pub mod json;
+pub mod mutator;
 pub mod naming;
 pub mod object;
 pub mod own;

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use jiff::SignedDuration;
 
-use crate::{environment::Environment, glob::Glob, hash::Pattern, role::Role};
+use crate::{environment::Environment, glob::Glob, hash::Pattern, mutator::Mutator, role::Role};
 
 /// The least number of live human admins while strict mode is on; one where a passcode is set.
 pub const LIVE_ADMINS: usize = 2;
@@ -40,6 +40,8 @@ pub struct Policy {
     pub max_human_admins: usize,
     /// Whether a passcode for emergencies is set up.
     pub has_passcode: bool,
+    /// What may change Countersign's own objects before they are stored.
+    pub accepted_mutators: Vec<Mutator>,
 }
 
 /// One entry of `environments[]`.
@@ -236,6 +238,7 @@ impl Default for Policy {
             group_roles: Vec::new(),
             max_human_admins: 3,
             has_passcode: false,
+            accepted_mutators: Vec::new(),
         }
     }
 }

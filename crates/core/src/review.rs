@@ -270,8 +270,9 @@ pub enum Outcome {
 
 /// Adds up the reviews of `ticket` that count: for this very binding, one for each person and decision.
 ///
-/// An approval counts while its reviewer is eligible. Whoever said no was eligible then, or the review would have
-/// been refused; it stays said, whatever becomes of the person. A denial outweighs every approval, whatever the order.
+/// An approval counts while its reviewer is eligible, unless a foreign mutator was there when it was made. Whoever said
+/// no was eligible then, or the review would have been refused; it stays said, whatever becomes of the person. A denial
+/// outweighs every approval, whatever the order.
 pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
     let hash = ticket.binding_hash();
     let mut counted: Vec<Arc<Review>> = Vec::new();
@@ -283,6 +284,7 @@ pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
         let still = || {
             let subject = authn::absent(&review.reviewer, snapshot);
             check_eligible(&subject, review.decision, ticket, snapshot).is_ok()
+                && !snapshot.may_be_rewritten(review.created)
         };
         if review.binding_hash == hash
             && !counted.iter().any(again)

@@ -10,6 +10,7 @@ use crate::{
     digest::{Digest, MacKey},
     environment::Environment,
     identity::Identity,
+    mutator::Mutators,
     policy::Policy,
     review::Review,
     role::Role,
@@ -29,6 +30,8 @@ pub struct Snapshot {
     /// Whether the documented annotation on the webhook configuration switches enforcement off: the recovery of a
     /// cluster that nobody can administer any more.
     pub switched_off: bool,
+    /// What else changes Countersign's own objects before they are stored.
+    pub mutators: Mutators,
     /// Grants by the identity they name.
     pub grants: HashMap<Identity, Vector<Grant>>,
     /// Teams by identity.
@@ -162,6 +165,7 @@ impl Snapshot {
             policy: PolicyState::Absent(Arc::default()),
             latched: false,
             switched_off: false,
+            mutators: Mutators::default(),
             grants: HashMap::new(),
             teams: HashMap::new(),
             memberships: HashMap::new(),

@@ -1,5 +1,7 @@
 //! Tickets and reviews: who may make them, and that they fit what they are about. They follow these rules alone.
 
+use jiff::Timestamp;
+
 use super::{End, subject::Actor};
 use crate::{
     decision::{Cause, Denial, Grant, Reason},
@@ -19,12 +21,21 @@ use crate::{
 pub(super) fn judge(
     request: &Request<'_>,
     actor: &Actor,
-    snapshot: &Snapshot,
-    policy: &Policy,
+    (snapshot, policy): (&Snapshot, &Policy),
+    now: Timestamp,
 ) -> Result<(), End> {
     match request.own {
-        Some(Own::Ticket(draft)) => check_ticket(draft, request, actor, (snapshot, policy))?,
-        Some(Own::Review(draft)) => check_review(draft, actor, snapshot)?,
+        Some(Own::Ticket(draft)) => {
+            snapshot.check_mutators(now)?;
+            check_ticket(draft, request, actor, (snapshot, policy))?;
+        }
+        Some(Own::Review(draft)) => {
+            // Whoever says no may do so in any case: at worst, somebody asks again.
+            if draft.decision == ReviewDecision::Approve {
+                snapshot.check_mutators(now)?;
+            }
+            check_review(draft, actor, snapshot)?;
+        }
         _ => return Ok(()),
     }
     Err(Grant::new(Reason::Workflow, None).into())
@@ -195,9 +206,9 @@ fn check_review(draft: &ReviewDraft, actor: &Actor, snapshot: &Snapshot) -> Resu
         return mismatch(message, "status.state");
     }
     let of_ticket = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
-    let again = of_ticket
-        .into_iter()
-        .any(|r| r.reviewer == draft.reviewer && r.decision == draft.decision);
+    let again = of_ticket.into_iter().any(|r| {
+        r.reviewer == draft.reviewer && r.decision == draft.decision && !snapshot.may_be_rewritten(r.created)
+    });
     if again {
         let message = format!("{} has reviewed ticket `{name}` so already", draft.reviewer);
         return mismatch(message, "status.reviews");

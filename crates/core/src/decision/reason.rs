@@ -118,6 +118,8 @@ reasons! {
     StrictMode,
     /// A permission object whose present content nobody judged is changed before an admin attested it.
     Unsealed,
+    /// Something else than the operator could change a ticket or a review before it is stored.
+    ForeignMutator,
 }
 
 impl Reason {
@@ -134,7 +136,8 @@ impl Reason {
             | Self::BindingMismatch
             | Self::IneligibleReviewer
             | Self::StrictMode
-            | Self::Unsealed => Severity::Integrity,
+            | Self::Unsealed
+            | Self::ForeignMutator => Severity::Integrity,
             Self::PolicyUnreadable
             | Self::PolicyMissing
             | Self::Stale
@@ -201,7 +204,8 @@ impl Reason {
             | Self::TooFewAdmins
             | Self::IneligibleReviewer
             | Self::StrictMode
-            | Self::Unsealed => true,
+            | Self::Unsealed
+            | Self::ForeignMutator => true,
         }
     }
 }

@@ -16,6 +16,7 @@ use countersign_core::{
     glob::Glob,
     hash::{self, EffectiveChange, HashContext},
     identity::Identity,
+    mutator::{Mutators, Presence},
     object::{Change, Object},
     own::{Own, Present, ReviewDraft, TicketDraft},
     parent::LiveParent,
@@ -52,6 +53,8 @@ fn ids(texts: &[&str]) -> Vec<Identity> {
     texts.iter().map(|text| id(text)).collect()
 }
 
+const MUTATOR: &str = "MutatingAdmissionPolicy/m";
+
 pub fn snapshot(case: &Case) -> Snapshot {
     let mut snapshot = Snapshot::new(Cluster {
         id: "cluster-1".into(),
@@ -64,9 +67,29 @@ pub fn snapshot(case: &Case) -> Snapshot {
     snapshot.latched = case.latched;
     snapshot.switched_off = case.switched_off;
     snapshot.policy = match case.policy {
-        PolicyIs::Loaded => PolicyState::Loaded(Arc::new(policy(&case.rules))),
+        PolicyIs::Loaded => PolicyState::Loaded(Arc::new(Policy {
+            accepted_mutators: case
+                .mutator
+                .filter(|mutator| mutator.accepted)
+                .map(|_| MUTATOR.parse().unwrap())
+                .into_iter()
+                .collect(),
+            ..policy(&case.rules)
+        })),
         PolicyIs::Absent => PolicyState::Absent(Arc::new(Policy::default())),
         PolicyIs::Unreadable => PolicyState::Unreadable("spec.defaults".into()),
+    };
+    snapshot.mutators = Mutators {
+        stale: case.mutators_stale,
+        seen: case
+            .mutator
+            .map(|mutator| Presence {
+                mutator: MUTATOR.parse().unwrap(),
+                since: in_seconds(-mutator.came),
+                gone: mutator.gone.map(|seconds| in_seconds(-seconds)),
+            })
+            .into_iter()
+            .collect(),
     };
     add_people(case, &mut snapshot);
     add_places(case, &mut snapshot);

@@ -9,8 +9,8 @@ use countersign_core::{
 };
 
 use crate::world::{
-    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, OperatorsOwn, Permit, PolicyIs, ReviewFlaw,
-    Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
+    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, OperatorsOwn, Permit, PolicyIs,
+    ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -1016,12 +1016,38 @@ fn is_approved(ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
     let mut approvers: Vec<&str> = Vec::new();
     for review in counting {
         let who = reviewer(review.reviewer, case, rules);
-        let may = may_review(&who, ReviewDecision::Approve, ticket, case, rules);
+        let may =
+            may_review(&who, ReviewDecision::Approve, ticket, case, rules) && !mutated_then(ticket, case);
         if !approvers.contains(&review.reviewer) && may {
             approvers.push(review.reviewer);
         }
     }
     approvers.len() >= reviews_asked(&Place::of(&case.deed), case, rules) as usize
+}
+
+/// The mutator that nobody accepted, in strict mode.
+fn foreign_mutator(case: &Case) -> Option<MutatorIs> {
+    let foreign = |mutator: &MutatorIs| !(mutator.accepted && case.policy == PolicyIs::Loaded);
+    case.mutator.filter(|mutator| case.latched && foreign(mutator))
+}
+
+/// Why nothing is requested or approved now.
+fn mutated_now(case: &Case) -> Option<Reason> {
+    if case.latched && case.mutators_stale {
+        return Some(Reason::Stale);
+    }
+    // It lingers for ten seconds.
+    let there = foreign_mutator(case).filter(|mutator| mutator.gone.is_none_or(|gone| gone <= 10));
+    there.map(|_| Reason::ForeignMutator)
+}
+
+/// Whether the reviews of a ticket, which are as old as it, may have been changed.
+fn mutated_then(ticket: &TicketIs, case: &Case) -> bool {
+    let age = 3600 * ticket.hours_old;
+    foreign_mutator(case).is_some_and(|mutator| {
+        // A second later the mutator may have been there all the same.
+        age <= mutator.came + 1 && mutator.gone.is_none_or(|gone| age >= gone - 10)
+    })
 }
 
 /// How many people must approve there: the most that zone, rules and defaults ask, and at least one.
@@ -1102,6 +1128,9 @@ pub fn subject_of(ticket: &TicketIs, case: &Case) -> String {
 
 fn ticket_made(flaw: TicketFlaw, case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
     use TicketFlaw as F;
+    if let Some(reason) = mutated_now(case) {
+        return Deny(reason);
+    }
     let too_many = flaw != F::WrongPlace && case.waiting >= rules.max_pending;
     match flaw {
         F::Unstamped => Deny(Reason::OperatorOnly),
@@ -1143,6 +1172,11 @@ fn review_made(
     rules: &Rules,
 ) -> Verdict {
     use ReviewDecision as D;
+    if decision == D::Approve
+        && let Some(reason) = mutated_now(case)
+    {
+        return Deny(reason);
+    }
     if matches!(flaw, ReviewFlaw::Unstamped | ReviewFlaw::ForeignReviewer) {
         return Deny(Reason::OperatorOnly);
     }
@@ -1161,7 +1195,8 @@ fn review_made(
     let again = ticket
         .reviews
         .iter()
-        .any(|review| review.reviewer == actor.identity && review.decision == decision);
+        .any(|review| review.reviewer == actor.identity && review.decision == decision)
+        && !mutated_then(ticket, case);
     if !open || again {
         return Deny(Reason::BindingMismatch);
     }

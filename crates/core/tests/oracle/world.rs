@@ -15,6 +15,9 @@ pub struct Case {
     pub latched: bool,
     /// By the annotation on the webhook configuration.
     pub switched_off: bool,
+    /// Whether the watch of mutators is not fresh.
+    pub mutators_stale: bool,
+    pub mutator: Option<MutatorIs>,
     pub rules: Rules,
     pub grants: Vec<GrantIs>,
     pub teams: Vec<TeamIs>,
@@ -30,6 +33,14 @@ pub struct Case {
     pub caller: CallerIs,
     pub asks: Asks,
     pub dry_run: bool,
+}
+
+/// Something else that could change tickets and reviews, in seconds before now.
+#[derive(Clone, Copy, Debug)]
+pub struct MutatorIs {
+    pub accepted: bool,
+    pub came: i64,
+    pub gone: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -923,12 +934,24 @@ fn fitted(delegation: DelegationIs, caller: &CallerIs, deed: &Deed, asks: &Asks)
     }
 }
 
+fn mutator() -> impl Strategy<Value = MutatorIs> {
+    let came = select(vec![5, 3598, 3599, 3600, 100_000]);
+    let gone = option::of(select(vec![0, 10, 11, 3609, 3610, 3611]));
+    (prop::bool::weighted(0.3), came, gone).prop_map(|(accepted, came, gone)| MutatorIs {
+        accepted,
+        came,
+        gone,
+    })
+}
+
 pub fn case() -> impl Strategy<Value = Case> {
     let policy = prop_oneof![20 => Just(PolicyIs::Loaded), 1 => Just(PolicyIs::Absent), 1 => Just(PolicyIs::Unreadable)];
     let switches = (
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.05),
         prop::bool::weighted(0.15),
+        prop::bool::weighted(0.03),
+        option::weighted(0.2, mutator()),
     );
     let people = (grants(), teams(), agents());
     let delegations = vec((delegation(), prop::bool::weighted(0.3)), 0..4);
@@ -943,6 +966,8 @@ pub fn case() -> impl Strategy<Value = Case> {
                 latched: switches.0,
                 switched_off: switches.1,
                 dry_run: switches.2,
+                mutators_stale: switches.3,
+                mutator: switches.4,
                 rules,
                 grants: people.0,
                 teams: people.1,

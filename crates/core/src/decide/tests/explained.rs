@@ -235,6 +235,12 @@ fn of_configuration() -> Vec<(Reason, &'static str, World, Ask)> {
         ),
         (Reason::Unsealed, "Thing/r status.seal", billing(), unsealed()),
         (
+            Reason::ForeignMutator,
+            "MutatingAdmissionPolicy/m spec.matchConstraints",
+            billing().mutated("MutatingAdmissionPolicy/m", None),
+            requests("carl", "billing", draft()),
+        ),
+        (
             Reason::TooFewAdmins,
             strict_mode,
             strict(),

@@ -299,3 +299,79 @@ fn one_person_says_a_thing_once_and_may_still_change_their_mind() {
     assert_eq!(says(Approve), Said::Deny(Reason::BindingMismatch));
     assert_eq!(says(Deny), Said::Allow(Reason::Workflow));
 }
+
+const MUTATORS: [&str; 2] = ["MutatingWebhookConfiguration/m", "MutatingAdmissionPolicy/m"];
+
+#[test]
+fn what_a_foreign_mutator_could_change_is_not_made() {
+    let (world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
+    let world = || World {
+        snapshot: world.snapshot.clone(),
+    };
+    let foreign = Said::Deny(Reason::ForeignMutator);
+    let allowed = Said::Allow(Reason::Workflow);
+    let accepting =
+        |mutator: &str| world().policy(|policy| policy.accepted_mutators = vec![mutator.parse().unwrap()]);
+    for mutator in MUTATORS {
+        for (told, world, expected) in [
+            ("there", world().mutated(mutator, None), foreign),
+            ("gone a moment ago", world().mutated(mutator, Some(10)), foreign),
+            ("gone", world().mutated(mutator, Some(11)), allowed),
+            ("accepted", accepting(mutator).mutated(mutator, None), allowed),
+            (
+                "of another kind than accepted",
+                accepting(MUTATORS[0]).mutated(MUTATORS[1], None),
+                foreign,
+            ),
+            (
+                "of another name than accepted",
+                accepting("MutatingAdmissionPolicy/n").mutated(mutator, None),
+                foreign,
+            ),
+            (
+                "while nothing is enforced",
+                world().mutated(mutator, None).observing(),
+                allowed,
+            ),
+        ] {
+            let approves = submits("olga", reviews("olga", &ticket, Approve));
+            assert_eq!(world.enforces(&approves), expected, "{mutator}, {told}");
+            let requests = requests("carl", "billing", draft());
+            assert_eq!(world.enforces(&requests), expected, "{mutator}, {told}");
+            for (who, decision) in [("olga", Deny), ("carl", Cancel)] {
+                let refuses = submits(who, reviews(who, &ticket, decision));
+                assert_eq!(world.enforces(&refuses), allowed, "{mutator}, {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_approved_while_mutators_are_not_known() {
+    let (mut world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
+    world.snapshot.mutators.stale = true;
+    let says = |decision| world.says(&submits("olga", reviews("olga", &ticket, decision)));
+    assert_eq!(says(Approve), Said::Deny(Reason::Stale));
+    assert_eq!(says(Deny), Said::Allow(Reason::Workflow));
+    let requested = world.says(&requests("carl", "billing", draft()));
+    assert_eq!(requested, Said::Deny(Reason::Stale));
+}
+
+#[test]
+fn an_approval_of_the_time_of_a_foreign_mutator_counts_no_more_and_is_made_again() {
+    let mutated = |gone| {
+        let (world, ticket) = billing().ticket(&carls_write(), approved(), &[]);
+        let world = world.review(&ticket, "user:olga", Approve);
+        (world.mutated(MUTATORS[0], gone), ticket)
+    };
+    // The review is of this moment.
+    let (world, _) = mutated(Some(11));
+    assert_eq!(world.says(&carls_write()), Said::Allow(Reason::Approved));
+    let (world, _) = mutated(Some(10));
+    assert_eq!(world.says(&carls_write()), Said::Deny(Reason::TicketSpent));
+    let (mut world, ticket) = mutated(Some(0));
+    let again = submits("olga", reviews("olga", &ticket, Approve));
+    assert_eq!(world.says(&again), Said::Deny(Reason::ForeignMutator));
+    world = world.policy(|policy| policy.accepted_mutators = vec![MUTATORS[0].parse().unwrap()]);
+    assert_eq!(world.says(&carls_write()), Said::Allow(Reason::Approved));
+}
