@@ -41,7 +41,7 @@ pub fn id(text: &str) -> Identity {
 }
 
 /// What becomes of a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
     /// It is allowed, for this reason.
     Allow(Reason),

@@ -2,9 +2,7 @@
 
 use std::{fmt::Display, sync::Arc};
 
-use countersign_core::{
-    digest::Digest, environment::Environment, mutator::Mutator, policy as core, role::Role,
-};
+use countersign_core::{digest::Digest, environment::Environment, policy as core, role::Role};
 use jiff::SignedDuration;
 
 use super::{
@@ -56,7 +54,9 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
             .collect(),
         max_human_admins: size(spec.max_human_admins),
         has_passcode: spec.passcode_secret_ref.is_some(),
-        accepted_mutators: indexed("spec.acceptedMutators", &spec.accepted_mutators, mutator)?,
+        accepted_mutators: each("spec.acceptedMutators", &spec.accepted_mutators, |text| {
+            Ok(text.parse()?)
+        })?,
     })
 }
 
@@ -188,10 +188,6 @@ fn hash_ignore(field: &str, entry: &HashIgnore) -> Result<core::HashIgnore, Inva
             Ok(text.parse()?)
         })?,
     })
-}
-
-fn mutator(field: &str, text: &String) -> Result<Mutator, Invalid> {
-    text.parse().map_err(|error| Problem::Mutator(error).at(field))
 }
 
 fn approvals(approvals: &Approvals) -> Result<core::Approvals, Invalid> {

@@ -32,8 +32,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     rules,
     world::{
-        Asks, Case, ClaimIs, Content, Deed, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, Shown,
-        StateIs, TicketFlaw, WhereIs, ZoneIs,
+        Asks, Case, ClaimIs, Content, Deed, MutatorsAre, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules,
+        Shown, StateIs, TicketFlaw, WhereIs, ZoneIs,
     },
 };
 
@@ -68,33 +68,35 @@ pub fn snapshot(case: &Case) -> Snapshot {
     snapshot.switched_off = case.switched_off;
     snapshot.policy = match case.policy {
         PolicyIs::Loaded => PolicyState::Loaded(Arc::new(Policy {
-            accepted_mutators: case
-                .mutator
-                .filter(|mutator| mutator.accepted)
-                .map(|_| MUTATOR.parse().unwrap())
-                .into_iter()
-                .collect(),
+            accepted_mutators: match case.mutators {
+                MutatorsAre::One(mutator) if mutator.accepted => vec![MUTATOR.parse().unwrap()],
+                _ => Vec::new(),
+            },
             ..policy(&case.rules)
         })),
         PolicyIs::Absent => PolicyState::Absent(Arc::new(Policy::default())),
         PolicyIs::Unreadable => PolicyState::Unreadable("spec.defaults".into()),
     };
-    snapshot.mutators = Mutators {
-        stale: case.mutators_stale,
-        seen: case
-            .mutator
-            .map(|mutator| Presence {
-                mutator: MUTATOR.parse().unwrap(),
-                since: in_seconds(-mutator.came),
-                gone: mutator.gone.map(|seconds| in_seconds(-seconds)),
-            })
-            .into_iter()
-            .collect(),
-    };
+    snapshot.mutators = mutators(case.mutators);
     add_people(case, &mut snapshot);
     add_places(case, &mut snapshot);
     add_tickets(case, &mut snapshot);
     snapshot
+}
+
+fn mutators(are: MutatorsAre) -> Mutators {
+    let seen = match are {
+        MutatorsAre::One(mutator) => vec![Presence {
+            mutator: MUTATOR.parse().unwrap(),
+            since: in_seconds(-mutator.came),
+            gone: mutator.gone.map(|seconds| in_seconds(-seconds)),
+        }],
+        MutatorsAre::None | MutatorsAre::Unknown => Vec::new(),
+    };
+    Mutators {
+        stale: matches!(are, MutatorsAre::Unknown),
+        seen: seen.into(),
+    }
 }
 
 fn policy(rules: &Rules) -> Policy {

@@ -9,8 +9,8 @@ use countersign_core::{
 };
 
 use crate::world::{
-    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, OperatorsOwn, Permit, PolicyIs,
-    ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
+    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, MutatorsAre, OperatorsOwn, Permit,
+    PolicyIs, ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -1027,13 +1027,18 @@ fn is_approved(ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
 
 /// The mutator that nobody accepted, in strict mode.
 fn foreign_mutator(case: &Case) -> Option<MutatorIs> {
-    let foreign = |mutator: &MutatorIs| !(mutator.accepted && case.policy == PolicyIs::Loaded);
-    case.mutator.filter(|mutator| case.latched && foreign(mutator))
+    match case.mutators {
+        MutatorsAre::One(mutator) if case.latched => {
+            let accepted = mutator.accepted && case.policy == PolicyIs::Loaded;
+            (!accepted).then_some(mutator)
+        }
+        _ => None,
+    }
 }
 
 /// Why nothing is requested or approved now.
 fn mutated_now(case: &Case) -> Option<Reason> {
-    if case.latched && case.mutators_stale {
+    if case.latched && matches!(case.mutators, MutatorsAre::Unknown) {
         return Some(Reason::Stale);
     }
     // It lingers for ten seconds.

@@ -15,9 +15,7 @@ pub struct Case {
     pub latched: bool,
     /// By the annotation on the webhook configuration.
     pub switched_off: bool,
-    /// Whether the watch of mutators is not fresh.
-    pub mutators_stale: bool,
-    pub mutator: Option<MutatorIs>,
+    pub mutators: MutatorsAre,
     pub rules: Rules,
     pub grants: Vec<GrantIs>,
     pub teams: Vec<TeamIs>,
@@ -33,6 +31,13 @@ pub struct Case {
     pub caller: CallerIs,
     pub asks: Asks,
     pub dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum MutatorsAre {
+    None,
+    Unknown,
+    One(MutatorIs),
 }
 
 /// Something else that could change tickets and reviews, in seconds before now.
@@ -934,14 +939,19 @@ fn fitted(delegation: DelegationIs, caller: &CallerIs, deed: &Deed, asks: &Asks)
     }
 }
 
-fn mutator() -> impl Strategy<Value = MutatorIs> {
+fn mutators() -> impl Strategy<Value = MutatorsAre> {
     let came = select(vec![5, 3598, 3599, 3600, 100_000]);
     let gone = option::of(select(vec![0, 10, 11, 3609, 3610, 3611]));
-    (prop::bool::weighted(0.3), came, gone).prop_map(|(accepted, came, gone)| MutatorIs {
+    let one = (prop::bool::weighted(0.3), came, gone).prop_map(|(accepted, came, gone)| MutatorIs {
         accepted,
         came,
         gone,
-    })
+    });
+    prop_oneof![
+        30 => Just(MutatorsAre::None),
+        1 => Just(MutatorsAre::Unknown),
+        8 => one.prop_map(MutatorsAre::One),
+    ]
 }
 
 pub fn case() -> impl Strategy<Value = Case> {
@@ -950,8 +960,7 @@ pub fn case() -> impl Strategy<Value = Case> {
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.05),
         prop::bool::weighted(0.15),
-        prop::bool::weighted(0.03),
-        option::weighted(0.2, mutator()),
+        mutators(),
     );
     let people = (grants(), teams(), agents());
     let delegations = vec((delegation(), prop::bool::weighted(0.3)), 0..4);
@@ -966,8 +975,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 latched: switches.0,
                 switched_off: switches.1,
                 dry_run: switches.2,
-                mutators_stale: switches.3,
-                mutator: switches.4,
+                mutators: switches.3,
                 rules,
                 grants: people.0,
                 teams: people.1,
