@@ -71,12 +71,12 @@ fn a_proxied_call_is_made_once() {
         "spec": { "ports": [{ "port": 80 }] },
     }));
     let call = format!(
-        "get --raw /api/v1/namespaces/{}/services/web:80/proxy/",
+        "get --raw /api/v1/namespaces/{}/services/web/proxy/",
         area.namespace
     );
     let called = || area.person("deployer").kubectl(&call);
     let ticket = area.approved(called);
-    called().refused("no endpoints available");
+    called().refused("not found");
     ticket.becomes("Consumed");
     area.ticket(called());
 }
