@@ -19,6 +19,7 @@ mod coverage;
 mod delegations;
 mod environments;
 mod exactness;
+mod foreign_mutators;
 mod forgery;
 mod harness;
 mod install;

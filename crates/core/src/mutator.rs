@@ -158,7 +158,7 @@ fn foreign(presence: &Presence) -> Denial {
     let message = if presence.gone.is_none() {
         format!(
             "{mutator} can change tickets and reviews before they are stored: leave the group countersign.dev out of \
-             its rules, or have an admin list it in acceptedMutators of the AccessPolicy"
+             its rules, or accept it in spec.acceptedMutators of the AccessPolicy before it comes"
         )
     } else {
         format!(
