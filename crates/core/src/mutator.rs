@@ -15,7 +15,7 @@ use crate::{
 
 /// How long a mutator may still act once it is gone: API servers learn of it one after the other, and look at policies
 /// once a second.
-pub const LINGERS: SignedDuration = SignedDuration::from_secs(10);
+const LINGERS: SignedDuration = SignedDuration::from_secs(10);
 
 /// API servers date objects to the second, each by its own clock.
 const SLACK: SignedDuration = SignedDuration::from_secs(1);
@@ -95,14 +95,14 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Whether it may act now.
+    /// Whether it may act now, or what is made now may be dated to when it did.
     fn is_at_work(&self, now: Timestamp) -> bool {
-        self.gone.is_none_or(|gone| now <= gone + LINGERS)
+        self.gone.is_none_or(|gone| now <= gone + LINGERS + SLACK)
     }
 
     /// Whether it may have changed an object of this date.
     fn was_at_work(&self, created: Timestamp) -> bool {
-        self.since - SLACK <= created && self.is_at_work(created)
+        self.since - SLACK <= created && self.gone.is_none_or(|gone| created <= gone + LINGERS)
     }
 }
 
@@ -163,7 +163,7 @@ fn foreign(presence: &Presence) -> Denial {
     } else {
         format!(
             "{mutator} could change tickets and reviews until a moment ago: try again in {} s",
-            LINGERS.as_secs()
+            (LINGERS + SLACK).as_secs()
         )
     };
     let cause = Cause::new(mutator.kind.as_str(), mutator.name.clone(), mutator.kind.rules());
@@ -211,7 +211,9 @@ mod tests {
             assert_eq!(presence(None).was_at_work(at(created)), there, "{created}");
             assert_eq!(presence(Some(200)).was_at_work(at(created)), gone, "{created}");
         }
-        // The operator's clock may be behind.
+        // The operator's clock may be behind, and what is made now is dated to the second.
         assert!(presence(None).is_at_work(at(0)));
+        assert!(presence(Some(200)).is_at_work(at(211)));
+        assert!(!presence(Some(200)).is_at_work(at(212)));
     }
 }

@@ -1043,8 +1043,8 @@ fn mutated_now(case: &Case) -> Option<Reason> {
     if case.latched && matches!(case.mutators, MutatorsAre::Unknown) {
         return Some(Reason::Stale);
     }
-    // It lingers for ten seconds.
-    let there = foreign_mutator(case).filter(|mutator| mutator.gone.is_none_or(|gone| gone <= 10));
+    // It lingers for ten seconds, and what is made in the next is dated to them.
+    let there = foreign_mutator(case).filter(|mutator| mutator.gone.is_none_or(|gone| gone <= 11));
     there.map(|_| Reason::ForeignMutator)
 }
 

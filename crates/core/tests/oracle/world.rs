@@ -941,7 +941,7 @@ fn fitted(delegation: DelegationIs, caller: &CallerIs, deed: &Deed, asks: &Asks)
 
 fn mutators() -> impl Strategy<Value = MutatorsAre> {
     let came = select(vec![5, 3598, 3599, 3600, 100_000]);
-    let gone = option::of(select(vec![0, 10, 11, 3609, 3610, 3611]));
+    let gone = option::of(select(vec![0, 10, 11, 12, 3609, 3610, 3611]));
     let one = (prop::bool::weighted(0.3), came, gone).prop_map(|(accepted, came, gone)| MutatorIs {
         accepted,
         came,

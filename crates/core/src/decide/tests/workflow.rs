@@ -315,8 +315,8 @@ fn what_a_foreign_mutator_could_change_is_not_made() {
     for mutator in MUTATORS {
         for (told, world, expected) in [
             ("there", world().mutated(mutator, None), foreign),
-            ("gone a moment ago", world().mutated(mutator, Some(10)), foreign),
-            ("gone", world().mutated(mutator, Some(11)), allowed),
+            ("gone a moment ago", world().mutated(mutator, Some(11)), foreign),
+            ("gone", world().mutated(mutator, Some(12)), allowed),
             ("accepted", accepting(mutator).mutated(mutator, None), allowed),
             (
                 "of another kind than accepted",
