@@ -91,7 +91,7 @@ pub async fn watch_mutators(client: Client, feeds: Arc<Feeds>, state: Arc<State>
         }
         // Which are foreign changes with the policy, too.
         let foreign: Vec<_> = state.snapshot().foreign_mutators().cloned().collect();
-        herald.tell(&foreign, &told).await;
+        herald.tell(&foreign, &told);
         told = foreign;
         // Waiting ends with a change, or after a while without one.
         let _ = timeout(LOOK_EVERY, found.changed.notified()).await;
@@ -175,21 +175,25 @@ impl Herald {
         }
     }
 
-    async fn tell(&self, foreign: &[Mutator], told: &[Mutator]) {
+    fn tell(&self, foreign: &[Mutator], told: &[Mutator]) {
         self.metrics
             .foreign
             .set(i64::try_from(foreign.len()).unwrap_or(i64::MAX));
         for mutator in foreign.iter().filter(|mutator| !told.contains(mutator)) {
             tracing::warn!(%mutator, "somebody else can change tickets and reviews before they are stored");
-            let event = event(mutator);
-            let written = timeout(PATIENCE, self.recorder.publish(&event, &policy())).await;
-            if !matches!(written, Ok(Ok(()))) {
-                tracing::warn!(%mutator, "an Event of a foreign mutator was not written");
-            }
+            // Nothing that is watched waits for an Event.
+            tokio::spawn(write_event(self.recorder.clone(), mutator.clone()));
         }
         for mutator in told.iter().filter(|mutator| !foreign.contains(mutator)) {
             tracing::info!(%mutator, "a foreign mutator is gone, or accepted");
         }
+    }
+}
+
+async fn write_event(recorder: Recorder, mutator: Mutator) {
+    let written = timeout(PATIENCE, recorder.publish(&event(&mutator), &policy())).await;
+    if !matches!(written, Ok(Ok(()))) {
+        tracing::warn!(%mutator, "an Event of a foreign mutator was not written");
     }
 }
 
