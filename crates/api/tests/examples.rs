@@ -87,6 +87,10 @@ fn every_invalid_example_says_what_becomes_of_it() {
 /// What would be dangerous if it slipped past the schema, and why the parsers refuse it.
 const DANGEROUS: &[(&str, &str)] = &[
     (
+        "accesspolicy-accepting-what-is-no-mutator",
+        "spec.acceptedMutators[0]: `ValidatingWebhookConfiguration/engine` is no mutator",
+    ),
+    (
         "accesspolicy-bad-duration",
         "spec.approvals.pendingTTL: `1d` is not a duration",
     ),
