@@ -80,6 +80,16 @@ impl Default for Defaults {
     }
 }
 
+/// Who says in RBAC what people and agents read.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadAccess {
+    /// Whoever administers RBAC.
+    #[default]
+    Unmanaged,
+    /// Countersign, beside them.
+    RBAC,
+}
+
 /// The least role that may write outside every zone.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(default)]
