@@ -60,38 +60,45 @@ pub async fn take_all<K: Binding>(
     reached: Option<&BTreeMap<Key, K>>,
     (client, metrics): (&Client, &ReadAccessMetrics),
 ) -> Failures {
-    let taken = stream::iter(steps)
-        .map(|step| async move {
-            let taken = take(&step, client).await;
-            (step, taken)
-        })
-        .buffer_unordered(CONCURRENCY);
-    let failures = taken.filter_map(|(step, taken)| async move {
+    let taken = stream::iter(steps).map(|step| async move {
+        let taken = take(&step, client).await;
+        (step, taken)
+    });
+    // In order, so that what is told of a failure is the same each time.
+    let mut taken = taken.buffered(CONCURRENCY);
+    let mut failures = Failures::new();
+    while let Some((step, taken)) = taken.next().await {
         let (namespace, name) = step.subject().key();
+        let verb = step.verb();
         match taken {
-            Ok(Taken::Nothing) => None,
+            Ok(Taken::Nothing) => {}
             Ok(Taken::Written) if reached.is_none_or(|reached| step.is_upkeep(reached)) => {
-                tracing::info!(namespace, name, step = step.verb(), "a binding for reading was written");
-                None
+                tracing::info!(namespace, name, verb, "a binding for reading was written");
             }
             Ok(Taken::Written) => {
                 tracing::warn!(
                     namespace,
                     name,
-                    step = step.verb(),
-                    "somebody else changed a binding for reading: it was put back"
+                    verb,
+                    "somebody changed a binding for reading: it was put back"
                 );
                 metrics.restored.inc();
-                None
             }
             Err(error) => {
-                tracing::warn!(namespace, name, step = step.verb(), %error, "a binding for reading was not written");
                 metrics.refused.inc();
-                Some((name, message(&error)))
+                failures.entry(name).or_insert_with(|| message(&error));
             }
         }
-    });
-    failures.collect().await
+    }
+    if let Some((name, error)) = failures.iter().min() {
+        tracing::warn!(
+            name,
+            error,
+            failed = failures.len(),
+            "bindings for reading were not written"
+        );
+    }
+    failures
 }
 
 impl<K: Binding> Step<K> {
