@@ -24,7 +24,11 @@ use kube::{
         watcher,
     },
 };
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    task::block_in_place,
+    time::{Instant, sleep, timeout},
+};
 
 pub use self::{
     apply::ReadAccessMetrics,
@@ -45,7 +49,7 @@ const WATCH_SECONDS: u32 = 25;
 /// How long to wait for a change, before all is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
-/// How long to wait after the API server refused something.
+/// How long to wait after the API server refused something, and while nothing can be told.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Keeps the bindings.
@@ -75,30 +79,38 @@ impl ReadAccess {
         }
         let (mut wanted, mut reached) = (None, None);
         loop {
-            let present = || (everywhere.state(), inside.state());
-            let patience = self.look(&mut wanted, &mut reached, present).await;
+            let began = Instant::now();
+            // With 100 000 zones this takes half a second: nobody may wait for it, and it must not run all the time.
+            let renewed = block_in_place(|| self.sources.renew(wanted.as_ref()));
+            let rest = began.elapsed() * 4;
+            let known = match renewed {
+                Renewed::Unknown => None,
+                Renewed::Same => wanted.as_ref(),
+                Renewed::Other(next) => Some(&*wanted.insert(next)),
+            };
+            let present = (everywhere.state(), inside.state());
+            let patience = match known {
+                Some(wanted) => self.approach(wanted, &mut reached, present).await,
+                None => PAUSE,
+            };
+            sleep(rest).await;
             drop(timeout(patience, wakes.next()).await);
         }
     }
 
-    /// Looks once whether all is as it should be, and makes it so; how long to wait until the next time.
-    async fn look(
+    /// Writes what is not as it should be; how long to wait until the next time.
+    async fn approach(
         &self,
-        wanted: &mut Option<Wanted>,
+        wanted: &Wanted,
         reached: &mut Option<Arc<Bindings>>,
-        present: impl FnOnce() -> Present,
+        (everywhere, inside): Present,
     ) -> Duration {
-        match self.sources.renew(wanted.as_ref()) {
-            Renewed::Unknown => return LOOK_AGAIN,
-            Renewed::Same => {}
-            Renewed::Other(next) => *wanted = Some(next),
-        }
-        let Some(wanted) = wanted else {
-            return LOOK_AGAIN;
-        };
-        let failures = self
-            .approach(&wanted.bindings, reached.as_deref(), present())
-            .await;
+        let by = (&self.client, &self.metrics);
+        let was = reached.as_deref();
+        let steps = plan(&wanted.bindings.everywhere, &everywhere);
+        let mut failures = take_all(steps, was.map(|was| &was.everywhere), by).await;
+        let steps = plan(&wanted.bindings.inside, &inside);
+        failures.extend(take_all(steps, was.map(|was| &was.inside), by).await);
         self.outcomes.publish(told(&wanted.told, &failures));
         if failures.is_empty() {
             *reached = Some(wanted.bindings.clone());
@@ -106,20 +118,6 @@ impl ReadAccess {
         } else {
             PAUSE
         }
-    }
-
-    async fn approach(
-        &self,
-        wanted: &Bindings,
-        reached: Option<&Bindings>,
-        (everywhere, inside): Present,
-    ) -> Failures {
-        let by = (&self.client, &self.metrics);
-        let steps = plan(&wanted.everywhere, &everywhere);
-        let mut failures = take_all(steps, reached.map(|reached| &reached.everywhere), by).await;
-        let steps = plan(&wanted.inside, &inside);
-        failures.extend(take_all(steps, reached.map(|reached| &reached.inside), by).await);
-        failures
     }
 }
 

@@ -117,19 +117,22 @@ impl Labels for ClusterRoleBinding {
     }
 }
 
+/// What somebody does to a binding.
+type Change = fn(&mut ClusterRoleBinding);
+
 #[test]
 fn whatever_else_differs_is_put_back() {
-    let changes: [(&str, fn(&mut ClusterRoleBinding)); 7] = [
+    let changes: [(&str, Change); 7] = [
         ("a subject more", |one| {
             let more = one.subjects().first().cloned().unwrap();
             one.subjects.get_or_insert_default().push(more);
         }),
         ("no subject", |one| one.subjects = None),
         ("another subject", |one| {
-            one.subjects.as_mut().unwrap()[0].name = "eve".to_owned()
+            one.subjects.as_mut().unwrap()[0].name = "eve".to_owned();
         }),
         ("another label", |one| {
-            drop(one.labels().insert(LABEL.to_owned(), "agents".to_owned()))
+            drop(one.labels().insert(LABEL.to_owned(), "agents".to_owned()));
         }),
         ("an owner more", |one| {
             one.metadata
@@ -140,7 +143,7 @@ fn whatever_else_differs_is_put_back() {
         }),
         ("no owner", |one| one.metadata.owner_references = None),
         ("a finalizer", |one| {
-            one.metadata.finalizers = Some(vec!["x/y".to_owned()])
+            one.metadata.finalizers = Some(vec!["x/y".to_owned()]);
         }),
     ];
     for (what, change) in changes {

@@ -190,6 +190,16 @@ fn what_somebody_changes_is_put_back_and_switched_off_all_is_gone() {
 
     changes_are_undone(&cluster);
 
+    // The API server's own garbage collector removes what belongs to a grant that is gone.
+    cluster.operator().kill();
+    cluster.admin().kubectl("delete rolegrant counters").done();
+    let binding = "get rolebinding countersign:read:rolegrants:counters -n shop-one";
+    until("the binding to go with its grant", || {
+        (!cluster.admin().kubectl(binding).succeeded()).then_some(())
+    });
+    assert!(!may(&cluster, "carla", "list pods -n shop-one"));
+    cluster.operator().restart();
+
     switch(cluster.person("ada"), "Unmanaged").done();
     until("all bindings to be gone", || {
         ours(&cluster).is_empty().then_some(())

@@ -5,7 +5,7 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use super::*;
 use crate::{
     decision::Reason,
-    fixtures::{Ask, Said, World, ask, deletes, id, updates, world, zone},
+    fixtures::{Ask, Said, World, ask, creates, deletes, id, pending, updates, world, zone},
     glob::Glob,
     policy::UsernameRule,
     request::Operation,
@@ -29,7 +29,7 @@ fn told(readings: &BTreeMap<Source, Reading>) -> Vec<String> {
     for (source, reading) in readings {
         match reading {
             Reading::Everywhere(who) => {
-                lines.push(format!("{}: everywhere: {}", source.binding(), readers(who)))
+                lines.push(format!("{}: everywhere: {}", source.binding(), readers(who)));
             }
             Reading::In(namespaces) => lines.extend(
                 namespaces
@@ -105,7 +105,7 @@ fn what_is_not_in_force_gives_nothing() {
         .contributor("olga")
         .agent("bot", Role::Agent, "olga", "ci:bot")
         .agent_but("idle", Role::Agent, "olga", "ci:idle", |agent| {
-            agent.suspended = true
+            agent.suspended = true;
         })
         .zone(with(
             zone("lab", "user:olga", &["lab/**"]),
@@ -226,6 +226,34 @@ fn a_subject_is_what_the_api_server_calls_them() {
             "countersign:read:rolegrants:stranger: everywhere: ",
         ]
     );
+}
+
+#[test]
+fn only_what_permits_is_a_reason_to_look_again() {
+    let world = world()
+        .contributor("olga")
+        .zone(zone("lab", "user:olga", &["lab/**"]));
+    let before = world.snapshot.clone();
+    let ticket = creates("olga", "billing/configmaps/x");
+    let (world, _) = world
+        .policy(|policy| policy.unzoned.prod = Role::Contributor)
+        .ticket(&ticket, pending(), &[]);
+    let mut same = world.snapshot.clone();
+    same.policy = before.policy.clone();
+    assert!(same.permits_alike(&before));
+    assert!(!world.snapshot.permits_alike(&before), "another policy");
+    let again = || World {
+        snapshot: before.clone(),
+    };
+    for (what, other) in [
+        ("a grant", again().admin("ada")),
+        ("a team", again().team("shop", &[], &["g"])),
+        ("an agent", again().agent("bot", Role::Agent, "olga", "ci:bot")),
+        ("a zone", again().zone(zone("shop", "user:olga", &["billing/**"]))),
+        ("a namespace", again().namespace("shop", &[])),
+    ] {
+        assert!(!other.snapshot.permits_alike(&before), "{what}");
+    }
 }
 
 fn binding(role: &str, label: &str) -> String {
