@@ -158,7 +158,7 @@ pub struct AccessPolicySpec {
     /// A glob that leaves the beginning of the namespace open (`*`, `**`) gives no reading. Each binding goes with
     /// its RoleGrant or Agent, and all of them when this is `Unmanaged` again. The operator may bind only where
     /// its chart is installed with `readAccess: true`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "ReadAccess::is_unmanaged")]
     pub read_access: ReadAccess,
 
     /// How many human admins are sensible, 1 to 100: more lead to the warning `TooManyAdmins` on the policy,

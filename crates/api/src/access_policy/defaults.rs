@@ -90,6 +90,14 @@ pub enum ReadAccess {
     RBAC,
 }
 
+impl ReadAccess {
+    /// Whether nothing is said: then the policy's digest is the one that it had before there was this field.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    pub(super) const fn is_unmanaged(&self) -> bool {
+        matches!(self, Self::Unmanaged)
+    }
+}
+
 /// The least role that may write outside every zone.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(default)]
