@@ -10,6 +10,7 @@ pub mod installation;
 pub mod keys;
 pub mod metrics;
 pub mod mutators;
+pub mod read_access;
 pub mod readiness;
 pub mod run;
 pub mod server;

@@ -26,6 +26,7 @@ mod install;
 mod outages;
 mod previews;
 mod races;
+mod reading;
 mod reviews;
 mod seals;
 mod stolen_identities;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     approvals::{Approvals, BreakGlassPolicy, BreakGlassScope, StepUp},
-    defaults::{Defaults, HashIgnore, ResourceType, ReviewRule, Unzoned, UsernameRule},
+    defaults::{Defaults, HashIgnore, ReadAccess, ResourceType, ReviewRule, Unzoned, UsernameRule},
     directory::{
         Directory, GroupRole, KeyRef, MtlsDirectory, OidcDirectory, Provider, SamlDirectory, StaticDirectory,
         UsernameFrom,
@@ -159,6 +159,16 @@ pub struct AccessPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32), inner(length(max = 300), regex(pattern = schema::MUTATOR)))]
     pub accepted_mutators: Vec<String>,
+
+    /// Whether Countersign makes RBAC bindings for reading. `Unmanaged` (the default): none; what people and agents
+    /// read is a matter of your RBAC alone. `RBAC`: each RoleGrant and Agent that is Ready is bound to the
+    /// ClusterRole `view`, which shows no Secrets: the roles `reader` and `admin` in the whole cluster; the roles
+    /// `contributor` and `agent` in the namespaces of their zones and, outside prod, of `defaults.publicObjects`.
+    /// A glob that leaves the beginning of the namespace open (`*`, `**`) gives no reading. Each binding goes with
+    /// its RoleGrant or Agent, and all of them when this is `Unmanaged` again. The operator may bind only where
+    /// its chart is installed with `readAccess: true`.
+    #[serde(default, skip_serializing_if = "ReadAccess::is_unmanaged")]
+    pub read_access: ReadAccess,
 
     /// How many human admins are sensible, 1 to 100: more lead to the warning `TooManyAdmins` on the policy,
     /// nothing else. Default: 3.

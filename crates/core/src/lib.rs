@@ -28,6 +28,7 @@ pub mod parent;
 pub mod place;
 pub mod plain;
 pub mod policy;
+pub mod read_access;
 pub mod relax;
 pub mod request;
 pub mod review;

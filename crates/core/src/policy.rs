@@ -38,6 +38,8 @@ pub struct Policy {
     pub group_roles: Vec<(Arc<str>, Role)>,
     /// How many human admins are sensible, before a warning.
     pub max_human_admins: usize,
+    /// Whether roles and zones give reading by RBAC.
+    pub read_access: ReadAccess,
     /// Whether a passcode for emergencies is set up.
     pub has_passcode: bool,
     /// What may change Countersign's own objects before they are stored.
@@ -69,6 +71,16 @@ pub enum Enforcement {
     Enforce,
     /// It is allowed with a warning and a record.
     Warn,
+}
+
+/// Who says in RBAC what people and agents read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadAccess {
+    /// Whoever administers RBAC.
+    #[default]
+    Unmanaged,
+    /// Countersign, beside them.
+    Rbac,
 }
 
 /// One entry of `usernames[]`.
@@ -237,6 +249,7 @@ impl Default for Policy {
             strict_mode_locked: false,
             group_roles: Vec::new(),
             max_human_admins: 3,
+            read_access: ReadAccess::Unmanaged,
             has_passcode: false,
             accepted_mutators: Vec::new(),
         }

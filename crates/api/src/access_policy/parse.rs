@@ -6,8 +6,8 @@ use countersign_core::{digest::Digest, environment::Environment, policy as core,
 use jiff::SignedDuration;
 
 use super::{
-    AccessPolicy, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy, HashIgnore, ReviewRule,
-    StepUp, UsernameRule,
+    AccessPolicy, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy, HashIgnore, ReadAccess,
+    ReviewRule, StepUp, UsernameRule,
 };
 use crate::{
     POLICY_NAME,
@@ -53,6 +53,10 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
             .map(|g| (g.group.as_str().into(), g.role))
             .collect(),
         max_human_admins: size(spec.max_human_admins),
+        read_access: match spec.read_access {
+            ReadAccess::Unmanaged => core::ReadAccess::Unmanaged,
+            ReadAccess::RBAC => core::ReadAccess::Rbac,
+        },
         has_passcode: spec.passcode_secret_ref.is_some(),
         accepted_mutators: each("spec.acceptedMutators", &spec.accepted_mutators, |text| {
             Ok(text.parse()?)
