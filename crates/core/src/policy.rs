@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use jiff::SignedDuration;
 
-use crate::{environment::Environment, glob::Glob, hash::Pattern, role::Role};
+use crate::{digest::Digest, environment::Environment, glob::Glob, hash::Pattern, role::Role};
 
 /// The least number of live human admins while strict mode is on; one where a passcode is set.
 pub const LIVE_ADMINS: usize = 2;
@@ -32,6 +32,13 @@ pub struct Policy {
     pub approvals: Approvals,
     /// Whether a violation is blocked.
     pub strict_mode: bool,
+    /// What the permission objects must say for strict mode to be turned on, see
+    /// [`Permissions`](crate::permissions::Permissions); nothing is asked of them when absent.
+    pub strict_mode_digest: Option<Digest>,
+    /// Whether strict mode was in force under this policy before: then it is bound to nothing any more.
+    pub was_strict: bool,
+    /// Digest of the spec without the switch of strict mode: what the policy says to whoever turns it on.
+    pub unswitched: Digest,
     /// Whether turning strict mode off needs a passcode.
     pub strict_mode_locked: bool,
     /// Roles that directory groups give.
@@ -232,6 +239,9 @@ impl Default for Policy {
             hash_ignore: Vec::new(),
             approvals: Approvals::default(),
             strict_mode: false,
+            strict_mode_digest: None,
+            was_strict: false,
+            unswitched: Digest::of(&[]),
             strict_mode_locked: false,
             group_roles: Vec::new(),
             max_human_admins: 3,

@@ -6,14 +6,15 @@ use countersign_core::{digest::Digest, environment::Environment, policy as core,
 use jiff::SignedDuration;
 
 use super::{
-    AccessPolicy, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy, HashIgnore, ReviewRule,
-    StepUp, UsernameRule,
+    AccessPolicy, AccessPolicySpec, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy,
+    HashIgnore, ReviewRule, StepUp, UsernameRule,
 };
 use crate::{
     POLICY_NAME,
     approval_review::ProofType,
     duration,
     invalid::{Invalid, Problem, each, functions, object_globs, path_globs},
+    seal,
 };
 
 /// The policy, compiled.
@@ -45,6 +46,12 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
         hash_ignore: indexed("spec.hashIgnore", &spec.hash_ignore, hash_ignore)?,
         approvals: approvals(&spec.approvals)?,
         strict_mode: spec.strict_mode,
+        strict_mode_digest: strict_mode_digest(spec)?,
+        was_strict: object
+            .status
+            .as_ref()
+            .is_some_and(|status| status.strict_since.is_some()),
+        unswitched: unswitched(spec).ok_or_else(|| Problem::Missing.at("spec"))?,
         strict_mode_locked: spec.strict_mode_locked,
         group_roles: spec
             .directory
@@ -64,6 +71,20 @@ fn digest(object: &AccessPolicy) -> Result<Arc<str>, Invalid> {
     Ok(Digest::of(&[b"countersign.dev/policy/v1\n", &text])
         .to_string()
         .into())
+}
+
+fn strict_mode_digest(spec: &AccessPolicySpec) -> Result<Option<Digest>, Invalid> {
+    let shown = spec.strict_mode_digest.as_deref().map(str::parse).transpose();
+    shown.map_err(|error| Problem::from(error).at("spec.strictModeDigest"))
+}
+
+/// The digest of the spec as it is before strict mode is turned on, and after; `None` when it has none.
+pub(crate) fn unswitched(spec: &AccessPolicySpec) -> Option<Digest> {
+    seal::digest(&AccessPolicySpec {
+        strict_mode: false,
+        strict_mode_digest: None,
+        ..spec.clone()
+    })
 }
 
 fn environment(field: &str, rule: &EnvironmentRule) -> Result<core::EnvironmentRule, Invalid> {
