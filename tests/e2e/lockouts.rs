@@ -201,7 +201,6 @@ fn uninstalled_it_leaves_nothing_behind_and_stops_nobody() {
     for what in [
         "validatingwebhookconfiguration,mutatingwebhookconfiguration countersign",
         &format!("-f {root}/crds/"),
-        "namespace countersign-system",
         &roles,
     ] {
         cluster.admin().kubectl(&format!("delete {what}")).done();

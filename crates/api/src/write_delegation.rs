@@ -76,7 +76,10 @@ macro_rules! is_part {
         "self.evaluation != 'Startup' || !has(self.namespaces) || !has(self.namespaces.names) \
          || size(self.namespaces.names) <= 32"
     ).message("a delegation with evaluation Startup names at most 32 namespaces: make another one, or select all"),
-    validation = Rule::new(unseen::rule()).message(Message::Expression(unseen::message())),
+    validation = Rule::new(unseen::rule()).message(
+        "spec.resources: what may yield credentials is never written unseen (pods, workloads, accounts and tokens, Secrets, \
+         certificates, namespaces, what permits, defines or admits): use evaluation Webhook"
+    ),
     validation = Rule::new(
         "!self.resources.exists(one, (!has(one.group) || one.group == '') && one.resource == 'bindings')"
     ).message("spec.resources: `bindings` is never covered: name the resource pods with the subresource binding"),

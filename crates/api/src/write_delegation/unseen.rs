@@ -10,15 +10,6 @@ pub(super) fn rule() -> String {
     )
 }
 
-/// Names the first that may.
-pub(super) fn message() -> String {
-    format!(
-        "'spec.resources: `' + self.resources.filter(one, {})[0].resource + '` may yield credentials, and is never \
-         written unseen: use evaluation Webhook'",
-        yields()
-    )
-}
-
 /// Whether `one` of the resources may yield a credential. Each of its fields has a default.
 fn yields() -> String {
     let groups = TABLE.iter().filter(|row| row.resource.is_none());
