@@ -82,29 +82,33 @@ async fn turn_on(shown: &Shown, session: &Session) -> anyhow::Result<()> {
         field_manager: Some(FIELD_MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    let patched = policies
-        .patch(POLICY_NAME, &parameters, &Patch::Merge(&patch))
-        .await;
-    let asked = match patched {
-        Ok(asked) => asked,
-        Err(error) => {
-            tell_changes(shown, session).await;
-            return Err(error.into());
-        }
+    let patch = Patch::Merge(&patch);
+    let begun = match policies.patch(POLICY_NAME, &parameters, &patch).await {
+        Ok(asked) => begins(&asked, policies).await,
+        Err(error) => Err(error.into()),
     };
-    let settled = |policy: Option<&AccessPolicy>| {
-        policy.is_none_or(|policy| {
-            policy.metadata.generation != asked.metadata.generation || is_settled(policy)
-        })
-    };
+    if begun.is_err() {
+        tell_changes(shown, session).await;
+    }
+    begun
+}
+
+/// Waits until strict mode is in force by this policy, or is not going to be.
+async fn begins(asked: &AccessPolicy, policies: Api<AccessPolicy>) -> anyhow::Result<()> {
+    let is_other = |policy: &AccessPolicy| policy.metadata.generation != asked.metadata.generation;
+    let settled =
+        |policy: Option<&AccessPolicy>| policy.is_none_or(|policy| is_other(policy) || is_settled(policy));
     let end = tokio::time::timeout(PATIENCE, await_condition(policies, POLICY_NAME, settled)).await;
-    let end = end.ok().transpose()?.flatten();
-    let Some(end) = end.filter(|end| condition(end, "Enforcing") != Some("Strict")) else {
-        return Ok(());
+    let Ok(end) = end else {
+        bail!("strict mode was asked for and has not begun yet: what does kubectl describe accesspolicy say?")
     };
-    tell_changes(shown, session).await;
-    let why = condition(&end, "Degraded").unwrap_or("somebody changed the policy");
-    bail!("strict mode was asked for and does not begin: {why}")
+    let Some(end) = end?.filter(|end| !is_other(end)) else {
+        bail!("strict mode was asked for, and somebody changed the policy since")
+    };
+    match condition(&end, "Degraded") {
+        Some(why) => bail!("strict mode was asked for and does not begin: {why}"),
+        None => Ok(()),
+    }
 }
 
 /// Whether it is decided what became of the switch.

@@ -32,11 +32,8 @@ pub struct Policy {
     pub approvals: Approvals,
     /// Whether a violation is blocked.
     pub strict_mode: bool,
-    /// What the permission objects must say for strict mode to be turned on, see
-    /// [`Permissions`](crate::permissions::Permissions); nothing is asked of them when absent.
-    pub strict_mode_digest: Option<Digest>,
-    /// Whether strict mode was in force under this policy before: then it is bound to nothing any more.
-    pub was_strict: bool,
+    /// What strict mode was turned on for; nothing in particular when absent.
+    pub shown: Option<Shown>,
     /// Digest of the spec without the switch of strict mode: what the policy says to whoever turns it on.
     pub unswitched: Digest,
     /// Whether turning strict mode off needs a passcode.
@@ -47,6 +44,15 @@ pub struct Policy {
     pub max_human_admins: usize,
     /// Whether a passcode for emergencies is set up.
     pub has_passcode: bool,
+}
+
+/// The permission objects as somebody was shown them who turned strict mode on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Their digest, see [`Permissions`](crate::permissions::Permissions).
+    pub digest: Digest,
+    /// Whether strict mode was in force under this policy before: then it is bound to nothing any more.
+    pub has_begun: bool,
 }
 
 /// One entry of `environments[]`.
@@ -239,8 +245,7 @@ impl Default for Policy {
             hash_ignore: Vec::new(),
             approvals: Approvals::default(),
             strict_mode: false,
-            strict_mode_digest: None,
-            was_strict: false,
+            shown: None,
             unswitched: Digest::of(&[]),
             strict_mode_locked: false,
             group_roles: Vec::new(),

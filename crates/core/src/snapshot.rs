@@ -11,7 +11,7 @@ use crate::{
     environment::Environment,
     identity::Identity,
     permissions::Permissions,
-    policy::Policy,
+    policy::{Policy, Shown},
     review::Review,
     role::Role,
     ticket::Ticket,
@@ -237,8 +237,8 @@ impl Snapshot {
 
     /// Whether the permission objects are those that a person was shown who turned strict mode on; also when nobody was.
     pub fn is_as_shown(&self, policy: &Policy) -> bool {
-        let shown = policy.strict_mode_digest.filter(|_| !policy.was_strict);
-        shown.is_none_or(|shown| shown == self.permissions.digest())
+        let is_there = |shown: Shown| shown.has_begun || shown.digest == self.permissions.digest();
+        policy.shown.is_none_or(is_there)
     }
 
     /// The live admins: known, human, of role admin, and seen by the webhook.

@@ -46,11 +46,7 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
         hash_ignore: indexed("spec.hashIgnore", &spec.hash_ignore, hash_ignore)?,
         approvals: approvals(&spec.approvals)?,
         strict_mode: spec.strict_mode,
-        strict_mode_digest: strict_mode_digest(spec)?,
-        was_strict: object
-            .status
-            .as_ref()
-            .is_some_and(|status| status.strict_since.is_some()),
+        shown: shown(object)?,
         unswitched: unswitched(spec).ok_or_else(|| Problem::Missing.at("spec"))?,
         strict_mode_locked: spec.strict_mode_locked,
         group_roles: spec
@@ -73,9 +69,18 @@ fn digest(object: &AccessPolicy) -> Result<Arc<str>, Invalid> {
         .into())
 }
 
-fn strict_mode_digest(spec: &AccessPolicySpec) -> Result<Option<Digest>, Invalid> {
-    let shown = spec.strict_mode_digest.as_deref().map(str::parse).transpose();
-    shown.map_err(|error| Problem::from(error).at("spec.strictModeDigest"))
+fn shown(object: &AccessPolicy) -> Result<Option<core::Shown>, Invalid> {
+    let Some(text) = &object.spec.strict_mode_digest else {
+        return Ok(None);
+    };
+    let digest = text
+        .parse()
+        .map_err(|error| Problem::Digest(error).at("spec.strictModeDigest"))?;
+    let status = object.status.as_ref();
+    Ok(Some(core::Shown {
+        digest,
+        has_begun: status.is_some_and(|status| status.strict_since.is_some()),
+    }))
 }
 
 /// The digest of the spec as it is before strict mode is turned on, and after; `None` when it has none.

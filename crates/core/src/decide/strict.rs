@@ -4,7 +4,7 @@ use super::subject::Actor;
 use crate::{
     decision::{Cause, Denial, Reason},
     identity::Identity,
-    policy::{LIVE_ADMINS, Policy},
+    policy::{LIVE_ADMINS, Policy, Shown},
     role::Role,
     snapshot::{Grant, Snapshot, is_live_admin},
 };
@@ -51,7 +51,7 @@ pub(super) fn check_policy(next: &Policy, snapshot: &Snapshot) -> Result<(), Den
 /// Whoever turns strict mode on by a digest turns it on for what they looked at.
 fn check_shown(next: &Policy, snapshot: &Snapshot) -> Result<(), Denial> {
     let turns_on = next.strict_mode && !snapshot.is_strict();
-    let Some(shown) = next.strict_mode_digest.filter(|_| turns_on) else {
+    let Some(Shown { digest: shown, .. }) = next.shown.filter(|_| turns_on) else {
         return Ok(());
     };
     let mut permissions = snapshot.permissions.clone();

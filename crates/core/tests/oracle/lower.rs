@@ -20,7 +20,7 @@ use countersign_core::{
     own::{Own, Present, ReviewDraft, TicketDraft},
     parent::LiveParent,
     permissions::Permissions,
-    policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
+    policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, Shown, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
     review::Review,
     snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
@@ -76,14 +76,17 @@ pub fn snapshot(case: &Case) -> Snapshot {
 }
 
 /// The digest of what there is, or another.
-fn shown(as_it_is: bool) -> Digest {
+fn shown(as_it_is: bool) -> Shown {
     let mut permissions = Permissions::default();
     let unswitched = Policy::default().unswitched;
     permissions.note("AccessPolicy".into(), "default".into(), Some(unswitched));
-    if as_it_is {
-        permissions.digest()
-    } else {
-        Digest::of(&[b"other"])
+    Shown {
+        digest: if as_it_is {
+            permissions.digest()
+        } else {
+            Digest::of(&[b"other"])
+        },
+        has_begun: false,
     }
 }
 
@@ -531,7 +534,7 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
         } => Own::AccessPolicy(Box::new(Policy {
             strict_mode: *strict,
             has_passcode: *passcode,
-            strict_mode_digest: as_shown.map(shown),
+            shown: as_shown.map(shown),
             ..policy(&case.rules)
         })),
         Permit::RemoveGrant(_) | Permit::RemovePolicy | Permit::RemoveZone => Own::Removed,

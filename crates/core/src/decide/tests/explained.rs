@@ -11,7 +11,7 @@ use crate::{
     digest::Digest,
     fixtures::{Ask, World, approved, creates, deletes, id, pending, updates, world, zone},
     own::Own,
-    policy::Policy,
+    policy::{Policy, Shown},
     review::ReviewDecision::{Approve, Cancel, Deny},
     role::Role,
     snapshot::PolicyState,
@@ -68,7 +68,10 @@ fn overlapping() -> Ask {
 fn bound_to_another() -> Ask {
     let policy = Policy {
         strict_mode: true,
-        strict_mode_digest: Some(Digest::of(&[b"another"])),
+        shown: Some(Shown {
+            digest: Digest::of(&[b"another"]),
+            has_begun: false,
+        }),
         ..Policy::default()
     };
     updates("ada", "@cluster/accesspolicies.countersign.dev/default").own(Own::AccessPolicy(policy.into()))

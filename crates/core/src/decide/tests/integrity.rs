@@ -6,7 +6,7 @@ use crate::{
     digest::Digest,
     fixtures::{Ask, Said, World, ask, creates, deletes, id, updates, world, zone},
     own::Own,
-    policy::{Enforcement, EnvironmentRule, Policy},
+    policy::{Enforcement, EnvironmentRule, Policy, Shown},
     request::Operation,
     role::Role,
     snapshot::{Account, Agent, PolicyState},
@@ -461,6 +461,13 @@ fn leases_are_free_in_the_accounts_own_namespace_only() {
     }
 }
 
+const fn for_these(digest: Digest) -> Shown {
+    Shown {
+        digest,
+        has_begun: false,
+    }
+}
+
 /// What a person is shown: the objects, and the policy as it would be.
 fn shown(world: &World, policy: &Policy) -> Digest {
     let mut permissions = world.snapshot.permissions.clone();
@@ -482,7 +489,7 @@ fn strict_mode_is_turned_on_for_what_was_shown() {
     let on = |who: &str, world: &World, digest: Digest| {
         switch(who, world, |policy| {
             policy.strict_mode = true;
-            policy.strict_mode_digest = Some(digest);
+            policy.shown = Some(for_these(digest));
         })
     };
     let digest = shown(&world(), &Policy::default());
@@ -498,7 +505,7 @@ fn strict_mode_is_turned_on_for_what_was_shown() {
     }
     let another_policy = switch("ada", &world(), |policy| {
         policy.strict_mode = true;
-        policy.strict_mode_digest = Some(digest);
+        policy.shown = Some(for_these(digest));
         policy.unswitched = Digest::of(&[b"another"]);
     });
     assert_eq!(
@@ -517,21 +524,24 @@ fn strict_mode_is_turned_on_for_what_was_shown() {
 #[test]
 fn strict_mode_does_not_begin_for_something_else_and_does_not_end_by_it() {
     let world = || world().admin("ada").admin("abel").observing();
-    let policy = |digest: Option<Digest>, was_strict: bool| {
+    let under = |shown: Option<Shown>| {
         let world = world().policy(|policy| {
             policy.strict_mode = true;
-            policy.strict_mode_digest = digest;
-            policy.was_strict = was_strict;
+            policy.shown = shown;
         });
         world.snapshot
     };
-    let other = Some(Digest::of(&[b"other"]));
-    let present = Some(world().snapshot.permissions.digest());
-    assert!(policy(None, false).is_strict());
-    assert!(policy(present, false).is_strict());
-    assert!(!policy(other, false).is_strict());
-    assert!(policy(other, true).is_strict(), "a lost latch is latched anew");
-    let mut latched = policy(other, false);
+    let other = Digest::of(&[b"other"]);
+    let present = world().snapshot.permissions.digest();
+    assert!(under(None).is_strict());
+    assert!(under(Some(for_these(present))).is_strict());
+    assert!(!under(Some(for_these(other))).is_strict());
+    let begun = Shown {
+        digest: other,
+        has_begun: true,
+    };
+    assert!(under(Some(begun)).is_strict(), "a lost latch is latched anew");
+    let mut latched = under(Some(for_these(other)));
     latched.latched = true;
     assert!(latched.is_strict());
 }
