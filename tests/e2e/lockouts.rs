@@ -209,7 +209,9 @@ fn uninstalled_it_leaves_nothing_behind_and_stops_nobody() {
         .admin()
         .kubectl("api-resources --verbs=list -o name")
         .done();
-    for kind in kinds.lines() {
+    // Events go by themselves, after an hour.
+    let kinds = kinds.lines().filter(|kind| !kind.starts_with("events"));
+    for kind in kinds {
         let all = cluster.admin().kubectl(&format!("get {kind} -A -o name")).done();
         let left: Vec<_> = all.lines().filter(|name| name.contains("countersign")).collect();
         assert!(left.is_empty(), "{left:?}");

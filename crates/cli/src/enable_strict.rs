@@ -53,7 +53,6 @@ impl EnableStrict {
             Some(expected) if expected != present => {
                 bail!("what is there has the digest {present}, not {expected}: look at it again")
             }
-            Some(_) => {}
             None if !io::stdin().is_terminal() => {
                 eprintln!(
                     "nothing was done: look at this, and run the command again with --digest {present}"
@@ -64,7 +63,7 @@ impl EnableStrict {
                 eprintln!("nothing was done");
                 return Ok(Outcome::No);
             }
-            None => {}
+            Some(_) | None => {}
         }
         turn_on(&shown, session).await?;
         writeln!(out, "strict mode is on")?;

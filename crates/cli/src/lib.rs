@@ -174,7 +174,9 @@ async fn act<Root: CommandFactory>(
         Command::Simulate(simulate) => simulate.run(connection.namespace.as_deref(), out),
         Command::Report(report) => report.run(out),
         Command::Admin(Admin::Attest(attest)) => attest.run(&connection.open().await?, out).await,
-        Command::Admin(Admin::EnableStrict(enable)) => enable.run(&connection.open().await?, out).await,
+        Command::Admin(Admin::EnableStrict(enable)) => {
+            Box::pin(enable.run(&connection.open().await?, out)).await
+        }
     }
 }
 

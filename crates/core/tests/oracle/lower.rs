@@ -20,7 +20,7 @@ use countersign_core::{
     own::{Own, Present, ReviewDraft, TicketDraft},
     parent::LiveParent,
     permissions::Permissions,
-    policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, Shown, UsernameRule},
+    policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
     review::Review,
     snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
@@ -76,11 +76,11 @@ pub fn snapshot(case: &Case) -> Snapshot {
 }
 
 /// The digest of what there is, or another.
-fn shown(as_it_is: bool) -> Shown {
+fn shown(as_it_is: bool) -> countersign_core::policy::Shown {
     let mut permissions = Permissions::default();
     let unswitched = Policy::default().unswitched;
     permissions.note("AccessPolicy".into(), "default".into(), Some(unswitched));
-    Shown {
+    countersign_core::policy::Shown {
         digest: if as_it_is {
             permissions.digest()
         } else {
