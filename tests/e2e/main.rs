@@ -22,6 +22,7 @@ mod exactness;
 mod forgery;
 mod harness;
 mod install;
+mod lockouts;
 mod outages;
 mod previews;
 mod races;
