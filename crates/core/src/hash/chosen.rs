@@ -237,7 +237,8 @@ fn expand<'v>(value: &'v Value, path: &[&str]) -> Vec<(Vec<String>, &'v Value)> 
 fn root_of(object: &Object<'_>) -> Result<Value, ObjectError> {
     let spec = read(object, &["spec"])?.unwrap_or_default();
     let labels = read(object, &["metadata", "labels"])?.unwrap_or_default();
-    Ok(json!({ "metadata": { "labels": labels }, "spec": spec }))
+    let status = read(object, &["status"])?.unwrap_or_default();
+    Ok(json!({ "metadata": { "labels": labels }, "spec": spec, "status": status }))
 }
 
 fn read(object: &Object<'_>, path: &[&str]) -> Result<Option<Value>, ObjectError> {

@@ -1,0 +1,141 @@
+//! The node loses its certificates, or power, and comes back.
+
+use std::fs;
+
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use serde_json::json;
+
+use super::{
+    harness::wait::{until, within},
+    node::Node,
+    work,
+};
+use std::time::Duration;
+
+/// What the API server says when the operator does not answer.
+const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
+
+/// A kubelet without certificates gets one by its bootstrap token, which nobody has to approve, and one to serve with,
+/// which people approve; and finds that the driver of its devices is gone.
+pub fn joins_again(node: &Node<'_>) {
+    node.component("stop", "kubelet");
+    fs::remove_dir_all(node.file("kubelet/pki")).unwrap();
+    fs::remove_file(node.file("kubelet/kubeconfig")).unwrap();
+    node.component("start", "kubelet");
+    let serving = r#"get csr -o jsonpath={.items[?(@.spec.signerName=="kubernetes.io/kubelet-serving")].metadata.name}"#;
+    let old = node.sees(serving);
+    let new = within(
+        Duration::from_mins(2),
+        "a request for a serving certificate",
+        || {
+            let all = node.sees(serving);
+            let new = all.split(' ').find(|name| !old.contains(name))?;
+            Some(new.to_owned())
+        },
+    );
+    node.asks_to(&format!("certificate approve {new}"));
+    let certificate = node.file("kubelet/pki/kubelet-server-current.pem");
+    until("the serving certificate", || certificate.exists().then_some(()));
+    node.shows("get resourceslices -o name", "");
+    old_credentials_are_collected(node);
+}
+
+/// Requests with a certificate that ran out, and tokens of the old kind that nobody uses, are looked for when the
+/// controller manager starts; a token is marked first and deleted the next time.
+fn old_credentials_are_collected(node: &Node<'_>) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    params.not_after = date_time_ymd(2020, 1, 2);
+    let pem = |text: String| base64(text.as_bytes());
+    let mut request = json!({
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": { "name": "late" },
+        "spec": {
+            "signerName": "example.com/late",
+            "usages": ["client auth"],
+            "request": pem(params.serialize_request(&key).unwrap().pem().unwrap()),
+        },
+    });
+    node.apply(&request.to_string());
+    node.asks_to("certificate approve late");
+    request["status"] = json!({ "certificate": pem(params.self_signed(&key).unwrap().pem()) });
+    let status = json!({ "status": request["status"] }).to_string();
+    node.asks(&[
+        "patch",
+        "csr",
+        "late",
+        "--subresource=status",
+        "--type=merge",
+        "-p",
+        &status,
+    ]);
+    node.component("restart", "controller-manager");
+    node.shows("get csr late -o name", "");
+    node.shows(
+        "get secret old-token -o jsonpath={.metadata.labels.kubernetes\\.io/legacy-token-invalid-since}",
+        &today(),
+    );
+    node.component("restart", "controller-manager");
+    node.shows("get secret old-token -o name", "");
+}
+
+/// Node, control plane and operator are off. All but the operator start again: the node is ready, and what stands in
+/// for the operator's pod is made anew and runs; people wait. Once the operator is back all the rest is, too.
+pub fn comes_back_without_the_operator(node: &Node<'_>) {
+    let admin = node.cluster.admin();
+    let stand_ins = "get pods -n countersign-system -o jsonpath={.items[*].metadata.uid}";
+    let before = admin.kubectl(stand_ins).done();
+    node.cluster.operator().kill();
+    for component in ["kubelet", "scheduler", "controller-manager", "apiserver", "etcd"] {
+        node.component("stop", component);
+    }
+    node.kill_pods();
+    for component in ["etcd", "apiserver", "controller-manager", "scheduler"] {
+        node.component("start", component);
+    }
+    let leaving = "get pods -n countersign-system -o jsonpath={.items[*].metadata.deletionTimestamp}";
+    until("the stand-ins to leave a node that does not answer", || {
+        let left = admin.kubectl(leaving);
+        (left.stdout.split_whitespace().count() == 2).then_some(())
+    });
+    node.component("start", "kubelet");
+    admin
+        .kubectl("wait --for=condition=Ready --timeout=60s node/node1")
+        .done();
+    for workload in ["statefulset/stand-in", "deployment/stand-in"] {
+        admin
+            .kubectl(&format!(
+                "rollout status {workload} -n countersign-system --timeout=60s"
+            ))
+            .done();
+    }
+    let after = admin.kubectl(stand_ins).done();
+    assert!(
+        before.split_whitespace().all(|uid| !after.contains(uid)),
+        "{before} {after}"
+    );
+    node.area
+        .person("ada")
+        .kubectl("create namespace other")
+        .refused(AWAY);
+
+    node.cluster.operator().restart();
+    within(Duration::from_mins(3), "the workloads to be back", || {
+        let ready = node.sees("get deployment web -o jsonpath={.status.readyReplicas}");
+        (ready == "3").then_some(())
+    });
+    work::runs(node);
+}
+
+fn today() -> String {
+    let now = jiff::Timestamp::now().to_string();
+    let (date, _) = now.split_once('T').unwrap();
+    date.to_owned()
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+    STANDARD.encode(bytes)
+}
