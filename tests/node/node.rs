@@ -1,8 +1,15 @@
 //! The local node, as the steps of the test see it.
 
-use std::{path::PathBuf, process::Command, time::Instant};
+use std::{
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
-use super::harness::{Area, Cluster, Outcome, Ticket, wait::until};
+use super::harness::{Area, Cluster, Outcome, Ticket, wait::within};
+
+/// How long controllers may take: some look every minute only.
+pub const LONG: Duration = Duration::from_mins(3);
 
 const LOCALNODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/localnode/localnode");
 
@@ -45,7 +52,7 @@ impl<'a> Node<'a> {
     pub fn shows(&self, arguments: &str, expected: &str) {
         let here = format!("{arguments} --ignore-not-found -n {}", self.area.namespace);
         let mut last = String::new();
-        until(&format!("`{expected}` of {arguments}"), || {
+        within(LONG, &format!("`{expected}` of {arguments}"), || {
             let seen = self.cluster.admin().kubectl(&here);
             seen.stdout.trim().clone_into(&mut last);
             (seen.succeeded() && last == expected).then_some(())

@@ -329,6 +329,10 @@ pub fn is_refused_to_people(node: &Node<'_>) {
 
 /// Pods make room for others, leave a tainted node, and go with a node that is gone.
 pub fn moves_away(node: &Node<'_>) {
+    node.shows(
+        r#"get pod orphan-rc -o jsonpath={.status.conditions[?(@.type=="DisruptionTarget")].status}"#,
+        "False",
+    );
     let room = r#"{"status":{"capacity":{"example.com/room":"1"}}}"#;
     node.asks(&[
         "patch",
@@ -359,10 +363,6 @@ pub fn moves_away(node: &Node<'_>) {
 
 /// What people delete goes with all that belongs to it.
 pub fn is_cleaned_up(node: &Node<'_>) {
-    node.shows(
-        r#"get pod orphan-rc -o jsonpath={.status.conditions[?(@.type=="DisruptionTarget")].status}"#,
-        "",
-    );
     node.asks_to("delete pod attached --ignore-not-found");
     node.shows("get volumeattachments -o name", "");
     node.asks_to("delete service web");
