@@ -112,6 +112,9 @@ pub fn follows_changes(node: &Node<'_>) {
     node.shows("get pods -l job-name=long -o name", "");
     volumes_and_devices_follow(node);
     orphans_are_adopted(node);
+    node.asks_to("delete serviceaccount leaving");
+    node.shows("get secret leaving-token -o name", "");
+    node.asks_to("scale replicationcontroller/rc --replicas=1");
     node.asks_to("scale statefulset/db --replicas=1");
     node.shows("get pvc data-db-1 -o name", "");
     static_pods_are_mirrored(node);
@@ -127,6 +130,8 @@ pub fn follows_changes(node: &Node<'_>) {
 fn services_follow(node: &Node<'_>) {
     let ports = r#"{"spec":{"ports":[{"port":81,"targetPort":8081}]}}"#;
     node.asks(&["patch", "service", "web", "--type=merge", "-p", ports]);
+    node.apply(include_str!("../data/node/stray-slice.yaml"));
+    node.shows("get endpointslice stray -o name", "");
     let subsets = r#"{"subsets":[{"addresses":[{"ip":"192.0.2.2"}],"ports":[{"port":80}]}]}"#;
     node.asks(&["patch", "endpoints", "outside", "--type=merge", "-p", subsets]);
     node.shows(
@@ -368,6 +373,10 @@ pub fn is_cleaned_up(node: &Node<'_>) {
     node.asks_to("delete service web");
     node.shows("get endpoints web -o name", "");
     node.asks_to("delete pvc made");
+    until("the volume that was made to go", || {
+        let left = node.sees("get persistentvolumes -o jsonpath={.items[*].spec.storageClassName}");
+        (!left.contains("made")).then_some(())
+    });
     node.asks_to("delete volumeattributesclass fast");
     node.asks_to("delete servicecidr more");
     let unused = format!("{}-unused", node.area.namespace);

@@ -69,6 +69,7 @@ impl Sight {
         match proof {
             Proof::OwnUid if create => keep(&|value| Some(value) == self.uid.as_ref()),
             Proof::Overwritten if create => keep(&|_| true),
+            Proof::Moment => keep(&|_| true),
             Proof::AccessVolume if create => {
                 let name = self.access_volume();
                 keep(&|value| name.is_some() && value.as_str() == name);

@@ -51,6 +51,9 @@ pub enum Proof {
     AccessVolume,
     /// CREATE: the API server overwrites what a client sends.
     Overwritten,
+    /// CREATE and UPDATE: the API server puts its present time where the client sends none, and `managedFields` has both
+    /// alike. Nothing is permitted by it.
+    Moment,
 }
 
 const SERVICE: Option<(&str, &str)> = Some(("v1", "Service"));
@@ -201,12 +204,12 @@ pub const OMISSIONS: &[Omission] = &[
     chosen(
         SIGNING_REQUEST,
         "/status/conditions/*/lastUpdateTime",
-        Proof::Unowned(&["type"]),
+        Proof::Moment,
     ),
     chosen(
         SIGNING_REQUEST,
         "/status/conditions/*/lastTransitionTime",
-        Proof::Unowned(&["type"]),
+        Proof::Moment,
     ),
     chosen(
         Some(("v1", "PersistentVolume")),
