@@ -21,7 +21,7 @@ use crate::{
     request::{Operation, Request},
     review::{Needs, Outcome, ReviewDecision, tally},
     snapshot::Snapshot,
-    ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, step},
+    ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, falls_back, step},
 };
 
 /// What the rule judges.
@@ -224,11 +224,11 @@ fn spent(ticket: &Ticket, why: &str) -> Denial {
 /// How often the API server may ask for this write.
 pub fn call_kind(request: &Request<'_>) -> CallKind {
     match (request.operation, request.target.subresource) {
-        (Operation::Connect, _) => CallKind::Connect,
+        (Operation::Connect, subresource) if falls_back(subresource) => CallKind::Connect,
+        (Operation::Connect, _) | (Operation::Create, "token") => CallKind::Unseen,
         (Operation::Delete, _) => CallKind::Delete,
         (Operation::Update, _) => CallKind::Update,
         (Operation::Create, "eviction") => CallKind::Evict,
-        (Operation::Create, "token") => CallKind::Unseen,
         (Operation::Create, _) => CallKind::Once,
     }
 }

@@ -998,7 +998,9 @@ fn is_usable(state: &StateIs, deed: &Deed) -> bool {
         }
         StateIs::Consumed(claim) => match (deed.operation, deed.subresource) {
             (Delete, _) | (Create, "eviction") => in_window(claim),
-            (Connect, _) => claim.same_bind && claim.seconds_ago < 5 && !claim.resent,
+            (Connect, "exec" | "attach" | "portforward") => {
+                claim.same_bind && claim.seconds_ago < 5 && !claim.resent
+            }
             _ => false,
         },
         StateIs::Pending(_) | StateIs::Denied | StateIs::Revoked | StateIs::Expired => false,
