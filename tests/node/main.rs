@@ -26,7 +26,7 @@ use self::{
 /// One after the other, since there is one node: what people ask for, what goes wrong, and what is left of it.
 #[test]
 fn a_node_and_its_control_plane_do_their_work_in_strict_mode() {
-    let cluster = Cluster::of_node(1);
+    let cluster = Cluster::with_company(1);
     let node = Node::new(&cluster);
     node.apply_as_admin(include_str!("../data/node/stand-in.yaml"));
     cluster.see_admins();

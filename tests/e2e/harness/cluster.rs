@@ -62,10 +62,7 @@ impl Cluster {
     /// A cluster with the kinds and the operator, which observes.
     pub fn observing() -> Self {
         let room = Room::take();
-        Self::on(ControlPlane::start(), room)
-    }
-
-    fn on(control_plane: ControlPlane, room: Room) -> Self {
+        let control_plane = ControlPlane::start();
         let admin = Person::new(
             control_plane.admin_kubeconfig().to_owned(),
             control_plane.kubectl(),
@@ -99,16 +96,7 @@ impl Cluster {
 
     /// A cluster with the company and so many areas, still observing.
     pub fn with_company(areas: usize) -> Self {
-        Self::observing().populated(areas)
-    }
-
-    /// The local node with the company and so many areas, still observing.
-    pub fn of_node(areas: usize) -> Self {
-        Self::on(ControlPlane::of_node(), Room::take()).populated(areas)
-    }
-
-    fn populated(mut self, areas: usize) -> Self {
-        let cluster = &mut self;
+        let mut cluster = Self::observing();
         cluster.areas = Numbered::of(areas);
         cluster.pairs = Numbered::of(areas.div_ceil(8));
         let mut objects = COMPANY.to_owned();
@@ -129,7 +117,7 @@ impl Cluster {
         let ready = "agents.countersign.dev,zones.countersign.dev,teams.countersign.dev";
         let wait = format!("wait --for=condition=Ready --timeout=60s --all {ready}");
         cluster.admin().kubectl(&wait).done();
-        self
+        cluster
     }
 
     /// A cluster with the company and so many areas, in strict mode.

@@ -39,7 +39,11 @@ const WIDGET: (&str, &str) = ("example.com/v1", "Widget");
 #[test]
 fn another_attempt_of_one_write_has_no_other_hash() {
     let redaction = key();
-    let hash = |change: &Change<'_>, kind| effective_change(change, &of(kind, &redaction)).unwrap().hash;
+    let hash = |change: &Change<'_>, kind| {
+        effective_change(change, &of(kind, &redaction))
+            .unwrap()
+            .resource_hash
+    };
     let volume =
         |second: &str| format!(r#"{{"status":{{"lastPhaseTransitionTime":"{second}","phase":"Pending"}}}}"#);
     let approval = |second: &str| {
