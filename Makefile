@@ -42,6 +42,7 @@ coverage: controlplane ## Try every write that the API server offers, on each ve
 lint: ## Format, lints, generated files, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --test node -- -D warnings
 	cargo test --quiet --package countersign-api --test generated
 	test -z "$$(gofmt -d hack/controlplane)" || { gofmt -d hack/controlplane; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done

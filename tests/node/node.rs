@@ -113,13 +113,6 @@ impl<'a> Node<'a> {
         self.cluster.control_plane().component(verb, component);
     }
 
-    /// Kills everything that runs in pods, as a loss of power does.
-    pub fn kill_pods(&self) {
-        let tasks = "ctr -n k8s.io tasks list -q | xargs -r -n1 ctr -n k8s.io tasks kill -s KILL";
-        let killed = Command::new("sh").args(["-c", tasks]).status().unwrap();
-        assert!(killed.success());
-    }
-
     /// Asks a program in a pod for a path, from the node.
     pub fn call(&self, pod: &str, path: &str) {
         let address = self.sees(&format!("get pod {pod} -o jsonpath={{.status.podIP}}"));

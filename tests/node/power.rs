@@ -1,7 +1,8 @@
 //! The node loses its certificates, or power, and comes back.
 
-use std::fs;
+use std::{fs, process::Command, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use serde_json::json;
 
@@ -10,7 +11,6 @@ use super::{
     node::Node,
     work,
 };
-use std::time::Duration;
 
 /// What the API server says when the operator does not answer.
 const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
@@ -47,7 +47,7 @@ fn old_credentials_are_collected(node: &Node<'_>) {
     let mut params = CertificateParams::new(Vec::new()).unwrap();
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2020, 1, 2);
-    let pem = |text: String| base64(text.as_bytes());
+    let pem = |text: String| STANDARD.encode(text);
     let mut request = json!({
         "apiVersion": "certificates.k8s.io/v1",
         "kind": "CertificateSigningRequest",
@@ -91,7 +91,7 @@ pub fn comes_back_without_the_operator(node: &Node<'_>) {
     for component in ["kubelet", "scheduler", "controller-manager", "apiserver", "etcd"] {
         node.component("stop", component);
     }
-    node.kill_pods();
+    kill_pods();
     for component in ["etcd", "apiserver", "controller-manager", "scheduler"] {
         node.component("start", component);
     }
@@ -129,13 +129,15 @@ pub fn comes_back_without_the_operator(node: &Node<'_>) {
     work::runs(node);
 }
 
+/// Kills everything that runs in pods, as a loss of power does.
+fn kill_pods() {
+    let tasks = "ctr -n k8s.io tasks list -q | xargs -r -n1 ctr -n k8s.io tasks kill -s KILL";
+    let killed = Command::new("sh").args(["-c", tasks]).status().unwrap();
+    assert!(killed.success());
+}
+
 fn today() -> String {
     let now = jiff::Timestamp::now().to_string();
     let (date, _) = now.split_once('T').unwrap();
     date.to_owned()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    use base64::{Engine, engine::general_purpose::STANDARD};
-    STANDARD.encode(bytes)
 }

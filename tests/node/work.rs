@@ -157,7 +157,7 @@ fn volumes_and_devices_follow(node: &Node<'_>) {
     let device = node.sees(&format!(
         "get resourceclaim {claim} -o jsonpath={{.status.allocation.devices.results[0].device}}"
     ));
-    let at = if device == "one" { 0 } else { 1 };
+    let at = usize::from(device != "one");
     let taint = json!([{
         "op": "add",
         "path": format!("/spec/devices/{at}/taints"),
