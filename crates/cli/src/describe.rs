@@ -206,7 +206,7 @@ fn change(ticket: &ApprovalTicket, parts: &[Part]) -> String {
         text.push_str(if falls_back(target.subresource.as_deref().unwrap_or_default()) {
             "  and once more within 5 seconds, for a client that falls back to another protocol\n"
         } else {
-            "  by any HTTP method and with any body: Kubernetes does not tell them\n"
+            "  by any HTTP method, with any query and any body: Kubernetes does not tell them\n"
         });
     } else {
         text.push_str(&diff(parts));

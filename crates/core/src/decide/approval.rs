@@ -185,12 +185,18 @@ impl Case<'_, '_> {
 
     fn no_longer_approved(&self, ticket: &Ticket) -> Denial {
         let tally = tally(ticket, self.snapshot);
-        let message = format!(
-            "ticket `{}` has {} of {} reviews that still count: ask for another review, or cancel it and start anew",
-            ticket.name,
-            tally.counted.len(),
-            tally.required
-        );
+        let message = match tally.outcome {
+            Outcome::Denied => format!("ticket `{}` was denied", ticket.name),
+            Outcome::Revoked => format!("ticket `{}`: a reviewer took the approval back", ticket.name),
+            Outcome::Cancelled => format!("ticket `{}` was cancelled", ticket.name),
+            Outcome::Approved | Outcome::Open => format!(
+                "ticket `{}` has {} of {} reviews that still count: ask for another review, or cancel it and start \
+                 anew",
+                ticket.name,
+                tally.counted.len(),
+                tally.required
+            ),
+        };
         Denial::new(Reason::TicketSpent, message).because(Cause::of_ticket(ticket, "status.state"))
     }
 
