@@ -53,7 +53,7 @@ start_controller_manager() {
 		--service-account-private-key-file=pki/accounts.key --cluster-signing-cert-file=pki/ca.crt \
 		--cluster-signing-key-file=pki/ca.key --bind-address=127.0.0.1 --secure-port=20257 --allocate-node-cidrs=true \
 		--cluster-cidr=$pods --node-cidr-mask-size=24 --kube-api-qps=200 --kube-api-burst=400 \
-		--node-monitor-grace-period=12s --enable-hostpath-provisioner --legacy-service-account-token-clean-up-period=1s
+		--node-monitor-grace-period=12s --enable-hostpath-provisioner
 }
 
 start_scheduler() {

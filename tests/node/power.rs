@@ -29,20 +29,6 @@ pub fn joins_again(node: &Node<'_>) {
     let certificate = node.file("kubelet/pki/kubelet-server-current.pem");
     until("the serving certificate", || certificate.exists().then_some(()));
     node.shows("get resourceslices -o name", "");
-    old_tokens_are_collected(node);
-}
-
-/// Tokens of the old kind that nobody uses are looked for when the controller manager starts: marked first, deleted the
-/// next time.
-fn old_tokens_are_collected(node: &Node<'_>) {
-    let mark =
-        r"get secret old-token -o jsonpath={.metadata.labels.kubernetes\.io/legacy-token-invalid-since}";
-    node.component("restart", "controller-manager");
-    until("the old token to be marked", || {
-        (!node.sees(mark).is_empty()).then_some(())
-    });
-    node.component("restart", "controller-manager");
-    node.shows("get secret old-token -o name", "");
 }
 
 /// Node, control plane and operator are off. All but the operator start again: the node is ready, and what stands in
