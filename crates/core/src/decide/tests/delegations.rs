@@ -54,7 +54,6 @@ fn whoever_impersonates_a_service_account_has_nothing_of_it() {
         world().says(&as_manager("")),
         Said::Deny(Reason::UnregisteredAccount)
     );
-    const COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
     let as_collector = |uid: &str| deletes(COLLECTOR, "billing/secrets/tls").of_uid(uid);
     assert_eq!(
         world().says(&as_collector("sa-uid")),
@@ -65,6 +64,8 @@ fn whoever_impersonates_a_service_account_has_nothing_of_it() {
         Said::Deny(Reason::UnregisteredAccount)
     );
 }
+
+const COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
 
 pub const MANAGER: &str = "system:serviceaccount:cert-manager:cert-manager";
 
