@@ -23,6 +23,7 @@ mod foreign_mutators;
 mod forgery;
 mod harness;
 mod install;
+mod lockouts;
 mod outages;
 mod previews;
 mod races;

@@ -22,6 +22,7 @@ pub use self::{
     parse::parse,
 };
 use crate::{condition, schema};
+pub(crate) use parse::unswitched;
 
 /// What holds for the whole cluster. Every field has a default; an empty spec is a complete policy.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -127,7 +128,8 @@ pub struct AccessPolicySpec {
 
     /// The digest of all permission objects that `kubectl countersign admin enable-strict` showed
     /// (`sha256:` and 64 hex digits). When it is there, strict mode is turned on only if they are still the
-    /// same. It binds nothing when absent.
+    /// same: a write that turns it on for others is refused, and strict mode does not begin while they differ. It
+    /// binds nothing when absent, and nothing any more once strict mode is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_DIGEST), regex(pattern = schema::DIGEST))]
     pub strict_mode_digest: Option<String>,
@@ -210,7 +212,7 @@ pub struct AccessPolicyStatus {
     /// than `maxHumanAdmins`; `ForeignMutators` names mutating webhooks and policies that can change tickets and
     /// reviews before they are stored, and that `acceptedMutators` does not list, and is Unknown while they are not
     /// known; `Degraded` is there only while the policy is not in force, with a reason:
-    /// `Invalid`, `Unsealed` or `NotEnoughAdmins`.
+    /// `Invalid`, `Unsealed`, `NotEnoughAdmins` or `PermissionsChanged`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -225,14 +227,9 @@ pub struct AccessPolicyStatus {
     #[schemars(length(max = schema::MAX_LABEL))]
     pub operator_namespace: Option<String>,
 
-    /// Since when strict mode is on; absent while it is off.
+    /// Since when strict mode is in force; absent while it is off, and before it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_since: Option<Time>,
-
-    /// The digest of all permission objects that are in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = schema::MAX_DIGEST))]
-    pub permissions_digest: Option<String>,
 
     /// How much there is of what.
     #[serde(default, skip_serializing_if = "Option::is_none")]

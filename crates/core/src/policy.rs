@@ -4,7 +4,9 @@ use std::{borrow::Cow, sync::Arc};
 
 use jiff::SignedDuration;
 
-use crate::{environment::Environment, glob::Glob, hash::Pattern, mutator::Mutator, role::Role};
+use crate::{
+    digest::Digest, environment::Environment, glob::Glob, hash::Pattern, mutator::Mutator, role::Role,
+};
 
 /// The least number of live human admins while strict mode is on; one where a passcode is set.
 pub const LIVE_ADMINS: usize = 2;
@@ -32,6 +34,10 @@ pub struct Policy {
     pub approvals: Approvals,
     /// Whether a violation is blocked.
     pub strict_mode: bool,
+    /// What strict mode was turned on for; nothing in particular when absent.
+    pub shown: Option<Shown>,
+    /// Digest of the spec without the switch of strict mode: what the policy says to whoever turns it on.
+    pub unswitched: Digest,
     /// Whether turning strict mode off needs a passcode.
     pub strict_mode_locked: bool,
     /// Roles that directory groups give.
@@ -44,6 +50,15 @@ pub struct Policy {
     pub has_passcode: bool,
     /// What may change Countersign's own objects before they are stored.
     pub accepted_mutators: Vec<Mutator>,
+}
+
+/// The permission objects as somebody was shown them who turned strict mode on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Their digest, see [`Permissions`](crate::permissions::Permissions).
+    pub digest: Digest,
+    /// Whether strict mode was in force under this policy before: then it is bound to nothing any more.
+    pub has_begun: bool,
 }
 
 /// One entry of `environments[]`.
@@ -246,6 +261,8 @@ impl Default for Policy {
             hash_ignore: Vec::new(),
             approvals: Approvals::default(),
             strict_mode: false,
+            shown: None,
+            unswitched: Digest::of(&[]),
             strict_mode_locked: false,
             group_roles: Vec::new(),
             max_human_admins: 3,

@@ -11,7 +11,8 @@ use crate::{
     environment::Environment,
     identity::Identity,
     mutator::Mutators,
-    policy::Policy,
+    permissions::Permissions,
+    policy::{Policy, Shown},
     review::Review,
     role::Role,
     ticket::Ticket,
@@ -32,6 +33,8 @@ pub struct Snapshot {
     pub switched_off: bool,
     /// What else changes Countersign's own objects before they are stored.
     pub mutators: Mutators,
+    /// What the permission objects say, whether it is in force or not.
+    pub permissions: Permissions,
     /// Grants by the identity they name.
     pub grants: HashMap<Identity, Vector<Grant>>,
     /// Teams by identity.
@@ -166,6 +169,7 @@ impl Snapshot {
             latched: false,
             switched_off: false,
             mutators: Mutators::default(),
+            permissions: Permissions::default(),
             grants: HashMap::new(),
             teams: HashMap::new(),
             memberships: HashMap::new(),
@@ -239,15 +243,23 @@ impl Snapshot {
         snapshot
     }
 
-    /// Whether strict mode is in force: it is latched, or it is asked for and there are people who could turn it off.
-    /// A strict policy without them, as one that was there before the operator, locks nobody out.
+    /// Whether strict mode is in force: it is latched, or it is asked for, there are people who could turn it off, and
+    /// what it was turned on for is still there. A strict policy without them, as one that was there before the operator,
+    /// locks nobody out.
     pub fn is_strict(&self) -> bool {
         match &self.policy {
             PolicyState::Loaded(policy) => {
-                policy.strict_mode && (self.latched || self.live_admins().len() >= policy.admins_needed())
+                let has_admins = || self.live_admins().len() >= policy.admins_needed();
+                policy.strict_mode && (self.latched || (has_admins() && self.is_as_shown(policy)))
             }
             PolicyState::Absent(_) | PolicyState::Unreadable(_) => self.latched,
         }
+    }
+
+    /// Whether the permission objects are those that a person was shown who turned strict mode on; also when nobody was.
+    pub fn is_as_shown(&self, policy: &Policy) -> bool {
+        let is_there = |shown: Shown| shown.has_begun || shown.digest == self.permissions.digest();
+        policy.shown.is_none_or(is_there)
     }
 
     /// The live admins: known, human, of role admin, and seen by the webhook.

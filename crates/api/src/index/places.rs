@@ -2,14 +2,22 @@
 
 use std::sync::Arc;
 
-use countersign_core::snapshot;
+use countersign_core::{digest::Digest, snapshot};
 
 use super::{Index, Indexed, Key, Namespace, Zone};
-use crate::{invalid::Invalid, seal::Seals, zone};
+use crate::{
+    invalid::Invalid,
+    seal::{self, Seals},
+    zone,
+};
 
 impl Indexed for Zone {
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
+    }
+
+    fn says(&self) -> Option<Digest> {
+        seal::digest(&self.spec)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

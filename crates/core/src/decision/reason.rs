@@ -116,6 +116,8 @@ reasons! {
     IneligibleReviewer,
     /// Strict mode is not changed this way.
     StrictMode,
+    /// Strict mode is turned on for permission objects that are no longer as they were shown.
+    PermissionsChanged,
     /// A permission object whose present content nobody judged is changed before an admin attested it.
     Unsealed,
     /// Something else than the operator could change a ticket or a review before it is stored.
@@ -136,6 +138,7 @@ impl Reason {
             | Self::BindingMismatch
             | Self::IneligibleReviewer
             | Self::StrictMode
+            | Self::PermissionsChanged
             | Self::Unsealed
             | Self::ForeignMutator => Severity::Integrity,
             Self::PolicyUnreadable
@@ -204,6 +207,7 @@ impl Reason {
             | Self::TooFewAdmins
             | Self::IneligibleReviewer
             | Self::StrictMode
+            | Self::PermissionsChanged
             | Self::Unsealed
             | Self::ForeignMutator => true,
         }
