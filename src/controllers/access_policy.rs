@@ -14,6 +14,9 @@ use super::{
 };
 use crate::webhook_config::FailurePolicy;
 
+/// There while the labels of a namespace bear no seal.
+const UNSEALED_NAMESPACES: &str = "UnsealedNamespaces";
+
 impl Assessed for AccessPolicy {
     type Status = AccessPolicyStatus;
 
@@ -46,6 +49,10 @@ impl Assessed for AccessPolicy {
         match too_many_admins(self, counts) {
             Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
             None => remove_condition(&mut status.conditions, "TooManyAdmins"),
+        }
+        match unsealed_namespaces(snapshot) {
+            Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
+            None => remove_condition(&mut status.conditions, UNSEALED_NAMESPACES),
         }
         status
     }
@@ -103,6 +110,23 @@ fn too_many_admins(policy: &AccessPolicy, counts: Counts) -> Option<Observation<
         status: ConditionStatus::True,
         reason: "MaxHumanAdmins",
         message: format!("{admins} human admins, and maxHumanAdmins is {most}: contributors with zones do"),
+    })
+}
+
+fn unsealed_namespaces(snapshot: &Snapshot) -> Option<Observation<'static>> {
+    let unsealed = snapshot.namespaces.iter().filter(|(_, known)| !known.sealed);
+    let mut names: Vec<&str> = unsealed.map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    let first = names.first()?;
+    let others = match names.len() {
+        1 => String::new(),
+        count => format!(" and {} others", count - 1),
+    };
+    Some(Observation {
+        kind: UNSEALED_NAMESPACES,
+        status: ConditionStatus::True,
+        reason: "Unsealed",
+        message: format!("nobody judged the labels of namespace {first}{others}: until then they are prod"),
     })
 }
 

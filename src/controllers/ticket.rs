@@ -28,7 +28,11 @@ use kube::runtime::{
 use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry, review};
 use tokio::sync::mpsc;
 
-use crate::{admission::{record_lost_claim, transition}, feeds::Feed, tickets::Tickets};
+use crate::{
+    admission::{record_lost_claim, transition},
+    feeds::Feed,
+    tickets::Tickets,
+};
 
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
 pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {

@@ -42,14 +42,12 @@ fn place(
 ) -> Option<StartupPlace> {
     let is_core = |name: &str| resource.group.is_empty() && *resource.resource == *name;
     let is_credential = is_core("secrets") || is_core("serviceaccounts");
-    if *resource.group == *GROUP {
+    // What passes unseen is not sealed.
+    if *resource.group == *GROUP || is_core("namespaces") {
         return None;
     }
     match namespaces {
-        // The request for a Namespace has its own name as namespace.
-        DelegatedNamespaces::ClusterScoped if is_core("namespaces") => Some(StartupPlace::Anywhere),
         DelegatedNamespaces::ClusterScoped => Some(StartupPlace::ClusterScoped),
-        DelegatedNamespaces::Names(_) | DelegatedNamespaces::Labels(_) if is_core("namespaces") => None,
         DelegatedNamespaces::Names(names) => {
             let names = names.iter().map(ToString::to_string);
             let unseen = |name: &String| !is_credential || *name != *operator_namespace;
@@ -114,17 +112,14 @@ mod tests {
 
     #[test]
     fn a_rule_is_no_wider_than_its_delegation() {
-        use StartupPlace::{Anywhere, ClusterScoped, Namespaces, OtherNamespaces};
+        use StartupPlace::{ClusterScoped, Namespaces, OtherNamespaces};
         let ops = || vec!["ops".to_owned()];
         let (some, rest) = (
             "pods deployments".to_owned(),
             "pods secrets serviceaccounts deployments".to_owned(),
         );
         let cluster = delegation(&RESOURCES, DelegatedNamespaces::ClusterScoped);
-        assert_eq!(
-            places(&cluster),
-            [(rest, ClusterScoped), ("namespaces".to_owned(), Anywhere)]
-        );
+        assert_eq!(places(&cluster), [(rest, ClusterScoped)]);
         let all = delegation(&RESOURCES, DelegatedNamespaces::Labels(Vec::new()));
         assert_eq!(
             places(&all),

@@ -69,6 +69,11 @@ fn unsealed() -> Ask {
     updates("ada", "@cluster/rolegrants.countersign.dev/r").own(Own::Unsealed { attestation })
 }
 
+fn relabels() -> Ask {
+    let attestation = "a=0:sha256:00".to_owned();
+    updates("ada", "@cluster/namespaces/billing").own(Own::Unsealed { attestation })
+}
+
 /// What is about who asks.
 fn of_callers() -> Vec<(Reason, &'static str, World, Ask)> {
     let bot = || billing().agent("bot", Role::Agent, "greta", "ci:bot");
@@ -234,6 +239,12 @@ fn of_configuration() -> Vec<(Reason, &'static str, World, Ask)> {
             overlapping(),
         ),
         (Reason::Unsealed, "Thing/r status.seal", billing(), unsealed()),
+        (
+            Reason::Unsealed,
+            "Thing/billing metadata.labels",
+            billing(),
+            relabels(),
+        ),
         (
             Reason::TooFewAdmins,
             strict_mode,
