@@ -188,7 +188,8 @@ pub struct AccessPolicyStatus {
 
     /// `Ready` tells whether the policy is in force; `Enforcing` is True once strict mode is on and the API
     /// server was told to refuse writes when the operator is away; `TooManyAdmins` warns of more human admins
-    /// than `maxHumanAdmins`; `Degraded` is there only while the policy is not in force, with a reason:
+    /// than `maxHumanAdmins`; `UnsealedNamespaces` is there while the labels of a namespace bear no seal, so that it
+    /// is prod; `Degraded` is there only while the policy is not in force, with a reason:
     /// `Invalid`, `Unsealed` or `NotEnoughAdmins`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]

@@ -139,8 +139,8 @@ pub struct WriteDelegationSpec {
     /// the API server itself, from the webhook's `matchConditions`, so that it works while the operator is down;
     /// for what a cluster needs to come up, such as network and storage drivers. `Startup` excludes `fields`,
     /// `parent` and labels of namespaces, and a `status` subresource passes as a whole. The first 24 by name are
-    /// compiled (condition `Compiled`), the others are checked by the operator. Secrets and service accounts in the
-    /// operator's namespace never pass unseen.
+    /// compiled (condition `Compiled`), the others are checked by the operator. Namespaces, and Secrets and service
+    /// accounts in the operator's namespace, never pass unseen.
     #[serde(default)]
     pub evaluation: Evaluation,
 
