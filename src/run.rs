@@ -39,8 +39,9 @@ use crate::{
     webhook_config::{Endpoint, Plan, WebhookConfigOwner, WebhookUrl},
 };
 
-/// The largest review that is read: object and old object of 3 MiB each, and what is around them.
-const MAX_BODY: u32 = 8 * 1024 * 1024;
+/// The largest review that is read: object and old object of 1.5 MiB each, as much as etcd stores, if every character of
+/// them is escaped with six, and what is around them.
+const MAX_BODY: u32 = 20 * 1024 * 1024;
 
 /// The bytes of all reviews under way.
 const MAX_BODIES: usize = 128 * 1024 * 1024;

@@ -8,6 +8,7 @@ use countersign_api::{
 use countersign_core::{
     decision::Demand,
     hash::command_text,
+    naming::TicketName,
     object::{Change, Object},
     request::Request,
     snapshot::Snapshot,
@@ -16,7 +17,7 @@ use countersign_core::{
 };
 use jiff::Timestamp;
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt,
     api::{ListParams, Patch, PatchParams, PostParams},
 };
 use serde::Serialize;
@@ -49,12 +50,10 @@ impl Tickets {
         Self(client)
     }
 
-    /// Makes a ticket.
-    pub async fn create(&self, namespace: &str, ticket: &ApprovalTicket) -> Result<(), kube::Error> {
-        self.api(namespace)
-            .create(&PostParams::default(), ticket)
-            .await
-            .map(|_| ())
+    /// Makes a ticket, and tells its name.
+    pub async fn create(&self, namespace: &str, ticket: &ApprovalTicket) -> Result<String, kube::Error> {
+        let made = self.api(namespace).create(&PostParams::default(), ticket).await?;
+        Ok(made.name_any())
     }
 
     /// The ticket of this name, by a quorum read.
@@ -106,7 +105,7 @@ impl Tickets {
 pub fn minted(
     demand: &Demand,
     request: &Request<'_>,
-    (namespace, name): (&str, &str),
+    (namespace, name): (&str, &TicketName),
     snapshot: &Snapshot,
 ) -> Result<ApprovalTicket, getrandom::Error> {
     let nonce = nonce()?;
@@ -119,7 +118,7 @@ pub fn minted(
         nonce: &nonce,
         requester,
     };
-    let mut ticket = ApprovalTicket::new(
+    let mut ticket = ApprovalTicket::named(
         name,
         ApprovalTicketSpec {
             binding: Binding {

@@ -66,18 +66,25 @@ fn malformed(body: &[u8], error: &review::ReviewError) -> Response {
     }
 }
 
-/// Too much at once is denied in so many words: in a namespace whose failure policy is Ignore an error would allow.
+/// What was not read is denied in so many words: in a namespace whose failure policy is Ignore an error would allow, and
+/// an error shows the secret path.
 fn refuse(rejection: BodyRejection) -> Response {
-    match &rejection {
-        BodyRejection::Overloaded { head } => match review::uid_at_head(head) {
-            Some(uid) => deny(
-                &uid,
-                Reason::Overloaded,
-                "too many requests at once: try again in a moment",
-            ),
-            None => rejection.into_response(),
-        },
-        _ => rejection.into_response(),
+    let (head, reason, message) = match &rejection {
+        BodyRejection::Overloaded { head } => (
+            head,
+            Reason::Overloaded,
+            "too many requests at once: try again in a moment".to_owned(),
+        ),
+        BodyRejection::TooLarge { limit, head } => (
+            head,
+            Reason::Unreadable,
+            format!("the review of this change has more than {limit} bytes: make it in several steps"),
+        ),
+        _ => return rejection.into_response(),
+    };
+    match review::uid_at_head(head) {
+        Some(uid) => deny(&uid, reason, &message),
+        None => rejection.into_response(),
     }
 }
 

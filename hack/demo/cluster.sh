@@ -81,12 +81,14 @@ agent() {
 	kubeconfig_with "$2" --token="$token"
 }
 
-# kubeconfig_with NAME CREDENTIAL...: the administrator's kubeconfig, with these credentials.
+# kubeconfig_with NAME CREDENTIAL...: the administrator's kubeconfig, with these credentials and no others.
 kubeconfig_with() {
-	local name=$1 file=$state/people/$1
+	local name=$1 file=$state/people/$1 administrator
 	shift
 	(umask 077 && as_admin kubectl config view --raw --minify --flatten >"$file")
 	local config=(kubectl config --kubeconfig "$file")
+	administrator=$("${config[@]}" view -o 'jsonpath={.users[0].name}')
+	"${config[@]}" delete-user "$administrator" >/dev/null
 	"${config[@]}" set-credentials "$name" "$@" >/dev/null
 	"${config[@]}" set-context --current --user="$name" >/dev/null
 }

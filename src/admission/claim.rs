@@ -153,7 +153,7 @@ impl Claims {
         sleep(MOMENT).await;
         let read = self.read(write, ticket).await?;
         let recorded = record_lost_claim(&self.log, &read).await;
-        recorded.map_err(|error| unrecorded(&error))?;
+        recorded.map_err(unrecorded)?;
         Ok(read)
     }
 
@@ -177,9 +177,7 @@ impl Claims {
             Ok::<_, kube::Error>(log.append(record).await)
         });
         match swapping.await {
-            Ok(Ok(recorded)) => recorded
-                .map(|_| Attempt::Held)
-                .map_err(|error| unrecorded(&error)),
+            Ok(Ok(recorded)) => recorded.map(|_| Attempt::Held).map_err(unrecorded),
             Ok(Err(_)) | Err(_) => self.read(write, ticket).await.map(Attempt::Again),
         }
     }
@@ -271,7 +269,7 @@ enum Attempt {
     Again(Arc<Ticket>),
 }
 
-fn unrecorded(error: &AuditError) -> Denial {
+fn unrecorded(error: AuditError) -> Denial {
     let message = format!("the claim could not be recorded: {error}");
     Denial::new(Reason::AuditUnavailable, message)
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use countersign_api::approval_ticket::MAX_PARTS;
 use countersign_core::{
     binding::Binding,
     decide::{check_pending, ticket_namespace},
-    decision::{Cause, Demand, Denial, Reason},
-    naming::ticket_name,
+    decision::{Demand, Denial, Reason},
+    naming::{TicketName, ticket_names},
     own::Present,
     request::Request,
     snapshot::Snapshot,
@@ -19,9 +20,6 @@ use crate::{
     audit::Log,
     tickets::{self, Tickets},
 };
-
-/// How many finished tickets of one binding may lie about.
-const SEQUENCES: u32 = 64;
 
 /// Makes tickets.
 pub struct Minting {
@@ -111,24 +109,29 @@ impl Minting {
         namespace: &str,
         snapshot: &Snapshot,
     ) -> Result<Minted, Denial> {
-        for sequence in 0..SEQUENCES {
-            let name = ticket_name(&demand.binding, sequence);
+        let parts = demand.change.granules.len();
+        if parts > MAX_PARTS {
+            let message = format!(
+                "the change has {parts} parts, and a ticket holds {MAX_PARTS}: make it in several steps"
+            );
+            return Err(Denial::new(Reason::Unreadable, message));
+        }
+        for name in ticket_names(&demand.binding) {
             let draft = tickets::minted(demand, request, (namespace, &name), snapshot)
                 .map_err(|why| unmintable(&why))?;
             match self.tickets.create(namespace, &draft).await {
-                Ok(()) => return self.record(namespace, name).await,
+                Ok(made) => return self.record(namespace, made).await,
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
                 Err(error) => return Err(unmintable(&error)),
             }
+            let TicketName::Fixed(name) = name else { break };
             let there = self.read((namespace, &name), &demand.binding, snapshot).await?;
             if let Some(found) = there.and_then(serving) {
                 return Ok(found);
             }
         }
-        let message = "there are too many finished tickets for this change";
-        let last = ticket_name(&demand.binding, SEQUENCES - 1);
-        let cause = Cause::new("ApprovalTicket", last, "status.state");
-        Err(Denial::new(Reason::TooManyPending, message).because(cause))
+        let message = "the ticket for this change could not be made: its name is taken, try again";
+        Err(Denial::new(Reason::Unreadable, message))
     }
 
     async fn record(&self, namespace: &str, name: String) -> Result<Minted, Denial> {

@@ -183,7 +183,8 @@ async fn unless_rewound(
         state,
         ..ticket.clone()
     };
-    if !is_open || !context.log.contradicts(&next) {
+    // Recorded first and written then: what the log knows may be the present state, or the step that follows.
+    if !is_open || !context.log.contradicts(ticket) || !context.log.contradicts(&next) {
         return Ok(Some(next.state));
     }
     let tickets = Tickets::new(context.client.clone());

@@ -51,7 +51,10 @@ impl BodyBudget {
     async fn read(&self, body: Body) -> Result<BoundedBody, BodyRejection> {
         let hint = body.size_hint();
         if hint.lower() > u64::from(self.limit) {
-            return Err(BodyRejection::TooLarge { limit: self.limit });
+            return Err(BodyRejection::TooLarge {
+                limit: self.limit,
+                head: self.discard(body).await?,
+            });
         }
         // Without a length, the most it may be.
         let size = hint
@@ -97,7 +100,12 @@ async fn collect(mut body: Body, size: u32, limit: u32) -> Result<Bytes, BodyRej
     let mut bytes = BytesMut::with_capacity(size as usize);
     while let Some(data) = next(&mut body).await? {
         if bytes.len() + data.len() > limit as usize {
-            return Err(BodyRejection::TooLarge { limit });
+            while next(&mut body).await?.is_some() {}
+            bytes.truncate(HEAD_BYTES);
+            return Err(BodyRejection::TooLarge {
+                limit,
+                head: bytes.freeze(),
+            });
         }
         bytes.extend_from_slice(&data);
     }
@@ -127,14 +135,17 @@ pub struct BoundedBody {
 /// A body that was not read.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BodyRejection {
-    /// It is larger than any may be.
+    /// It is larger than any may be. In a namespace whose failure policy is `Ignore` an HTTP error would allow the
+    /// write, and whoever wants to write is told by the API server where it failed, the secret path included: answer
+    /// with a denial for the review whose beginning is here.
     #[error("the body is larger than {limit} bytes")]
     TooLarge {
-        /// The most that is read.
+        /// The most that is kept.
         limit: u32,
+        /// The beginning of the body, at most 4096 bytes.
+        head: Bytes,
     },
-    /// Too much is being read already. In a namespace whose failure policy is `Ignore` an HTTP error would
-    /// allow the write: answer with a denial for the review whose beginning is here.
+    /// Too much is being read already: answer likewise.
     #[error("too many requests are being read")]
     Overloaded {
         /// The beginning of the body, at most 4096 bytes.
@@ -207,12 +218,17 @@ mod tests {
     #[tokio::test]
     async fn a_larger_body_is_refused_with_and_without_a_length() {
         let budget = budget(5, 100);
-        let too_large = BodyRejection::TooLarge { limit: 5 };
-        assert_eq!(budget.read(Body::from("abcdef")).await.unwrap_err(), too_large);
+        let too_large = |head: &'static str| BodyRejection::TooLarge {
+            limit: 5,
+            head: head.into(),
+        };
         assert_eq!(
-            budget.read(chunked(&["abc", "def"])).await.unwrap_err(),
-            too_large
+            budget.read(Body::from("abcdef")).await.unwrap_err(),
+            too_large("abcdef")
         );
+        let chunks = chunked(&["abc", "def", "ghi"]);
+        assert_eq!(budget.read(chunks).await.unwrap_err(), too_large("abc"));
+        let too_large = too_large("");
         assert_eq!(too_large.into_response().status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 

@@ -63,6 +63,34 @@ fn the_same_value_through_a_subresource_needs_another_approval() {
 }
 
 #[test]
+fn a_proxied_call_is_made_once() {
+    let area = shared().area();
+    area.put(&json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": { "name": "web", "namespace": area.namespace },
+        "spec": { "ports": [{ "port": 80 }] },
+    }));
+    let call = format!(
+        "get --raw /api/v1/namespaces/{}/services/web/proxy/",
+        area.namespace
+    );
+    let called = || area.person("deployer").kubectl(&call);
+    let ticket = area.approved(called);
+    called().refused("not found");
+    ticket.becomes("Consumed");
+    area.ticket(called());
+}
+
+#[test]
+fn a_name_with_spaces_is_approved_like_any_other() {
+    let area = shared().area();
+    area.put(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [],
+        "metadata": { "name": "two words", "namespace": area.namespace },
+    }));
+}
+
+#[test]
 fn a_pod_is_bound_under_one_ticket_wherever_the_binding_is_posted() {
     let area = shared().area();
     let mut pod = pods("web");

@@ -1,5 +1,7 @@
 //! Who opens a ticket, and who closes it.
 
+use std::collections::HashSet;
+
 use super::harness::{Area, Ticket, shared};
 
 /// The ticket for what the agent wants to change here.
@@ -124,6 +126,18 @@ fn who_asked_takes_it_back() {
     ticket.becomes("Cancelled");
     let next = wanted_by_the_agent(&area);
     assert_ne!(next.name, ticket.name);
+}
+
+#[test]
+fn what_was_taken_back_often_can_be_asked_for_once_more() {
+    let area = shared().area();
+    let mut names = HashSet::new();
+    for _ in 0..6 {
+        let ticket = wanted_by_the_agent(&area);
+        assert!(names.insert(ticket.name.clone()), "{}", ticket.name);
+        ticket.review(area.person("deployer"), "Cancel").done();
+        ticket.becomes("Cancelled");
+    }
 }
 
 #[test]

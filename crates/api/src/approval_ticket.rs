@@ -19,6 +19,9 @@ pub use self::{
 };
 use crate::schema;
 
+/// The most parts that the change of one ticket may have.
+pub const MAX_PARTS: usize = 4096;
+
 /// What is bound, what changes, and who asks.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[kube(
@@ -89,7 +92,7 @@ pub struct ApprovalTicketSpec {
     /// ticket holds at most 128 KiB of values; beyond that parts are shown by their digests, and
     /// `kubectl countersign describe -f <manifest>` shows and verifies them. Empty for `Connect`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 4096))]
+    #[schemars(length(max = MAX_PARTS))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["pointer".into()]))]
     pub change: Vec<ChangedPart>,
 
@@ -172,7 +175,9 @@ pub struct Binding {
     /// the namespace, or `@cluster`.
     #[schemars(
         length(max = 700),
-        regex(pattern = r"^[a-z0-9][a-z0-9.-]*:(@cluster|[a-z0-9-]+)/(dev|test|preview|prod)/[^\s]+$")
+        regex(
+            pattern = r"^[a-z0-9][a-z0-9.-]*:(@cluster|[a-z0-9-]+)/(dev|test|preview|prod)/[^[:cntrl:]]+$"
+        )
     )]
     pub resource: String,
 
@@ -229,8 +234,8 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = schema::MAX_LABEL), regex(pattern = schema::PLURAL))]
     pub namespace: Option<String>,
-    /// The name.
-    #[schemars(length(min = 1, max = schema::MAX_NAME), regex(pattern = r"^[^\s/]+$"))]
+    /// The name: of some kinds, such as roles, it may hold spaces.
+    #[schemars(length(min = 1, max = schema::MAX_NAME), regex(pattern = "^[^[:cntrl:]/]+$"))]
     pub name: String,
     /// The uid of the object, absent when it is yet to be created: an object that was deleted and made anew is
     /// another one.

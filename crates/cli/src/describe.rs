@@ -8,7 +8,7 @@ use countersign_api::{
     ApprovalTicket, ApprovalTicketStatus,
     approval_ticket::{Binding, TicketState},
 };
-use countersign_core::{plain::plain, request::Operation};
+use countersign_core::{plain::plain, request::Operation, ticket::falls_back};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -203,6 +203,11 @@ fn change(ticket: &ApprovalTicket, parts: &[Part]) -> String {
             plain(&subresource),
             plain(&spec.binding.resource)
         );
+        text.push_str(if falls_back(target.subresource.as_deref().unwrap_or_default()) {
+            "  and once more within 5 seconds, for a client that falls back to another protocol\n"
+        } else {
+            "  by any HTTP method, with any query and any body: Kubernetes does not tell them\n"
+        });
     } else {
         text.push_str(&diff(parts));
     }

@@ -5,13 +5,14 @@ use countersign_api::{
     ApprovalTicket, ApprovalTicketSpec,
     approval_ticket::{Binding, ChangedPart, TicketState, summary},
 };
-use countersign_core::{binding, digest::Digest, naming::ticket_name};
+use countersign_core::{
+    binding,
+    digest::Digest,
+    naming::{TicketName, ticket_names},
+};
 use kube::{Api, Client, ResourceExt, api::PostParams};
 
 use crate::preview::Preview;
-
-/// How many finished tickets of one binding may lie about.
-const SEQUENCES: u32 = 64;
 
 /// Every state, in the order of a ticket's life.
 pub const STATES: [TicketState; 10] = [
@@ -77,28 +78,29 @@ pub async fn request(
 ) -> anyhow::Result<Made> {
     let bound = preview.binding().context("a write that needs no approval")?;
     let api = Api::<ApprovalTicket>::namespaced(client.clone(), namespace);
-    for sequence in 0..SEQUENCES {
-        let name = ticket_name(&bound, sequence);
-        let draft = ApprovalTicket::new(&name, spec(&bound, preview, reason));
+    for name in ticket_names(&bound) {
+        let draft = ApprovalTicket::named(&name, spec(&bound, preview, reason));
         match api.create(&PostParams::default(), &draft).await {
             Ok(ticket) => return Ok(Made { ticket, is_new: true }),
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => return Err(error.into()),
         }
-        let there = api
-            .get_opt(&name)
-            .await?
-            .filter(|ticket| !is_final(state_of(ticket)));
-        if let Some(ticket) =
-            there.filter(|ticket| ticket.spec.binding.parse().is_ok_and(|other| other == bound))
-        {
+        let TicketName::Fixed(name) = name else { break };
+        let there = api.get_opt(&name).await?;
+        if let Some(ticket) = there.filter(|ticket| serves(ticket, &bound)) {
             return Ok(Made {
                 ticket,
                 is_new: false,
             });
         }
     }
-    bail!("there are too many finished tickets for this change")
+    bail!("the name of the ticket is taken: try again")
+}
+
+/// Whether the ticket is of this binding, and can still be used. One that does not show what it binds never can.
+fn serves(ticket: &ApprovalTicket, bound: &binding::Binding) -> bool {
+    let is_same = ticket.spec.binding.parse().is_ok_and(|other| other == *bound);
+    is_same && !is_final(state_of(ticket)) && verify(ticket).is_ok()
 }
 
 fn spec(bound: &binding::Binding, preview: &Preview, reason: Option<&str>) -> ApprovalTicketSpec {

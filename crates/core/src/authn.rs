@@ -120,7 +120,8 @@ fn agent_of<'a>(
         .iter()
         .find(|a| *a.namespace == *namespace && *a.name == *name);
     let problem = match pinned.and_then(|account| account.uid.as_deref()) {
-        Some(pinned) if pinned == uid && !uid.is_empty() => return Ok(agent),
+        _ if uid.is_empty() => "it has no uid, so this is not its token: somebody impersonates it",
+        Some(pinned) if pinned == uid => return Ok(agent),
         Some(_) => "it was deleted and created again; an admin re-registers it by editing the Agent",
         None => "its uid is not pinned yet; wait until the Agent is Ready",
     };

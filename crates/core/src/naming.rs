@@ -8,12 +8,32 @@ const MAX_LABEL: usize = 63;
 const MAX_NAME: usize = 30;
 /// How many hex digits of the binding's digest tell tickets apart.
 const DIGITS: usize = 10;
+/// How many names are tried before the API server is left to choose one.
+const FIXED: u32 = 4;
+
+/// A name of a new ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketName {
+    /// This one, unless there is a ticket of the name.
+    Fixed(String),
+    /// One that the API server makes of this beginning, which is free.
+    Beginning(String),
+}
+
+/// The names to try for a ticket, one after the other. Whoever asks at the same time tries the same, so that one
+/// ticket is made. Each may be taken by a finished ticket of the binding or, since people make tickets too and name
+/// them as they like, by any other; the last cannot.
+pub fn ticket_names(binding: &Binding) -> impl Iterator<Item = TicketName> {
+    let fixed = (0..FIXED).map(|sequence| TicketName::Fixed(ticket_name(binding, sequence)));
+    let beginning = format!("{}-", ticket_name(binding, 0));
+    fixed.chain([TicketName::Beginning(beginning)])
+}
 
 /// `<kind>-<name>-<digits>`, and `-<sequence>` behind it when that is above zero: for a binding whose first ticket
 /// is finished, or whose name another binding took.
 ///
 /// The digits are of the binding without its nonce, so that three retries of one write ask for one ticket.
-pub fn ticket_name(binding: &Binding, sequence: u32) -> String {
+fn ticket_name(binding: &Binding, sequence: u32) -> String {
     let digits: String = binding.digest().hex().chars().take(DIGITS).collect();
     let sequence = if sequence == 0 {
         String::new()
@@ -104,6 +124,17 @@ mod tests {
             head("Pod", &format!("{}-tail", "x".repeat(29))),
             format!("pod-{}", "x".repeat(29))
         );
+    }
+
+    #[test]
+    fn the_last_name_to_try_is_a_new_one() {
+        let binding = binding("Pod", "a");
+        let names: Vec<_> = ticket_names(&binding).collect();
+        let (last, fixed) = names.split_last().unwrap();
+        let first = ticket_name(&binding, 0);
+        assert_eq!(fixed[0], TicketName::Fixed(first.clone()));
+        assert_eq!(fixed[1], TicketName::Fixed(format!("{first}-1")));
+        assert_eq!(*last, TicketName::Beginning(format!("{first}-")));
     }
 
     #[test]

@@ -82,6 +82,12 @@ impl<'a> Caller<'a> {
     pub fn service_account(&self) -> Option<(&'a str, &'a str)> {
         service_account(self.username)
     }
+
+    /// Whether this is a service account in name only. Every token tells the account's uid; who impersonates has one
+    /// only with the right to impersonate uids, which no role of a namespace gives.
+    pub fn is_account_in_name_only(&self) -> bool {
+        self.uid.is_empty() && self.service_account().is_some()
+    }
 }
 
 /// What the username of every service account begins with.

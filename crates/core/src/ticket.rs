@@ -13,6 +13,12 @@ pub const CLAIM_WINDOW: SignedDuration = SignedDuration::from_secs(75);
 /// How soon a client that falls back from WebSocket to SPDY connects again.
 pub const RESEND_WINDOW: SignedDuration = SignedDuration::from_secs(5);
 
+/// Whether clients of this subresource fall back: of the two protocols only one may be spoken on the way. A proxied
+/// call is plain HTTP.
+pub fn falls_back(subresource: &str) -> bool {
+    matches!(subresource, "exec" | "attach" | "portforward")
+}
+
 /// One ApprovalTicket, compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
@@ -143,9 +149,9 @@ pub enum CallKind {
     Once,
     /// Eviction: asked once, and again harmlessly once the pod is on its way out.
     Evict,
-    /// A token request: asked once, and not to be seen afterwards.
+    /// A token request, a proxied call: asked once, and not to be seen afterwards.
     Unseen,
-    /// CONNECT: asked once, and once again by a client that falls back.
+    /// exec and the like: asked once, and once again by a client that falls back.
     Connect,
 }
 

@@ -4,6 +4,7 @@ use countersign_core::{
     binding::{self as core, BoundTarget},
     digest::Digest,
     hash::{command_hash, resource_hash},
+    naming::TicketName,
     object::{Object, ObjectError},
     ticket,
 };
@@ -50,6 +51,18 @@ pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<tic
         &ticket.binding_hash().to_string(),
     )?;
     Ok(ticket)
+}
+
+impl ApprovalTicket {
+    /// A ticket of this name.
+    pub fn named(name: &TicketName, spec: ApprovalTicketSpec) -> Self {
+        let mut ticket = Self::new("", spec);
+        (ticket.metadata.name, ticket.metadata.generate_name) = match name {
+            TicketName::Fixed(name) => (Some(name.clone()), None),
+            TicketName::Beginning(beginning) => (None, Some(beginning.clone())),
+        };
+        ticket
+    }
 }
 
 impl ApprovalTicketSpec {

@@ -21,7 +21,7 @@ use crate::{
     request::{Operation, Request},
     review::{Needs, Outcome, ReviewDecision, tally},
     snapshot::Snapshot,
-    ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, step},
+    ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, falls_back, step},
 };
 
 /// What the rule judges.
@@ -185,12 +185,18 @@ impl Case<'_, '_> {
 
     fn no_longer_approved(&self, ticket: &Ticket) -> Denial {
         let tally = tally(ticket, self.snapshot);
-        let message = format!(
-            "ticket `{}` has {} of {} reviews that still count: ask for another review, or cancel it and start anew",
-            ticket.name,
-            tally.counted.len(),
-            tally.required
-        );
+        let message = match tally.outcome {
+            Outcome::Denied => format!("ticket `{}` was denied", ticket.name),
+            Outcome::Revoked => format!("ticket `{}`: a reviewer took the approval back", ticket.name),
+            Outcome::Cancelled => format!("ticket `{}` was cancelled", ticket.name),
+            Outcome::Approved | Outcome::Open => format!(
+                "ticket `{}` has {} of {} reviews that still count: ask for another review, or cancel it and start \
+                 anew",
+                ticket.name,
+                tally.counted.len(),
+                tally.required
+            ),
+        };
         Denial::new(Reason::TicketSpent, message).because(Cause::of_ticket(ticket, "status.state"))
     }
 
@@ -224,11 +230,11 @@ fn spent(ticket: &Ticket, why: &str) -> Denial {
 /// How often the API server may ask for this write.
 pub fn call_kind(request: &Request<'_>) -> CallKind {
     match (request.operation, request.target.subresource) {
-        (Operation::Connect, _) => CallKind::Connect,
+        (Operation::Connect, subresource) if falls_back(subresource) => CallKind::Connect,
+        (Operation::Connect, _) | (Operation::Create, "token") => CallKind::Unseen,
         (Operation::Delete, _) => CallKind::Delete,
         (Operation::Update, _) => CallKind::Update,
         (Operation::Create, "eviction") => CallKind::Evict,
-        (Operation::Create, "token") => CallKind::Unseen,
         (Operation::Create, _) => CallKind::Once,
     }
 }

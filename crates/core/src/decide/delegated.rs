@@ -17,7 +17,8 @@ use crate::{
 /// Ends the chain when a built-in delegation covers the request. What permits is never delegated, not even to the
 /// garbage collector, and tickets and reviews are made by their own rules.
 pub(super) fn builtin(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), End> {
-    let is_system = request.caller.username.starts_with("system:");
+    let is_system =
+        request.caller.username.starts_with("system:") && !request.caller.is_account_in_name_only();
     let target = &request.target;
     let has_own_rules =
         target.group == GROUP && (target.namespace.is_none() || request.operation == Operation::Create);
@@ -38,6 +39,9 @@ pub(super) fn standing(
     now: Timestamp,
     findings: &mut Findings,
 ) -> Result<(), End> {
+    if request.caller.is_account_in_name_only() {
+        return Ok(());
+    }
     let named = snapshot.delegations.get(request.caller.username);
     let mut unproven = None;
     for delegation in named.into_iter().flatten() {

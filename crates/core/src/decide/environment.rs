@@ -33,9 +33,9 @@ fn of_namespace(request: &Request<'_>, snapshot: &Snapshot, policy: &Policy) -> 
     let shown = |object: &Object<'_>| of_shown_namespace(name, object, policy);
     let known = || snapshot.environment_of_namespace(name, policy);
     // What is shown as its old labels may be what nobody judged.
-    let at_least_known = |shown: Environment| match snapshot.namespaces.contains_key(name) {
-        true => shown.max(known()),
-        false => shown,
+    let at_least_known = |shown: Environment| {
+        let is_known = snapshot.namespaces.contains_key(name);
+        if is_known { shown.max(known()) } else { shown }
     };
     match &request.change {
         Change::Create(new) if request.target.subresource.is_empty() => shown(new),

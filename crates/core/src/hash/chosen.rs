@@ -139,7 +139,8 @@ impl<'v> Place<'v> {
         places: &mut Vec<Pattern>,
     ) -> Result<(), ObjectError> {
         let Some((key, rest)) = path.split_first() else {
-            if self.old.is_none() && self.owners.is_empty() {
+            // `None` makes a Service headless: a wish, never an address that was found for it.
+            if self.old.is_none() && self.owners.is_empty() && self.new != "None" {
                 places.push(Pattern::exactly(&self.at));
             }
             return Ok(());

@@ -315,6 +315,9 @@ fn is_built_in(case: &Case) -> bool {
     let is_deed = matches!(case.asks, Asks::Deed);
     let only = |fields: &[&str]| deed.operation == Update && changes_only(deed, fields);
     let what = (deed.resource.1, deed.subresource);
+    if is_account_in_name_only(case) {
+        return false;
+    }
     match case.caller.username {
         // The API server itself, but for what permits and for tickets and reviews.
         "system:apiserver" => match case.asks {
@@ -357,6 +360,12 @@ fn is_built_in(case: &Case) -> bool {
         }
         _ => false,
     }
+}
+
+/// A service account's token tells the uid of the account; who impersonates an account has none.
+fn is_account_in_name_only(case: &Case) -> bool {
+    let account = case.caller.username.strip_prefix("system:serviceaccount:");
+    account.is_some_and(|account| account.contains(':')) && case.caller.uid.is_empty()
 }
 
 /// Its client of itself has a uid, and may do anything; who merely bears its name has neither.
@@ -705,6 +714,7 @@ fn covers(delegation: &DelegationIs, case: &Case) -> bool {
     // The whole object is made or removed, a body is none of the object's fields, a connection has none.
     let changes_within = fields.is_empty() || (deed.operation == Update && changes_only(deed, &fields));
     delegation.username == case.caller.username
+        && !is_account_in_name_only(case)
         && delegation.username.starts_with("system:")
         && delegation.resource == deed.resource
         && delegation.subresource == deed.subresource
@@ -1005,7 +1015,9 @@ fn is_usable(state: &StateIs, deed: &Deed) -> bool {
         }
         StateIs::Consumed(claim) => match (deed.operation, deed.subresource) {
             (Delete, _) | (Create, "eviction") => in_window(claim),
-            (Connect, _) => claim.same_bind && claim.seconds_ago < 5 && !claim.resent,
+            (Connect, "exec" | "attach" | "portforward") => {
+                claim.same_bind && claim.seconds_ago < 5 && !claim.resent
+            }
             _ => false,
         },
         StateIs::Pending(_) | StateIs::Denied | StateIs::Revoked | StateIs::Expired => false,

@@ -42,6 +42,30 @@ pub fn with(mut world: World, delegation: Delegation) -> World {
     world
 }
 
+#[test]
+fn whoever_impersonates_a_service_account_has_nothing_of_it() {
+    const COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
+    let world = || with(world(), delegation(MANAGER));
+    let as_manager = |uid: &str| updates(MANAGER, "billing/secrets/tls").of_uid(uid);
+    assert_eq!(
+        world().says(&as_manager("sa-uid")),
+        Said::Allow(Reason::Delegated)
+    );
+    assert_eq!(
+        world().says(&as_manager("")),
+        Said::Deny(Reason::UnregisteredAccount)
+    );
+    let as_collector = |uid: &str| deletes(COLLECTOR, "billing/secrets/tls").of_uid(uid);
+    assert_eq!(
+        world().says(&as_collector("sa-uid")),
+        Said::Allow(Reason::Delegated)
+    );
+    assert_eq!(
+        world().says(&as_collector("")),
+        Said::Deny(Reason::UnregisteredAccount)
+    );
+}
+
 pub const MANAGER: &str = "system:serviceaccount:cert-manager:cert-manager";
 
 #[test]
