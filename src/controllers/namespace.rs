@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use countersign_api::seal::{NamespaceSeals, Seals, labels_content};
+use countersign_api::{
+    index::Index,
+    seal::{NamespaceSeals, Seals, labels_content},
+};
 use countersign_core::{seal::Content, snapshot::Snapshot};
 use futures::StreamExt;
 use jiff::Timestamp;
@@ -16,7 +19,7 @@ use tokio::time::sleep;
 use super::{Context, gathered};
 use crate::{
     feeds::Feeds,
-    keys::NamespaceVault,
+    keys::{KeysError, NamespaceVault},
     violations::{CLUSTER_EVENTS, CONTROLLER},
 };
 
@@ -26,7 +29,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long to wait after the seals could not be written.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What all namespaces are to bear.
+/// What all namespaces bear from now on.
 #[derive(Default)]
 struct Judged {
     seals: NamespaceSeals,
@@ -49,19 +52,11 @@ pub async fn keep_namespaces(feeds: Arc<Feeds>, vault: NamespaceVault, context: 
         let snapshot = context.state.snapshot();
         if seen.as_ref().is_none_or(|seen| differs(seen, &snapshot)) {
             let judged = judge(&snapshot, &context.seals);
-            if judged.seals != context.seals.namespaces() {
-                if let Err(error) = vault.keep(&judged.seals).await {
-                    tracing::warn!(%error, "the seals of namespaces were not written");
-                    sleep(PAUSE).await;
-                    continue;
-                }
-                context.seals.keep_namespaces(judged.seals);
-                feeds.update(|index| index.look_at_namespaces_again());
+            if let Err(error) = judged.keep(&vault, &feeds, &context.seals).await {
+                tracing::warn!(%error, "the seals of namespaces were not written");
+                sleep(PAUSE).await;
+                continue;
             }
-            judged
-                .sealed
-                .iter()
-                .for_each(|content| context.seals.forget(content));
             for one in judged.unsealed.difference(&told) {
                 tell(one, &context.client).await;
             }
@@ -69,6 +64,19 @@ pub async fn keep_namespaces(feeds: Arc<Feeds>, vault: NamespaceVault, context: 
             seen = Some(snapshot);
         }
         changes.next().await;
+    }
+}
+
+impl Judged {
+    /// Remembers first; from then on the seals alone speak for what bears them.
+    async fn keep(&self, vault: &NamespaceVault, feeds: &Feeds, seals: &Seals) -> Result<(), KeysError> {
+        if self.seals != seals.namespaces() {
+            vault.keep(&self.seals).await?;
+            seals.keep_namespaces(self.seals.clone());
+            feeds.update(Index::look_at_namespaces_again);
+        }
+        self.sealed.iter().for_each(|content| seals.forget(content));
+        Ok(())
     }
 }
 
