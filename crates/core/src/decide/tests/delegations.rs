@@ -66,6 +66,8 @@ fn whoever_impersonates_a_service_account_has_nothing_of_it() {
     );
 }
 
+const COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
+
 pub const MANAGER: &str = "system:serviceaccount:cert-manager:cert-manager";
 
 #[test]
