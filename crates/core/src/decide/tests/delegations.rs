@@ -44,7 +44,6 @@ pub fn with(mut world: World, delegation: Delegation) -> World {
 
 #[test]
 fn whoever_impersonates_a_service_account_has_nothing_of_it() {
-    const COLLECTOR: &str = "system:serviceaccount:kube-system:generic-garbage-collector";
     let world = || with(world(), delegation(MANAGER));
     let as_manager = |uid: &str| updates(MANAGER, "billing/secrets/tls").of_uid(uid);
     assert_eq!(
