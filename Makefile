@@ -1,13 +1,15 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-all coverage lint build controlplane figures-main-job figures-no-way-around \
+.PHONY: help demo demo-down test test-all test-node coverage lint build controlplane figures-main-job figures-no-way-around \
 	clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
+LOCALNODE := hack/localnode/localnode
 # Beside the version of hack/controlplane/kubernetes/go.mod, which all other tests run on.
 OTHER_VERSIONS := 1.35.4 1.34.4
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/countersign
-BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/*) hack/demo/demo
+HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
+BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/* hack/localnode/*.sh) hack/demo/demo $(LOCALNODE)
 
 help: ## Tell what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 20
@@ -22,7 +24,13 @@ test: lint controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
 
-test-all: test coverage figures-main-job figures-no-way-around ## The tests, every write on each version, all figures with their bounds
+test-all: test test-node coverage figures-main-job figures-no-way-around ## The tests, those on a real node, every write on each version, all figures with their bounds
+
+# cargo has a runner for each target; this one puts the test into the node's namespaces.
+test-node: export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/$(LOCALNODE) enter
+test-node: ## Strict mode on a real node: kubelet, scheduler and controllers do all their work; needs root
+	$(LOCALNODE) up
+	cargo test --workspace --test node -- --nocapture && $(LOCALNODE) down
 
 coverage: controlplane ## Try every write that the API server offers, on each version of Kubernetes
 	cargo test --workspace --test e2e -- --nocapture coverage::
@@ -34,6 +42,7 @@ coverage: controlplane ## Try every write that the API server offers, on each ve
 lint: ## Format, lints, generated files, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --test node -- -D warnings
 	cargo test --quiet --package countersign-api --test generated
 	test -z "$$(gofmt -d hack/controlplane)" || { gofmt -d hack/controlplane; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done
@@ -52,4 +61,5 @@ figures-no-way-around: ## Measure that the rules hold everywhere and at scale, a
 	hack/figures/no-way-around
 
 clean-cache: demo-down ## Remove what was built and kept outside this folder
+	$(LOCALNODE) down
 	chmod -R u+w $(CACHE) 2>/dev/null; rm -rf $(CACHE)

@@ -113,7 +113,9 @@ impl Admission {
             self.sightings.used(cause);
         }
         let recorded = self.record(request, &outcome, &snapshot).await;
-        self.note_content(request, &outcome.answer, &recorded);
+        if snapshot.latched {
+            self.note_content(request, &outcome.answer, &recorded);
+        }
         if recorded.is_ok()
             && let Some(violation) = violation::of(request, &outcome)
         {
@@ -123,7 +125,8 @@ impl Admission {
         respond(request, outcome, recorded)
     }
 
-    /// Remembers what is let through, so that it is sealed when the watch shows it.
+    /// Remembers what is let through, so that it is sealed when the watch shows it. Before strict mode is latched everything
+    /// is sealed that is there; what comes later than its beginning nobody looked at who turned it on.
     fn note_content(
         &self,
         request: &AdmissionRequest<'_>,

@@ -41,7 +41,13 @@ pub use self::{
     status::apply as apply_status,
     ticket::keep_tickets,
 };
-use crate::{audit::Log, feeds::Feed, state::State, webhook_config::Enforced};
+use crate::{
+    audit::Log,
+    feeds::Feed,
+    read_access::{Outcomes, Told},
+    state::State,
+    webhook_config::Enforced,
+};
 
 /// What a reconciler needs.
 pub struct Context {
@@ -55,6 +61,8 @@ pub struct Context {
     pub permissions: watch::Receiver<u64>,
     /// How many tickets wait for places in each zone.
     pub pending: Arc<Pending>,
+    /// What became of reading.
+    pub read_access: Arc<Outcomes>,
     /// What the webhook configurations say at the API server.
     pub enforced: watch::Receiver<Enforced>,
     /// The audit log.
@@ -72,6 +80,8 @@ pub struct Known {
     pub enforced: Enforced,
     /// How many tickets wait for places in each zone.
     pub pending: Arc<Counts>,
+    /// What became of reading.
+    pub read_access: Arc<Told>,
     /// The time.
     pub now: Timestamp,
 }
@@ -83,6 +93,7 @@ impl Context {
             seals: self.seals.clone(),
             enforced: *self.enforced.borrow(),
             pending: self.pending.counts(),
+            read_access: self.read_access.present(),
             now: Timestamp::now(),
         }
     }

@@ -92,10 +92,7 @@ impl Enforcement {
     fn plan_anew(&self, snapshot: &Snapshot, strict: bool) -> Duration {
         let now = Timestamp::now();
         let delegations = at_startup(snapshot, now);
-        let namespace = &snapshot.cluster.namespace;
-        let startup = delegations
-            .iter()
-            .map(|one| StartupRule::delegated(one, namespace));
+        let startup = delegations.iter().map(|one| StartupRule::delegated(one));
         let policy = snapshot.policy.get();
         self.plan.send_if_modified(|plan| {
             let next = Plan {
@@ -114,14 +111,27 @@ impl Enforcement {
         left.map_or(RENEW, |left| left.min(RENEW))
     }
 
-    /// Remembers first, enforces then.
+    /// Remembers first, enforces then, unless what is known has changed meanwhile.
     async fn turn(&self, strict: bool) -> bool {
-        if let Err(error) = self.latch.set(strict).await {
-            tracing::warn!(%error, "the strict latch was not written");
+        if !self.remember(strict).await {
             return false;
         }
-        self.feeds.update(|index| index.set_latched(strict));
-        tracing::info!(strict, "strict mode");
-        true
+        let turned = self.feeds.latch(strict);
+        if turned {
+            tracing::info!(strict, "strict mode");
+        } else {
+            while !self.remember(!strict).await {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        turned
+    }
+
+    async fn remember(&self, strict: bool) -> bool {
+        let written = self.latch.set(strict).await;
+        if let Err(error) = &written {
+            tracing::warn!(%error, "the strict latch was not written");
+        }
+        written.is_ok()
     }
 }

@@ -77,6 +77,18 @@ impl Feeds {
         self.generation.send_modify(|generation| *generation += 1);
     }
 
+    /// Latches strict mode, or unlatches it, if what is known still allows that.
+    pub fn latch(&self, latched: bool) -> bool {
+        let mut may = false;
+        self.update(|index| {
+            may = index.may_latch(latched);
+            if may {
+                index.set_latched(latched);
+            }
+        });
+        may
+    }
+
     /// How many objects bear no seal.
     pub fn unsealed(&self) -> usize {
         let index = self.index.lock().unwrap_or_else(PoisonError::into_inner);
@@ -128,7 +140,7 @@ impl Feeds {
             Change::Applied(unreadable) => {
                 self.update(|index| {
                     if let Err((key, why)) = readable(&unreadable) {
-                        K::unreadable(&key, &why, index);
+                        index.unreadable::<K>(&key, &why);
                     }
                 });
             }

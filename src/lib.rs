@@ -9,6 +9,7 @@ pub mod feeds;
 pub mod installation;
 pub mod keys;
 pub mod metrics;
+pub mod read_access;
 pub mod readiness;
 pub mod run;
 pub mod server;

@@ -28,6 +28,7 @@ use crate::{
     metrics::{
         AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, WebhookConfigMetrics, registry,
     },
+    read_access::{Moved, Outcomes, ReadAccess, ReadAccessMetrics, Sources},
     readiness::Readiness,
     server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
     sightings::{Sightings, write_sightings},
@@ -139,6 +140,7 @@ impl Operator {
         index.set_latched(latched);
         let watches = KINDS.map(|kind| (kind, Freshness::default()));
         let (sightings, seen) = mpsc::channel(1024);
+        let (outcomes, moved) = Outcomes::new();
         let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec()));
         let feeds = Feeds::new(index, state.clone());
         let owner = WebhookConfigOwner::new(
@@ -153,10 +155,18 @@ impl Operator {
             seals: seals.clone(),
             permissions: feeds.permission_changes(),
             pending: Arc::default(),
+            read_access: outcomes,
             enforced: owner.enforced(),
             log: log.clone(),
         });
-        reconcile(&feeds, &client, &watches, &context);
+        let sources = reconcile(&feeds, moved, &watches, &context);
+        let read_access = ReadAccess {
+            client: client.clone(),
+            sources,
+            outcomes: context.read_access.clone(),
+            metrics: ReadAccessMetrics::register(metrics),
+        };
+        tokio::spawn(read_access.keep(feeds.changes()));
         tokio::spawn(keep_namespaces(feeds.clone(), vault, context.clone()));
         tokio::spawn(write_sightings(seen, client.clone()));
         let enforcement = Enforcement {
@@ -236,13 +246,13 @@ const KINDS: [&str; 9] = [
     "Namespace",
 ];
 
-/// Starts the watches, and the controllers that they feed.
+/// Starts the watches, and the controllers that they feed; what reading is made from.
 fn reconcile(
     feeds: &Arc<Feeds>,
-    client: &Client,
+    moved: Moved,
     watches: &[(&'static str, Freshness); 9],
     context: &Arc<Context>,
-) {
+) -> Sources {
     let [
         policies,
         zones,
@@ -257,28 +267,31 @@ fn reconcile(
     let policy = stream::select(gathered(feeds.changes()), gathered(context.enforced.clone()));
     let policy = policy.map(|()| ObjectRef::new(POLICY_NAME));
     let zones_moved = moved_zones(context.pending.clone(), context.state.clone(), feeds.changes());
+    let (moved_grants, moved_agents) = moved.split();
+    let (client, state) = (&context.client, context.state.clone());
     let context = || context.clone();
     tokio::spawn(assess::<AccessPolicy>(
         feeds.watch(client, policies.1.clone()),
         policy,
         context(),
     ));
-    tokio::spawn(assess::<Zone>(
-        feeds.watch(client, zones.1.clone()),
-        zones_moved,
-        context(),
-    ));
-    tokio::spawn(assess::<RoleGrant>(
-        feeds.watch(client, grants.1.clone()),
-        stream::pending(),
-        context(),
-    ));
+    let zones = feeds.watch(client, zones.1.clone());
+    let grants = feeds.watch(client, grants.1.clone());
+    let agents = feeds.watch(client, agents.1.clone());
+    let sources = Sources {
+        state,
+        grants: grants.store.clone(),
+        agents: agents.store.clone(),
+        zones: zones.store.clone(),
+    };
+    tokio::spawn(assess::<Zone>(zones, zones_moved, context()));
+    tokio::spawn(assess::<RoleGrant>(grants, moved_grants, context()));
     tokio::spawn(assess::<Team>(
         feeds.watch(client, teams.1.clone()),
         stream::pending(),
         context(),
     ));
-    tokio::spawn(pin_accounts(feeds.watch(client, agents.1.clone()), context()));
+    tokio::spawn(pin_accounts(agents, moved_agents, context()));
     let delegations = feeds.watch(client, delegations.1.clone());
     tokio::spawn(assess::<WriteDelegation>(
         delegations,
@@ -292,6 +305,7 @@ fn reconcile(
         context(),
     ));
     drop(feeds.watch::<Namespace>(client, namespaces.1.clone()));
+    sources
 }
 
 /// Ready while everything is known and the audit log takes records.

@@ -33,10 +33,9 @@ impl Assessed for AccessPolicy {
         status.observed_generation = generation;
         status.cluster_id = Some(snapshot.cluster.id.to_string());
         status.operator_namespace = Some(snapshot.cluster.namespace.to_string());
-        status.strict_since = match (self.spec.strict_mode, status.strict_since.take()) {
-            (true, since) => since.or(Some(Time(known.now))),
-            (false, _) => None,
-        };
+        let since = status.strict_since.take();
+        let since = since.or_else(|| snapshot.latched.then_some(Time(known.now)));
+        status.strict_since = since.filter(|_| self.spec.strict_mode);
         let counts = counts(snapshot);
         status.counts = Some(counts);
         set_standing(&mut status.conditions, problem, generation, known.now);
@@ -64,10 +63,18 @@ fn problem(object: &AccessPolicy, snapshot: &Snapshot) -> Option<Problem> {
         Err(invalid) => return Some(Problem::new("Invalid", invalid.to_string())),
     };
     let (live, needed) = (snapshot.live_admins().len(), policy.admins_needed());
-    (policy.strict_mode && !snapshot.latched && live < needed).then(|| {
+    if !policy.strict_mode || snapshot.latched {
+        return None;
+    }
+    if live < needed {
         let message =
             format!("spec.strictMode: {live} live human admins, and {needed} are needed before it holds");
-        Problem::new("NotEnoughAdmins", message)
+        return Some(Problem::new("NotEnoughAdmins", message));
+    }
+    (!snapshot.is_as_shown(&policy)).then(|| {
+        let message = "spec.strictModeDigest: the permission objects are no longer those that were shown, and strict \
+                       mode does not begin: look at them again with kubectl countersign admin enable-strict";
+        Problem::new("PermissionsChanged", message)
     })
 }
 

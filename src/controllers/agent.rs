@@ -7,19 +7,22 @@ use countersign_api::{
     agent::{self, PinnedServiceAccount, ServiceAccountRef},
     invalid,
 };
-use countersign_core::snapshot::Snapshot;
-use futures::StreamExt;
+use countersign_core::{read_access::Source, snapshot::Snapshot};
+use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{
     Api, Client, ResourceExt,
-    runtime::controller::{Action, Config, Controller},
+    runtime::{
+        controller::{Action, Config, Controller},
+        reflector::ObjectRef,
+    },
 };
 
 use super::{
     CONCURRENCY, Context, Known, ReconcileError, gathered, retry,
     status::{self, Problem, set_standing},
 };
-use crate::feeds::Feed;
+use crate::{feeds::Feed, read_access::tell};
 
 /// How often the accounts are looked at again: nobody tells when one is deleted and made anew.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -27,12 +30,17 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// A service account as it is at the moment.
 type Present = Option<String>;
 
-/// Pins the accounts of each agent and writes its status.
-pub async fn pin_accounts(feed: Feed<Agent>, context: Arc<Context>) {
+/// Pins the accounts of each agent and writes its status, also when it is among the `moved`.
+pub async fn pin_accounts(
+    feed: Feed<Agent>,
+    moved: impl Stream<Item = ObjectRef<Agent>> + Send + 'static,
+    context: Arc<Context>,
+) {
     let store = feed.store.clone();
     let changes = gathered(context.permissions.clone());
     Controller::for_stream(feed.touched(), store)
         .with_config(Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(moved)
         .reconcile_all_on(changes)
         .run(reconcile, |_, error, _| retry(error), context)
         .for_each(|_| async {})
@@ -111,6 +119,9 @@ fn assess(object: &Agent, accounts: &[(&ServiceAccountRef, Present)], known: &Kn
         object.metadata.generation,
         known.now,
     );
+    let source = Source::Agent(object.name_any().into());
+    let at = (object.metadata.generation, known.now);
+    tell(&known.read_access, &source, &mut status.conditions, at);
     status
 }
 

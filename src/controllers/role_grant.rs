@@ -1,12 +1,14 @@
 //! RoleGrant: in force, unless its team is unknown or another grant contradicts it.
 
 use countersign_api::{RoleGrant, RoleGrantStatus, role_grant};
-use countersign_core::{identity::IdentityKind, snapshot::Snapshot};
+use countersign_core::{identity::IdentityKind, read_access::Source, snapshot::Snapshot};
+use kube::ResourceExt;
 
 use super::{
     Assessed, Known,
     status::{Problem, set_standing},
 };
+use crate::read_access::tell;
 
 impl Assessed for RoleGrant {
     type Status = RoleGrantStatus;
@@ -30,6 +32,9 @@ impl Assessed for RoleGrant {
             self.metadata.generation,
             known.now,
         );
+        let source = Source::Grant(self.name_any().into());
+        let at = (self.metadata.generation, known.now);
+        tell(&known.read_access, &source, &mut status.conditions, at);
         status
     }
 }

@@ -54,7 +54,7 @@ fn cluster(operator: &str) -> Vec<StartupRule> {
         controller(
             "attachdetach-controller",
             vec![
-                write(&[Create, Update, Delete], "volumeattachments.storage.k8s.io"),
+                write(&[Create, Delete], "volumeattachments.storage.k8s.io"),
                 write(&[Update], "nodes/status"),
             ],
         ),
@@ -100,11 +100,7 @@ fn operator_namespace(operator: &str) -> Vec<StartupRule> {
                 here(&[Update], "statefulsets.apps/status"),
             ],
         ),
-        // Where a node does not return, its pods are deleted, and made anew elsewhere.
-        controller(
-            "taint-eviction-controller",
-            vec![here(&[Delete], "pods"), here(&[Update], "pods/status")],
-        ),
+        // Where a node does not return, the node-controller deletes its pods; this one does where its Node is gone.
         controller(
             "pod-garbage-collector",
             vec![here(&[Delete], "pods"), here(&[Update], "pods/status")],
@@ -120,7 +116,7 @@ fn operator_namespace(operator: &str) -> Vec<StartupRule> {
 /// A kubelet writes its own node, asks for its pods' tokens, and reports and removes the operator's pods.
 fn kubelet(operator: &str) -> Vec<StartupWrite> {
     vec![
-        write(&[Create, Update], "nodes").of_own_node(),
+        write(&[Create], "nodes").of_own_node(),
         write(&[Update], "nodes/status").of_own_node(),
         write(&[Create, Update], "leases.coordination.k8s.io")
             .within("kube-node-lease")

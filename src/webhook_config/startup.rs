@@ -45,8 +45,8 @@ pub enum StartupPlace {
     ClusterScoped,
     /// In these namespaces.
     Namespaces(Vec<String>),
-    /// In every namespace but these.
-    OtherNamespaces(Vec<String>),
+    /// In any namespace.
+    AnyNamespace,
 }
 
 /// Which objects of a resource.
@@ -144,12 +144,7 @@ impl StartupPlace {
             Self::Anywhere => None,
             Self::ClusterScoped => Some(format!("{NAMESPACE} == ''")),
             Self::Namespaces(names) => Some(format!("{NAMESPACE} in [{}]", list(names))),
-            Self::OtherNamespaces(names) => {
-                let others: Vec<_> = std::iter::once("")
-                    .chain(names.iter().map(String::as_str))
-                    .collect();
-                Some(format!("!({NAMESPACE} in [{}])", list(&others)))
-            }
+            Self::AnyNamespace => Some(format!("{NAMESPACE} != ''")),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use countersign_core::credential::TABLE;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -299,4 +300,30 @@ fn a_startup_delegation_passes_without_the_operator_and_nothing_beside_it() {
     network
         .create(&area.config_map("more", &json!({})))
         .denied("UnregisteredAccount");
+}
+
+/// The schema itself says so, also while nobody judges.
+#[test]
+fn the_api_server_refuses_to_delegate_unseen_whatever_may_yield_a_credential() {
+    let cluster = Cluster::observing();
+    cluster.operator().kill();
+    let admin = cluster.admin();
+    for row in TABLE {
+        let resource = row.resource.unwrap_or("laters");
+        for subresource in ["", "later", "status"] {
+            let spec = json!({
+                "resources": [{ "group": row.group, "resource": resource, "subresource": subresource }],
+                "verbs": ["Update"],
+                "namespaces": { "selector": {} },
+                "evaluation": "Startup",
+            });
+            let object = delegation("unseen", "unseen", &spec).to_string();
+            let created = admin.kubectl_with("create --dry-run=server -f -", &object);
+            if row.harmless.contains(&subresource) {
+                created.done();
+            } else {
+                created.refused("spec.resources: what may yield credentials is never written unseen");
+            }
+        }
+    }
 }

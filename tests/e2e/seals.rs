@@ -32,7 +32,7 @@ fn grant(name: &str, who: &str) -> Value {
 }
 
 /// Waits until the object is degraded for this reason.
-fn is_degraded(cluster: &Cluster, what: &str, reason: &str) {
+pub fn is_degraded(cluster: &Cluster, what: &str, reason: &str) {
     until(&format!("{what} to be {reason}"), || {
         let object = cluster.admin().get(what);
         let conditions = object["status"]["conditions"].as_array()?.clone();
@@ -41,7 +41,8 @@ fn is_degraded(cluster: &Cluster, what: &str, reason: &str) {
     });
 }
 
-fn is_ready(cluster: &Cluster, what: &str) {
+/// Waits until the object is in force.
+pub fn is_ready(cluster: &Cluster, what: &str) {
     let wait = format!("wait --for=condition=Ready --timeout=30s {what}");
     cluster.admin().kubectl(&wait).done();
 }

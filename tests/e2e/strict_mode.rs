@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use super::harness::{Area, Cluster, Outcome, Person, Ticket, wait::until};
+use super::{
+    harness::{Area, Cluster, Outcome, Person, Ticket, wait::until},
+    seals::{is_degraded, is_ready},
+};
 
 #[test]
 fn strict_mode_needs_two_live_admins_and_then_holds() {
@@ -113,6 +116,108 @@ fn switch(by: &Person, strict: bool) -> Outcome {
     let patch = json!({ "spec": { "strictMode": strict } }).to_string();
     by.run(
         &["patch", "accesspolicy", "default", "--type=merge", "-p", &patch],
+        "",
+    )
+}
+
+const ENABLE: &str = "admin enable-strict";
+
+#[test]
+fn strict_mode_begins_for_exactly_what_was_shown() {
+    let cluster = Cluster::with_company(1);
+    let ada = cluster.person("ada");
+    let shown = looked_at(ada);
+    let denial = ada.countersign(&format!("{ENABLE} --digest {shown}")).stderr;
+    assert!(
+        denial.contains("TooFewAdmins: spec.strictMode: 0 live human admins"),
+        "{denial}"
+    );
+    cluster.see_admins();
+
+    grants(&cluster, "admin");
+    let late = ada.countersign(&format!("{ENABLE} --digest {shown}"));
+    assert_eq!(late.code, Some(1), "{}", late.stderr);
+    assert!(
+        late.stderr.contains(&format!("not {shown}: look at it again")),
+        "{}",
+        late.stderr
+    );
+    let denial = bound(ada, &shown).denied("PermissionsChanged");
+    assert!(
+        denial.contains("spec.strictModeDigest: the permission objects have the digest"),
+        "{denial}"
+    );
+
+    // While no operator answers nothing is refused, and still it does not begin.
+    cluster.operator().kill();
+    bound(ada, &shown).done();
+    cluster.operator().restart();
+    is_degraded(&cluster, "accesspolicy default", "PermissionsChanged");
+    assert_eq!(cluster.failure_policy(), "Ignore");
+    let area = cluster.area();
+    area.person("mallory")
+        .create(&area.config_map("app", &json!({})))
+        .done();
+
+    let again = looked_at(ada);
+    assert_ne!(again, shown);
+    let turned_on = ada.countersign(&format!("{ENABLE} --digest {again}")).done();
+    assert!(turned_on.ends_with("strict mode is on\n"), "{turned_on}");
+    assert_eq!(cluster.failure_policy(), "Fail");
+    for what in [
+        "rolegrant/mallory",
+        "accesspolicy/default",
+        "zone/area-1",
+        "agent/deployer",
+    ] {
+        is_ready(&cluster, what);
+    }
+    // What it was bound to it is no longer once it is on.
+    let olga = r#"{"spec":{"role":"admin"}}"#;
+    let raise = || ada.run(&["patch", "rolegrant", "olga", "--type=merge", "-p", olga], "");
+    let ticket = Ticket::named_in(&raise().denied("ApprovalRequired"), &cluster);
+    ticket.approve(cluster.person("ben"));
+    ticket.becomes("Approved");
+    raise().done();
+    cluster.operator().restart();
+    is_ready(&cluster, "rolegrant/olga");
+    assert_eq!(cluster.failure_policy(), "Fail");
+    assert_eq!(ada.countersign(ENABLE).done(), "strict mode is on already\n");
+}
+
+/// What a person reads who only looks, and its digest.
+fn looked_at(who: &Person) -> String {
+    let looked = who.countersign(ENABLE);
+    assert_eq!(looked.code, Some(3), "{}", looked.stderr);
+    let shows = |kind: &str, name: &str, says: &str| {
+        let of_object = |line: &&str| line.split_whitespace().take(2).eq([kind, name]);
+        let line = looked.stdout.lines().find(of_object).unwrap_or_default();
+        assert!(line.ends_with(says), "{kind} {name}: {}", looked.stdout);
+    };
+    shows("AccessPolicy", "default", " as shipped");
+    shows("RoleGrant", "ada", " identity: user:ada, role: admin");
+    shows("Team", "shop", " members: [user:olga, user:otto]");
+    let (_, digest) = looked.stdout.split_once("\ndigest: ").unwrap();
+    assert!(
+        looked.stderr.contains(&format!("--digest {}", digest.trim())),
+        "{}",
+        looked.stderr
+    );
+    digest.trim().to_owned()
+}
+
+/// Gives mallory a role, as whoever may write grants can while nothing is enforced.
+fn grants(cluster: &Cluster, role: &str) {
+    let role = json!({ "spec": { "role": role } }).to_string();
+    let patch = ["patch", "rolegrant", "mallory", "--type=merge", "-p", &role];
+    cluster.admin().run(&patch, "").done();
+}
+
+/// Turns strict mode on for what has this digest, without the command.
+fn bound(who: &Person, digest: &str) -> Outcome {
+    let on = json!({ "spec": { "strictMode": true, "strictModeDigest": digest } }).to_string();
+    who.run(
+        &["patch", "accesspolicy", "default", "--type=merge", "-p", &on],
         "",
     )
 }

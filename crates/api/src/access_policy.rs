@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     approvals::{Approvals, BreakGlassPolicy, BreakGlassScope, StepUp},
-    defaults::{Defaults, HashIgnore, ResourceType, ReviewRule, Unzoned, UsernameRule},
+    defaults::{Defaults, HashIgnore, ReadAccess, ResourceType, ReviewRule, Unzoned, UsernameRule},
     directory::{
         Directory, GroupRole, KeyRef, MtlsDirectory, OidcDirectory, Provider, SamlDirectory, StaticDirectory,
         UsernameFrom,
@@ -22,6 +22,7 @@ pub use self::{
     parse::parse,
 };
 use crate::{condition, schema};
+pub(crate) use parse::unswitched;
 
 /// What holds for the whole cluster. Every field has a default; an empty spec is a complete policy.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -127,7 +128,8 @@ pub struct AccessPolicySpec {
 
     /// The digest of all permission objects that `kubectl countersign admin enable-strict` showed
     /// (`sha256:` and 64 hex digits). When it is there, strict mode is turned on only if they are still the
-    /// same. It binds nothing when absent.
+    /// same: a write that turns it on for others is refused, and strict mode does not begin while they differ. It
+    /// binds nothing when absent, and nothing any more once strict mode is on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_DIGEST), regex(pattern = schema::DIGEST))]
     pub strict_mode_digest: Option<String>,
@@ -150,6 +152,16 @@ pub struct AccessPolicySpec {
     /// alone.
     #[serde(default)]
     pub directory: Directory,
+
+    /// Whether Countersign makes RBAC bindings for reading. `Unmanaged` (the default): none; what people and agents
+    /// read is a matter of your RBAC alone. `RBAC`: each RoleGrant and Agent that is Ready is bound to the
+    /// ClusterRole `view`, which shows no Secrets: the roles `reader` and `admin` in the whole cluster; the roles
+    /// `contributor` and `agent` in the namespaces of their zones and, outside prod, of `defaults.publicObjects`.
+    /// A glob that leaves the beginning of the namespace open (`*`, `**`) gives no reading. Each binding goes with
+    /// its RoleGrant or Agent, and all of them when this is `Unmanaged` again. The operator may bind only where
+    /// its chart is installed with `readAccess: true`.
+    #[serde(default, skip_serializing_if = "ReadAccess::is_unmanaged")]
+    pub read_access: ReadAccess,
 
     /// How many human admins are sensible, 1 to 100: more lead to the warning `TooManyAdmins` on the policy,
     /// nothing else. Default: 3.
@@ -189,8 +201,8 @@ pub struct AccessPolicyStatus {
     /// `Ready` tells whether the policy is in force; `Enforcing` is True once strict mode is on and the API
     /// server was told to refuse writes when the operator is away; `TooManyAdmins` warns of more human admins
     /// than `maxHumanAdmins`; `UnsealedNamespaces` is there while the labels of a namespace bear no seal, so that it
-    /// is prod; `Degraded` is there only while the policy is not in force, with a reason:
-    /// `Invalid`, `Unsealed` or `NotEnoughAdmins`.
+    /// is prod; `Degraded` is there only while the policy is not in force, with a reason: `Invalid`, `Unsealed`,
+    /// `NotEnoughAdmins` or `PermissionsChanged`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -205,14 +217,9 @@ pub struct AccessPolicyStatus {
     #[schemars(length(max = schema::MAX_LABEL))]
     pub operator_namespace: Option<String>,
 
-    /// Since when strict mode is on; absent while it is off.
+    /// Since when strict mode is in force; absent while it is off, and before it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strict_since: Option<Time>,
-
-    /// The digest of all permission objects that are in force.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = schema::MAX_DIGEST))]
-    pub permissions_digest: Option<String>,
 
     /// How much there is of what.
     #[serde(default, skip_serializing_if = "Option::is_none")]

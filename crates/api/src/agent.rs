@@ -135,7 +135,9 @@ pub struct AgentStatus {
 
     /// `Ready` tells whether the agent may act; `Degraded` is there only while it may not, with a reason:
     /// `BadKey`, `UnknownOwner`, `AccountMissing`, `AccountReplaced`, `AccountShared` (another Agent lists the
-    /// same service account), `Invalid` or `Unsealed`.
+    /// same service account), `Invalid` or `Unsealed`. `Materialised` is there while `readAccess` of the
+    /// AccessPolicy is `RBAC` and the agent is in force and not suspended: whether RBAC lets its accounts read
+    /// what its role reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,

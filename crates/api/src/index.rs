@@ -8,7 +8,11 @@ mod permissions;
 mod places;
 mod tickets;
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use countersign_core::{
     digest::Digest,
@@ -64,6 +68,13 @@ pub struct Key {
 }
 
 impl Key {
+    fn cluster_scoped(name: &Arc<str>) -> Self {
+        Self {
+            namespace: "".into(),
+            name: name.clone(),
+        }
+    }
+
     /// The key of an object.
     pub fn of(object: &impl Resource) -> Self {
         let namespace = object.meta().namespace.as_deref().unwrap_or_default();
@@ -83,6 +94,11 @@ pub trait Indexed: Resource<DynamicType = ()> + Clone {
     fn is_sealed(&self, seals: &Seals) -> bool {
         let _ = seals;
         !Self::PERMITS
+    }
+
+    /// Digest of what the object says to whoever turns strict mode on; `None` when it has none, or does not permit.
+    fn says(&self) -> Option<Digest> {
+        None
     }
 
     /// Files the object, in the place of what was filed under its key.
@@ -135,6 +151,11 @@ impl Index {
         self.unsealed.len()
     }
 
+    /// Whether strict mode can be latched so, or unlatched: what is there when it begins is sealed first.
+    pub fn may_latch(&self, latched: bool) -> bool {
+        self.snapshot.is_strict() == latched && (!latched || self.unsealed.is_empty())
+    }
+
     /// What decisions read. Cloning it is cheap.
     pub const fn snapshot(&self) -> &Snapshot {
         &self.snapshot
@@ -158,6 +179,7 @@ impl Index {
     /// Files an object; one that cannot be read, or bears no seal once strict mode is latched, marks its scope.
     pub fn apply<K: Indexed>(&mut self, object: &K) {
         let key = Key::of(object);
+        self.note_permission::<K>(&key, object.says());
         let sealed = self.seals.as_ref().is_none_or(|seals| object.is_sealed(seals));
         self.note_seal::<K>(&key, sealed);
         if !sealed && self.snapshot.latched {
@@ -168,10 +190,26 @@ impl Index {
         }
     }
 
+    /// Marks the scope of an object that cannot even be deserialised.
+    pub fn unreadable<K: Indexed>(&mut self, key: &Key, why: &str) {
+        self.note_permission::<K>(key, None);
+        self.note_seal::<K>(key, true);
+        K::unreadable(key, why, self);
+    }
+
     /// Takes an object out.
     pub fn remove<K: Indexed>(&mut self, key: &Key) {
+        self.snapshot.permissions.forget(K::kind(&()), key.name.clone());
         self.note_seal::<K>(key, true);
         K::unfile(key, self);
+    }
+
+    fn note_permission<K: Indexed>(&mut self, key: &Key, says: Option<Digest>) {
+        if K::PERMITS {
+            self.snapshot
+                .permissions
+                .note(K::kind(&()), key.name.clone(), says);
+        }
     }
 
     fn note_seal<K: Indexed>(&mut self, key: &Key, sealed: bool) {
@@ -188,7 +226,13 @@ impl Index {
         &mut self,
         objects: impl IntoIterator<Item = Result<&'a K, (Key, String)>>,
     ) {
-        let mut gone: std::collections::HashSet<Key> = K::filed(self).into_iter().collect();
+        let mut gone: HashSet<Key> = K::filed(self).into_iter().collect();
+        gone.extend(
+            self.snapshot
+                .permissions
+                .names(K::kind(&()))
+                .map(Key::cluster_scoped),
+        );
         for object in objects {
             match object {
                 Ok(object) => {
@@ -197,8 +241,7 @@ impl Index {
                 }
                 Err((key, why)) => {
                     gone.remove(&key);
-                    self.note_seal::<K>(&key, true);
-                    K::unreadable(&key, &why, self);
+                    self.unreadable::<K>(&key, &why);
                 }
             }
         }
@@ -211,6 +254,10 @@ impl Index {
 impl Indexed for AccessPolicy {
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
+    }
+
+    fn says(&self) -> Option<Digest> {
+        access_policy::unswitched(&self.spec)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
@@ -228,12 +275,7 @@ impl Indexed for AccessPolicy {
 
     fn filed(index: &Index) -> Vec<Key> {
         let there = !matches!(index.snapshot.policy, PolicyState::Absent(_));
-        there
-            .then(|| Key {
-                namespace: "".into(),
-                name: crate::POLICY_NAME.into(),
-            })
-            .into_iter()
-            .collect()
+        let key = there.then(|| Key::cluster_scoped(&crate::POLICY_NAME.into()));
+        key.into_iter().collect()
     }
 }

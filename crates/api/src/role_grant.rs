@@ -69,7 +69,8 @@ pub struct RoleGrantStatus {
 
     /// `Ready` tells whether the grant is in force; `Degraded` is there only while it is not, with a reason:
     /// `UnknownTeam`, `Conflicts` (another grant gives the same identity another role), `Invalid` or
-    /// `Unsealed`.
+    /// `Unsealed`. `Materialised` is there while `readAccess` of the AccessPolicy is `RBAC` and the grant is in
+    /// force: whether RBAC lets them read what the role reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,

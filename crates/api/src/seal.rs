@@ -217,7 +217,7 @@ impl Seals {
 ///
 /// A field that a later version adds must be left out when absent, and have no default in the schema: otherwise the
 /// seals of everything that is there would break.
-fn digest(value: &(impl Serialize + ?Sized)) -> Option<Digest> {
+pub(crate) fn digest(value: &(impl Serialize + ?Sized)) -> Option<Digest> {
     let text = serde_json::to_string(value).ok()?;
     Some(Digest::of(&[canonical(&text).ok()?.as_bytes()]))
 }

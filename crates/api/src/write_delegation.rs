@@ -1,8 +1,9 @@
 //! WriteDelegation: a narrow, standing permission for one controller's derived writes.
 
 mod parse;
+mod unseen;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use countersign_core::request::Operation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -75,6 +76,13 @@ macro_rules! is_part {
         "self.evaluation != 'Startup' || !has(self.namespaces) || !has(self.namespaces.names) \
          || size(self.namespaces.names) <= 32"
     ).message("a delegation with evaluation Startup names at most 32 namespaces: make another one, or select all"),
+    validation = Rule::new(unseen::rule()).message(
+        "spec.resources: what may yield credentials is never written unseen (pods, workloads, accounts and tokens, Secrets, \
+         certificates, namespaces, what permits, defines or admits): use evaluation Webhook"
+    ),
+    validation = Rule::new(
+        "!self.resources.exists(one, (!has(one.group) || one.group == '') && one.resource == 'bindings')"
+    ).message("spec.resources: `bindings` is never covered: name the resource pods with the subresource binding"),
     validation = Rule::new(
         "!has(self.fields) || size(self.fields) == 0 || self.verbs.all(verb, verb in ['Create', 'Update'])"
     ).message(Message::Expression(
@@ -138,9 +146,10 @@ pub struct WriteDelegationSpec {
     /// Where the delegation is checked. `Webhook` (the default): by the operator, on each write. `Startup`: by
     /// the API server itself, from the webhook's `matchConditions`, so that it works while the operator is down;
     /// for what a cluster needs to come up, such as network and storage drivers. `Startup` excludes `fields`,
-    /// `parent` and labels of namespaces, and a `status` subresource passes as a whole. The first 24 by name are
-    /// compiled (condition `Compiled`), the others are checked by the operator. Namespaces, and Secrets and service
-    /// accounts in the operator's namespace, never pass unseen.
+    /// `parent` and labels of namespaces, and a `status` subresource passes as a whole. What may yield somebody's
+    /// credential never passes unseen, and is refused: pods, workloads, service accounts and their tokens, Secrets,
+    /// certificates, what permits and what admits, namespaces, and the like. The first 24 by name are compiled
+    /// (condition `Compiled`), the others are checked by the operator.
     #[serde(default)]
     pub evaluation: Evaluation,
 
@@ -190,6 +199,19 @@ pub struct DelegatedResource {
     #[serde(default)]
     #[schemars(length(max = schema::MAX_LABEL), regex(pattern = "^([a-z0-9]([a-z0-9/-]*[a-z0-9])?)?$"))]
     pub subresource: String,
+}
+
+impl fmt::Display for DelegatedResource {
+    /// `<resource>[.<group>][/<subresource>]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.resource)?;
+        for (mark, part) in [('.', &self.group), ('/', &self.subresource)] {
+            if !part.is_empty() {
+                write!(f, "{mark}{part}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Namespaces by name or by label.

@@ -12,8 +12,9 @@ use countersign_api::{
     AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
     access_policy, agent, approval_review, role_grant, team, write_delegation, zone,
 };
-use countersign_core::zones::ZoneIndex;
+use countersign_core::{credential::TABLE, zones::ZoneIndex};
 use serde::Deserialize;
+use serde_json::json;
 
 /// The objects of the folder's files by file name, and the expectation in the first line.
 fn examples(folder: &str) -> BTreeMap<String, (String, String)> {
@@ -187,6 +188,10 @@ const DANGEROUS: &[(&str, &str)] = &[
     ),
     ("writedelegation-for-every-verb", "unknown variant `*`"),
     (
+        "writedelegation-of-bindings",
+        "spec.resources[0].resource: `bindings` is not covered by its own name",
+    ),
+    (
         "writedelegation-of-evictions-with-a-parent",
         "spec.resources[0].subresource: `eviction` is not covered with a parent",
     ),
@@ -197,6 +202,26 @@ const DANGEROUS: &[(&str, &str)] = &[
     (
         "writedelegation-startup-by-labels",
         "spec.namespaces.selector.matchLabels: `team` is not",
+    ),
+    (
+        "writedelegation-startup-for-certificates",
+        "spec.resources[0]: `certificatesigningrequests.certificates.k8s.io/status` is not checked by the API server at startup: it may yield somebody's credential",
+    ),
+    (
+        "writedelegation-startup-for-namespaces",
+        "spec.resources[0]: `namespaces/status` is not checked by the API server at startup: it may yield somebody's credential",
+    ),
+    (
+        "writedelegation-startup-for-roles",
+        "spec.resources[0]: `clusterroles.rbac.authorization.k8s.io` is not checked by the API server at startup: it may yield somebody's credential",
+    ),
+    (
+        "writedelegation-startup-for-tokens",
+        "spec.resources[1]: `serviceaccounts/token` is not checked by the API server at startup: it may yield somebody's credential",
+    ),
+    (
+        "writedelegation-startup-for-workloads",
+        "spec.resources[0]: `daemonsets.apps` is not checked by the API server at startup: it may yield somebody's credential",
     ),
     (
         "writedelegation-startup-in-too-many-namespaces",
@@ -353,5 +378,61 @@ fn no_delegation_of_the_catalogue_is_to_an_account_of_an_agent() {
     for (file, object) in catalogue::<WriteDelegation>("WriteDelegation") {
         let subject = account(&object.spec.subject.service_account.unwrap());
         assert!(!agents.contains(&subject), "{file}: {subject} is an agent's");
+    }
+}
+
+/// Subresources that Kubernetes has somewhere, and one that it does not have yet.
+const SUBRESOURCES: [&str; 16] = [
+    "",
+    "approval",
+    "attach",
+    "binding",
+    "ephemeralcontainers",
+    "eviction",
+    "exec",
+    "finalize",
+    "later",
+    "log",
+    "portforward",
+    "proxy",
+    "resize",
+    "scale",
+    "status",
+    "token",
+];
+
+#[test]
+fn whatever_may_yield_a_credential_is_never_delegated_unseen() {
+    for row in TABLE {
+        let resource = row.resource.unwrap_or("laters");
+        for subresource in SUBRESOURCES {
+            let delegation = |evaluation: &str| -> WriteDelegation {
+                serde_json::from_value(json!({
+                    "apiVersion": "countersign.dev/v1alpha1", "kind": "WriteDelegation", "metadata": {"name": "a"},
+                    "spec": {
+                        "subject": {"username": "system:a"}, "verbs": ["Update"], "reason": "a",
+                        "resources": [
+                            {"resource": "configmaps"},
+                            {"group": row.group, "resource": resource, "subresource": subresource},
+                        ],
+                        "namespaces": {"selector": {}}, "evaluation": evaluation,
+                    },
+                }))
+                .unwrap()
+            };
+            let refused = |evaluation: &str| write_delegation::parse(&delegation(evaluation)).err();
+            let startup = refused("Startup").map(|invalid| invalid.to_string());
+            let own = row.group == "countersign.dev";
+            if row.harmless.contains(&subresource) {
+                assert_eq!(startup, None);
+            } else if !own {
+                let startup = startup.unwrap_or_default();
+                assert!(
+                    startup.starts_with("spec.resources[1]: `") && startup.contains("credential"),
+                    "{startup}"
+                );
+                assert_eq!(refused("Webhook"), None, "{resource}/{subresource}");
+            }
+        }
     }
 }

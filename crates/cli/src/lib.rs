@@ -1,7 +1,8 @@
 //! `kubectl countersign`: request, read, approve and explain changes. One file per command.
 //!
 //! Exit codes: 0 yes or done, 1 no, denied or failed, 2 a wrong command line; `diff` has kubectl's (0 nothing would
-//! change, 1 something would, 2 it cannot be told), and `simulate` and `report` have one more (3 not without an approval).
+//! change, 1 something would, 2 it cannot be told), and `simulate`, `report` and `admin enable-strict` have one more (3 not
+//! without an approval).
 
 mod answer;
 mod attest;
@@ -11,6 +12,7 @@ mod confirm;
 mod connection;
 mod describe;
 mod diff;
+mod enable_strict;
 mod failure;
 mod known;
 mod kubectl;
@@ -38,7 +40,8 @@ use clap_complete::Shell;
 use countersign_core::review::ReviewDecision;
 
 pub use self::{
-    attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff, list::List,
+    attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff,
+    enable_strict::EnableStrict, list::List,
 };
 pub use self::{
     report::Report, request::Request, review::Review, simulate::Simulate, version::Version, wait::Wait,
@@ -108,6 +111,8 @@ pub enum Approval {
 pub enum Admin {
     /// Attest a permission object that bears no seal
     Attest(Attest),
+    /// Turn strict mode on, for what is there and nothing else
+    EnableStrict(EnableStrict),
 }
 
 /// Print a script that completes commands in a shell
@@ -169,6 +174,9 @@ async fn act<Root: CommandFactory>(
         Command::Simulate(simulate) => simulate.run(connection.namespace.as_deref(), out),
         Command::Report(report) => report.run(out),
         Command::Admin(Admin::Attest(attest)) => attest.run(&connection.open().await?, out).await,
+        Command::Admin(Admin::EnableStrict(enable)) => {
+            Box::pin(enable.run(&connection.open().await?, out)).await
+        }
     }
 }
 

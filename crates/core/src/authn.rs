@@ -144,6 +144,16 @@ fn user(username: &str, policy: &Policy) -> Result<Identity, Unidentified> {
     Identity::user(&rule.realm, name).map_err(|_| not_canonical())
 }
 
+/// The username that the API server gives a human; `None` for who is none, and for whom no username can mean.
+pub fn username(identity: &Identity, policy: &Policy) -> Option<String> {
+    let local = identity.is_user().then(|| identity.local())?;
+    let (realm, name) = local.split_once(':').unwrap_or(("", local));
+    let rule = policy.usernames.iter().find(|rule| *rule.realm == *realm)?;
+    let username = format!("{}{name}", rule.prefix);
+    // A longer prefix of another issuer makes it somebody else.
+    (user(&username, policy).as_ref() == Ok(identity)).then_some(username)
+}
+
 /// By name, and people by their directory groups, too: every service account is in groups of the cluster's own.
 fn teams(identity: &Identity, groups: &[Cow<'_, str>], snapshot: &Snapshot) -> Vec<Identity> {
     let by_name = snapshot.memberships.get(identity).into_iter().flatten();

@@ -3,15 +3,22 @@
 //! Found by running the components and looking (`--use-service-account-credentials`). What a cluster needs to
 //! start with the operator down is compiled into `matchConditions` besides and never arrives here.
 
+mod rows;
+
+use std::fmt;
+
+use self::rows::BUILTINS;
 use crate::{
     object::{Change, Object},
-    request::{Operation, Request, service_account},
+    request::{Operation, Request, SERVICE_ACCOUNT, service_account},
     snapshot::Snapshot,
 };
 
 /// One row: who may write what by itself, and under which condition.
 #[derive(Debug)]
 pub struct Builtin {
+    /// The writer, and what it writes; stable, since records and metrics cite it.
+    name: &'static str,
     who: Who,
     resources: &'static [(&'static str, &'static str)],
     operations: &'static [Operation],
@@ -43,506 +50,56 @@ enum When {
     Named(&'static str),
     /// The object lies in this namespace.
     In(&'static str),
+    /// The object of this namespace and name.
+    Exactly(&'static str, &'static str),
     /// The object is named as this kubelet's node, or a pod bound to it; of a pod, only `status` changes.
     OwnNode,
-    /// The pod is bound to this kubelet's node and is being deleted already.
-    OwnDeletedPod,
+    /// The pod is bound to this kubelet's node, and is being deleted already or only mirrors a static one.
+    OwnGonePod,
+    /// The slice lists devices of this kubelet's node alone.
+    OwnSlice,
 }
-
-use Operation::{Create, Delete, Update};
-use When::{Always, Changes, In, Named, NamespaceTerminates, OwnDeletedPod, OwnNode};
-use Who::{ApiServer, Bootstrapper, Controller, Node, User};
-
-const STATUS: When = Changes(&["/status"]);
-const ADOPTION: When = Changes(&["/metadata/ownerReferences", "/metadata/finalizers"]);
-const ALL: &[Operation] = &[Create, Update, Delete];
-
-const fn row(
-    who: Who,
-    resources: &'static [(&'static str, &'static str)],
-    operations: &'static [Operation],
-    when: When,
-) -> Builtin {
-    Builtin {
-        who,
-        resources,
-        operations,
-        when,
-    }
-}
-
-/// Resources are (group, resource or resource/subresource); `*` stands for any and is used for the two
-/// controllers only whose work is any resource.
-static BUILTINS: &[Builtin] = &[
-    row(ApiServer, &[("*", "*")], ALL, Always),
-    row(
-        User("system:kube-controller-manager"),
-        &[("", "serviceaccounts"), ("", "serviceaccounts/token")],
-        &[Create],
-        In("kube-system"),
-    ),
-    row(
-        User("system:kube-controller-manager"),
-        &[("", "secrets")],
-        &[Update],
-        Changes(&[
-            "/data",
-            "/metadata/annotations/kubernetes.io~1service-account.uid",
-        ]),
-    ),
-    row(
-        User("system:kube-controller-manager"),
-        &[("", "secrets")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        User("system:kube-controller-manager"),
-        &[("coordination.k8s.io", "leases")],
-        ALL,
-        In("kube-system"),
-    ),
-    row(
-        User("system:kube-scheduler"),
-        &[("coordination.k8s.io", "leases")],
-        ALL,
-        In("kube-system"),
-    ),
-    row(
-        User("system:kube-scheduler"),
-        &[("", "pods/binding")],
-        &[Create],
-        Always,
-    ),
-    row(
-        User("system:kube-scheduler"),
-        &[("", "pods/status"), ("resource.k8s.io", "resourceclaims/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(User("system:kube-scheduler"), &[("", "pods")], &[Delete], Always),
-    row(
-        User("system:kube-scheduler"),
-        &[("", "persistentvolumeclaims"), ("", "persistentvolumes")],
-        &[Update],
-        Always,
-    ),
-    row(
-        Bootstrapper,
-        &[("certificates.k8s.io", "certificatesigningrequests")],
-        &[Create],
-        Always,
-    ),
-    row(Node, &[("", "nodes")], &[Create, Update], OwnNode),
-    row(
-        Node,
-        &[("", "nodes/status"), ("", "pods/status")],
-        &[Update],
-        OwnNode,
-    ),
-    row(Node, &[("", "pods")], &[Create], OwnNode),
-    row(Node, &[("", "pods")], &[Delete], OwnDeletedPod),
-    row(Node, &[("", "serviceaccounts/token")], &[Create], Always),
-    row(
-        Node,
-        &[("storage.k8s.io", "csinodes"), ("coordination.k8s.io", "leases")],
-        ALL,
-        OwnNode,
-    ),
-    row(
-        Node,
-        &[("certificates.k8s.io", "certificatesigningrequests")],
-        &[Create],
-        Always,
-    ),
-    row(
-        Controller("deployment-controller"),
-        &[("apps", "replicasets")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("deployment-controller"),
-        &[("apps", "deployments/status")],
-        &[Update],
-        Changes(&[
-            "/status",
-            "/metadata/annotations/deployment.kubernetes.io~1revision",
-        ]),
-    ),
-    row(
-        Controller("replicaset-controller"),
-        &[("", "pods")],
-        &[Create, Delete],
-        Always,
-    ),
-    row(
-        Controller("replicaset-controller"),
-        &[("", "pods")],
-        &[Update],
-        ADOPTION,
-    ),
-    row(
-        Controller("replicaset-controller"),
-        &[("apps", "replicasets/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("replication-controller"),
-        &[("", "pods")],
-        &[Create, Delete],
-        Always,
-    ),
-    row(
-        Controller("replication-controller"),
-        &[("", "pods")],
-        &[Update],
-        ADOPTION,
-    ),
-    row(
-        Controller("replication-controller"),
-        &[("", "replicationcontrollers/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("statefulset-controller"),
-        &[
-            ("", "pods"),
-            ("", "persistentvolumeclaims"),
-            ("apps", "controllerrevisions"),
-        ],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("statefulset-controller"),
-        &[("apps", "statefulsets/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("daemon-set-controller"),
-        &[("", "pods"), ("apps", "controllerrevisions")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("daemon-set-controller"),
-        &[("apps", "daemonsets/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(Controller("job-controller"), &[("", "pods")], ALL, Always),
-    row(
-        Controller("job-controller"),
-        &[("batch", "jobs/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("cronjob-controller"),
-        &[("batch", "jobs")],
-        &[Create, Delete],
-        Always,
-    ),
-    row(
-        Controller("cronjob-controller"),
-        &[("batch", "jobs")],
-        &[Update],
-        ADOPTION,
-    ),
-    row(
-        Controller("cronjob-controller"),
-        &[("batch", "cronjobs/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("ttl-after-finished-controller"),
-        &[("batch", "jobs")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        Controller("ttl-controller"),
-        &[("", "nodes")],
-        &[Update],
-        Changes(&["/metadata/annotations/node.alpha.kubernetes.io~1ttl"]),
-    ),
-    row(
-        Controller("node-controller"),
-        &[("", "nodes")],
-        &[Update, Delete],
-        Always,
-    ),
-    row(
-        Controller("node-controller"),
-        &[("", "nodes/status"), ("", "pods/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(Controller("node-controller"), &[("", "pods")], &[Delete], Always),
-    row(
-        Controller("taint-eviction-controller"),
-        &[("", "pods/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("taint-eviction-controller"),
-        &[("", "pods")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        Controller("device-taint-eviction-controller"),
-        &[("", "pods/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("device-taint-eviction-controller"),
-        &[("", "pods")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        Controller("pod-garbage-collector"),
-        &[("", "pods/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("pod-garbage-collector"),
-        &[("", "pods")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        Controller("horizontal-pod-autoscaler"),
-        &[("*", "*/scale")],
-        &[Update],
-        Changes(&["/spec/replicas"]),
-    ),
-    row(
-        Controller("horizontal-pod-autoscaler"),
-        &[("autoscaling", "horizontalpodautoscalers/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("disruption-controller"),
-        &[("policy", "poddisruptionbudgets/status"), ("", "pods/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("endpoint-controller"),
-        &[("", "endpoints")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("endpointslice-controller"),
-        &[("discovery.k8s.io", "endpointslices")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("endpointslicemirroring-controller"),
-        &[("discovery.k8s.io", "endpointslices")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("persistent-volume-binder"),
-        &[("", "persistentvolumes")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("persistent-volume-binder"),
-        &[("", "persistentvolumeclaims")],
-        &[Update],
-        Changes(&[
-            "/spec/volumeName",
-            "/spec/storageClassName",
-            "/metadata/annotations",
-        ]),
-    ),
-    row(
-        Controller("persistent-volume-binder"),
-        &[
-            ("", "persistentvolumes/status"),
-            ("", "persistentvolumeclaims/status"),
-        ],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("pvc-protection-controller"),
-        &[("", "persistentvolumeclaims")],
-        &[Update],
-        Changes(&["/metadata/finalizers"]),
-    ),
-    row(
-        Controller("pv-protection-controller"),
-        &[("", "persistentvolumes")],
-        &[Update],
-        Changes(&["/metadata/finalizers"]),
-    ),
-    row(
-        Controller("expand-controller"),
-        &[("", "persistentvolumes")],
-        &[Update],
-        Changes(&["/spec/capacity"]),
-    ),
-    row(
-        Controller("expand-controller"),
-        &[("", "persistentvolumeclaims/status")],
-        &[Update],
-        Changes(&["/status", "/metadata/annotations"]),
-    ),
-    row(
-        Controller("ephemeral-volume-controller"),
-        &[("", "persistentvolumeclaims")],
-        &[Create],
-        Always,
-    ),
-    row(
-        Controller("attachdetach-controller"),
-        &[("storage.k8s.io", "volumeattachments")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("attachdetach-controller"),
-        &[("", "nodes/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("resourcequota-controller"),
-        &[("", "resourcequotas/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("service-account-controller"),
-        &[("", "serviceaccounts")],
-        &[Create],
-        Named("default"),
-    ),
-    row(
-        Controller("root-ca-cert-publisher"),
-        &[("", "configmaps")],
-        &[Create, Update],
-        Named("kube-root-ca.crt"),
-    ),
-    row(
-        Controller("legacy-service-account-token-cleaner"),
-        &[("", "secrets")],
-        &[Update],
-        Changes(&["/metadata/labels/kubernetes.io~1legacy-token-invalid-since"]),
-    ),
-    row(
-        Controller("legacy-service-account-token-cleaner"),
-        &[("", "secrets")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        Controller("clusterrole-aggregation-controller"),
-        &[("rbac.authorization.k8s.io", "clusterroles")],
-        &[Update],
-        Changes(&["/rules"]),
-    ),
-    row(
-        Controller("certificate-controller"),
-        &[
-            ("certificates.k8s.io", "certificatesigningrequests/approval"),
-            ("certificates.k8s.io", "certificatesigningrequests/status"),
-        ],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("certificate-controller"),
-        &[("certificates.k8s.io", "certificatesigningrequests")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        Controller("resource-claim-controller"),
-        &[("resource.k8s.io", "resourceclaims")],
-        ALL,
-        Always,
-    ),
-    row(
-        Controller("resource-claim-controller"),
-        &[("resource.k8s.io", "resourceclaims/status"), ("", "pods/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("service-cidrs-controller"),
-        &[("networking.k8s.io", "servicecidrs")],
-        &[Update],
-        Changes(&["/metadata/finalizers"]),
-    ),
-    row(
-        Controller("service-cidrs-controller"),
-        &[("networking.k8s.io", "servicecidrs/status")],
-        &[Update],
-        STATUS,
-    ),
-    row(
-        Controller("bootstrap-signer"),
-        &[("", "configmaps")],
-        &[Update],
-        Named("cluster-info"),
-    ),
-    row(
-        Controller("token-cleaner"),
-        &[("", "secrets")],
-        &[Delete],
-        In("kube-system"),
-    ),
-    row(
-        Controller("generic-garbage-collector"),
-        &[("*", "*")],
-        &[Delete],
-        Always,
-    ),
-    row(
-        Controller("generic-garbage-collector"),
-        &[("*", "*")],
-        &[Update],
-        ADOPTION,
-    ),
-    row(
-        Controller("namespace-controller"),
-        &[("*", "*")],
-        &[Delete],
-        NamespaceTerminates,
-    ),
-    row(
-        Controller("namespace-controller"),
-        &[("", "namespaces/finalize"), ("", "namespaces/status")],
-        &[Update],
-        Always,
-    ),
-];
 
 /// What changes in a request, asked for only when a row depends on it.
 pub type Changed<'a> = dyn Fn() -> Option<Vec<String>> + 'a;
 
-/// Whether a built-in delegation covers the request. `changed` lists the granules that change; `None` when they
-/// cannot be told, which covers nothing.
-pub fn covers(request: &Request<'_>, snapshot: &Snapshot, changed: &Changed<'_>) -> bool {
-    BUILTINS.iter().any(|row| row.covers(request, snapshot, changed))
+/// The name of the built-in delegation that covers the request. `changed` lists the granules that change; `None` when
+/// they cannot be told, which covers nothing.
+pub fn covering(request: &Request<'_>, snapshot: &Snapshot, changed: &Changed<'_>) -> Option<&'static str> {
+    let row = BUILTINS
+        .iter()
+        .find(|row| row.covers(request, snapshot, changed))?;
+    Some(row.name)
+}
+
+/// Everything that the built-in delegations let anybody write, under whatever condition.
+pub fn writes() -> impl Iterator<Item = Write> {
+    BUILTINS.iter().flat_map(|row| {
+        row.resources.iter().flat_map(|(group, resource)| {
+            row.operations.iter().map(|operation| Write {
+                row: row.name,
+                writer: row.who.to_string(),
+                operation: *operation,
+                group,
+                resource,
+            })
+        })
+    })
+}
+
+/// One operation on one resource by one writer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// Name of the row.
+    pub row: &'static str,
+    /// The username; `*` stands for the part of it that differs.
+    pub writer: String,
+    /// The operation.
+    pub operation: Operation,
+    /// The API group; `*` is any.
+    pub group: &'static str,
+    /// `<resource>` or `<resource>/<subresource>`; `*` is any resource.
+    pub resource: &'static str,
 }
 
 /// Whether the control plane writes under this name by itself: whoever has its credential may do so, too.
@@ -559,13 +116,25 @@ impl Builtin {
     }
 }
 
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Controller(name) => write!(f, "{SERVICE_ACCOUNT}kube-system:{name}"),
+            Self::User(name) => f.write_str(name),
+            Self::ApiServer => f.write_str(API_SERVER),
+            Self::Bootstrapper => write!(f, "{BOOTSTRAP_PREFIX}*"),
+            Self::Node => write!(f, "{NODE_PREFIX}*"),
+        }
+    }
+}
+
 impl Who {
     fn has(self, username: &str) -> bool {
         match self {
             Self::Controller(name) => service_account(username) == Some(("kube-system", name)),
             Self::User(name) => username == name,
             Self::ApiServer => username == API_SERVER,
-            Self::Bootstrapper => username.starts_with("system:bootstrap:"),
+            Self::Bootstrapper => username.starts_with(BOOTSTRAP_PREFIX),
             Self::Node => username.starts_with(NODE_PREFIX),
         }
     }
@@ -581,7 +150,7 @@ impl Who {
                     && caller.groups.iter().any(|g| g == MASTERS)
             }
             Self::Bootstrapper => {
-                caller.username.starts_with("system:bootstrap:")
+                caller.username.starts_with(BOOTSTRAP_PREFIX)
                     && caller.groups.iter().any(|g| g == "system:bootstrappers")
             }
             Self::Node => {
@@ -592,6 +161,7 @@ impl Who {
 }
 
 const NODE_PREFIX: &str = "system:node:";
+const BOOTSTRAP_PREFIX: &str = "system:bootstrap:";
 
 /// The username of the API server's client of itself.
 pub const API_SERVER: &str = "system:apiserver";
@@ -615,6 +185,7 @@ impl When {
             Self::Always => true,
             Self::Named(name) => target.name == name,
             Self::In(namespace) => target.namespace == Some(namespace),
+            Self::Exactly(namespace, name) => target.namespace == Some(namespace) && target.name == name,
             Self::Changes(allowed) => {
                 changed().is_some_and(|changed| crate::delegation::within(&changed, allowed))
             }
@@ -623,39 +194,55 @@ impl When {
                 .and_then(|name| snapshot.namespaces.get(name))
                 .is_some_and(|namespace| namespace.terminating),
             Self::OwnNode => own_node(request, changed).unwrap_or(false),
-            Self::OwnDeletedPod => own_deleted_pod(request).unwrap_or(false),
+            Self::OwnGonePod => own_gone_pod(request).unwrap_or(false),
+            Self::OwnSlice => own_slice(request).unwrap_or(false),
         }
     }
 }
 
 fn own_node(request: &Request<'_>, changed: &Changed<'_>) -> Option<bool> {
-    let node = request.caller.username.strip_prefix(NODE_PREFIX)?;
+    let node = own(request)?;
     if request.target.resource != "pods" {
         let at_home = matches!(request.target.namespace, None | Some("kube-node-lease"));
         return Some(at_home && request.target.name == node);
     }
     match &request.change {
-        // A mirror pod: the kubelet's picture of a static pod of its own node.
-        Change::Create(pod) => {
-            Some(bound_to(pod, node)? && pod.annotation("kubernetes.io/config.mirror").ok()?.is_some())
-        }
+        Change::Create(pod) => Some(is_of(pod, node)? && is_mirror(pod)?),
         Change::Update { old, .. } => {
-            Some(bound_to(old, node)? && crate::delegation::within(&changed()?, &["/status"]))
+            Some(is_of(old, node)? && crate::delegation::within(&changed()?, &["/status"]))
         }
         Change::Delete(_) | Change::Connect(_) => None,
     }
 }
 
-fn own_deleted_pod(request: &Request<'_>) -> Option<bool> {
-    let node = request.caller.username.strip_prefix(NODE_PREFIX)?;
+fn own_gone_pod(request: &Request<'_>) -> Option<bool> {
     let Change::Delete(Some(pod)) = &request.change else {
         return None;
     };
-    Some(bound_to(pod, node)? && pod.deletion_timestamp().ok()?.is_some())
+    let is_gone = pod.deletion_timestamp().ok()?.is_some() || is_mirror(pod)?;
+    Some(is_gone && is_of(pod, own(request)?)?)
 }
 
-fn bound_to(pod: &Object<'_>, node: &str) -> Option<bool> {
-    Some(pod.field(&["spec", "nodeName"]).ok()?? == format!("\"{node}\""))
+fn own_slice(request: &Request<'_>) -> Option<bool> {
+    let Change::Delete(Some(slice)) = &request.change else {
+        return None;
+    };
+    is_of(slice, own(request)?)
+}
+
+/// The node of the kubelet that asks.
+fn own<'a>(request: &Request<'a>) -> Option<&'a str> {
+    request.caller.username.strip_prefix(NODE_PREFIX)
+}
+
+/// Whether a pod is bound to a node, or a slice is the node's.
+fn is_of(object: &Object<'_>, node: &str) -> Option<bool> {
+    Some(object.field(&["spec", "nodeName"]).ok()?? == format!("\"{node}\""))
+}
+
+/// Whether a pod is the kubelet's picture of a static one.
+fn is_mirror(pod: &Object<'_>) -> Option<bool> {
+    Some(pod.annotation("kubernetes.io/config.mirror").ok()?.is_some())
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ mod sequence;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 pub use parse::{GlobError, GlobProblem, MAX_ALTERNATIVES, MAX_EXPANDED, MAX_PATTERN};
 pub(crate) use segment::{Part, Segment};
@@ -73,6 +73,16 @@ impl Glob {
         self.alternatives()
             .iter()
             .any(|alternative| sequence::matches(alternative, segments.clone()))
+    }
+
+    /// The namespaces among these that a pattern over objects is about: the one that it names, or those that begin as
+    /// it does. One that leaves the beginning open (`*`, `**`, `*-dev`) is about none in particular.
+    pub fn namespaces<'n>(&self, known: &'n BTreeSet<Arc<str>>) -> Vec<&'n Arc<str>> {
+        let of = |alternative: &Alternative| match alternative.first() {
+            Some(Part::One(segment)) if !segment.prefix().is_empty() => segment.beginning_alike(known),
+            _ => Vec::new(),
+        };
+        self.alternatives().iter().flat_map(of).collect()
     }
 
     /// The pattern as it was written.

@@ -2,6 +2,9 @@
 //!
 //! What is skipped is not checked; whoever reads a member's text finds out whether it is JSON.
 
+mod nested;
+
+use self::nested::behind_nested;
 use crate::object::MAX_DEPTH;
 
 /// A text that is not the JSON object that was expected.
@@ -121,22 +124,6 @@ fn behind_value(text: &[u8]) -> Option<&[u8]> {
             text.get(end.unwrap_or(text.len())..)
         }
     }
-}
-
-/// What comes behind the map or list that was opened just before.
-fn behind_nested(mut rest: &[u8]) -> Option<&[u8]> {
-    let mut open = 1_usize;
-    while open > 0 {
-        let (byte, behind) = rest.split_first()?;
-        rest = behind;
-        match byte {
-            b'"' => rest = behind_string(rest)?,
-            b'{' | b'[' => open += 1,
-            b'}' | b']' => open -= 1,
-            _ => {}
-        }
-    }
-    Some(rest)
 }
 
 /// What comes behind the string that was opened just before.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use jiff::SignedDuration;
 
-use crate::{environment::Environment, glob::Glob, hash::Pattern, role::Role};
+use crate::{digest::Digest, environment::Environment, glob::Glob, hash::Pattern, role::Role};
 
 /// The least number of live human admins while strict mode is on; one where a passcode is set.
 pub const LIVE_ADMINS: usize = 2;
@@ -32,14 +32,29 @@ pub struct Policy {
     pub approvals: Approvals,
     /// Whether a violation is blocked.
     pub strict_mode: bool,
+    /// What strict mode was turned on for; nothing in particular when absent.
+    pub shown: Option<Shown>,
+    /// Digest of the spec without the switch of strict mode: what the policy says to whoever turns it on.
+    pub unswitched: Digest,
     /// Whether turning strict mode off needs a passcode.
     pub strict_mode_locked: bool,
     /// Roles that directory groups give.
     pub group_roles: Vec<(Arc<str>, Role)>,
     /// How many human admins are sensible, before a warning.
     pub max_human_admins: usize,
+    /// Whether roles and zones give reading by RBAC.
+    pub read_access: ReadAccess,
     /// Whether a passcode for emergencies is set up.
     pub has_passcode: bool,
+}
+
+/// The permission objects as somebody was shown them who turned strict mode on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Their digest, see [`Permissions`](crate::permissions::Permissions).
+    pub digest: Digest,
+    /// Whether strict mode was in force under this policy before: then it is bound to nothing any more.
+    pub has_begun: bool,
 }
 
 /// One entry of `environments[]`.
@@ -67,6 +82,16 @@ pub enum Enforcement {
     Enforce,
     /// It is allowed with a warning and a record.
     Warn,
+}
+
+/// Who says in RBAC what people and agents read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadAccess {
+    /// Whoever administers RBAC.
+    #[default]
+    Unmanaged,
+    /// Countersign, beside them.
+    Rbac,
 }
 
 /// One entry of `usernames[]`.
@@ -232,9 +257,12 @@ impl Default for Policy {
             hash_ignore: Vec::new(),
             approvals: Approvals::default(),
             strict_mode: false,
+            shown: None,
+            unswitched: Digest::of(&[]),
             strict_mode_locked: false,
             group_roles: Vec::new(),
             max_human_admins: 3,
+            read_access: ReadAccess::Unmanaged,
             has_passcode: false,
         }
     }

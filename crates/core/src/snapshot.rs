@@ -10,7 +10,8 @@ use crate::{
     digest::{Digest, MacKey},
     environment::Environment,
     identity::Identity,
-    policy::Policy,
+    permissions::Permissions,
+    policy::{Policy, Shown},
     review::Review,
     role::Role,
     ticket::Ticket,
@@ -29,6 +30,8 @@ pub struct Snapshot {
     /// Whether the documented annotation on the webhook configuration switches enforcement off: the recovery of a
     /// cluster that nobody can administer any more.
     pub switched_off: bool,
+    /// What the permission objects say, whether it is in force or not.
+    pub permissions: Permissions,
     /// Grants by the identity they name.
     pub grants: HashMap<Identity, Vector<Grant>>,
     /// Teams by identity.
@@ -164,6 +167,7 @@ impl Snapshot {
             policy: PolicyState::Absent(Arc::default()),
             latched: false,
             switched_off: false,
+            permissions: Permissions::default(),
             grants: HashMap::new(),
             teams: HashMap::new(),
             memberships: HashMap::new(),
@@ -186,6 +190,23 @@ impl Snapshot {
             || self.teams.contains_key(identity)
             || self.agents.contains_key(identity)
             || self.memberships.contains_key(identity)
+    }
+
+    /// Whether nothing that says who may do what, and where, was touched between two snapshots of one index. It compares
+    /// pointers.
+    pub fn permits_alike(&self, other: &Self) -> bool {
+        let same_policy = match (self.policy.get(), other.policy.get()) {
+            (Some(policy), Some(other)) => Arc::ptr_eq(policy, other),
+            (None, None) => true,
+            _ => false,
+        };
+        same_policy
+            && self.grants.ptr_eq(&other.grants)
+            && self.teams.ptr_eq(&other.teams)
+            && self.agents.ptr_eq(&other.agents)
+            && self.zones.is_untouched_since(&other.zones)
+            && self.unreadable_zones.ptr_eq(&other.unreadable_zones)
+            && self.namespaces.ptr_eq(&other.namespaces)
     }
 
     /// The environment of a namespace; of one that is not known, the default; of one whose labels nobody judged, prod.
@@ -228,15 +249,23 @@ impl Snapshot {
         snapshot
     }
 
-    /// Whether strict mode is in force: it is latched, or it is asked for and there are people who could turn it off.
-    /// A strict policy without them, as one that was there before the operator, locks nobody out.
+    /// Whether strict mode is in force: it is latched, or it is asked for, there are people who could turn it off, and
+    /// what it was turned on for is still there. A strict policy without them, as one that was there before the operator,
+    /// locks nobody out.
     pub fn is_strict(&self) -> bool {
         match &self.policy {
             PolicyState::Loaded(policy) => {
-                policy.strict_mode && (self.latched || self.live_admins().len() >= policy.admins_needed())
+                let has_admins = || self.live_admins().len() >= policy.admins_needed();
+                policy.strict_mode && (self.latched || (has_admins() && self.is_as_shown(policy)))
             }
             PolicyState::Absent(_) | PolicyState::Unreadable(_) => self.latched,
         }
+    }
+
+    /// Whether the permission objects are those that a person was shown who turned strict mode on; also when nobody was.
+    pub fn is_as_shown(&self, policy: &Policy) -> bool {
+        let is_there = |shown: Shown| shown.has_begun || shown.digest == self.permissions.digest();
+        policy.shown.is_none_or(is_there)
     }
 
     /// The live admins: known, human, of role admin, and seen by the webhook.

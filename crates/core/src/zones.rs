@@ -171,6 +171,11 @@ impl ZoneIndex {
         self.zones.values()
     }
 
+    /// Whether nothing was inserted or removed between the two, one of which is a copy of the other.
+    pub fn is_untouched_since(&self, other: &Self) -> bool {
+        self.zones.ptr_eq(&other.zones)
+    }
+
     /// Who holds an object; the namespace of a cluster-scoped one is `@cluster`, the resource has its group.
     pub fn object(&self, namespace: &str, resource: &str, name: &str) -> Holding<'_> {
         let mut found = Holding::None;

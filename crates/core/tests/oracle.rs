@@ -60,7 +60,12 @@ const fn rule_of(reason: Reason) -> Option<&'static str> {
         | R::BindingMismatch
         | R::IneligibleReviewer
         | R::TooManyPending => "rule_1_workflow",
-        R::Invalid | R::ZoneOverlap | R::TooFewAdmins | R::StrictMode | R::Unsealed => "rule_1_integrity",
+        R::Invalid
+        | R::ZoneOverlap
+        | R::TooFewAdmins
+        | R::StrictMode
+        | R::PermissionsChanged
+        | R::Unsealed => "rule_1_integrity",
         R::Delegated => "rule_2_delegation",
         R::StolenIdentity => "stolen_identities",
         R::UnregisteredAccount

@@ -10,12 +10,16 @@ use std::{
 use serde::Deserialize;
 
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/controlplane/controlplane");
+const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/localnode/localnode");
 
-/// etcd, kube-apiserver and kube-controller-manager.
+/// etcd, kube-apiserver and kube-controller-manager; on the local node kube-scheduler and a kubelet, too.
 pub struct ControlPlane {
-    name: String,
+    program: &'static str,
+    /// Tells which one, where there may be several.
+    selection: Vec<String>,
     found: Found,
-    supervisor: Child,
+    /// What ends it; the local node is its caller's.
+    supervisor: Option<Child>,
 }
 
 /// What the control plane says of itself.
@@ -28,9 +32,12 @@ struct Found {
 }
 
 impl ControlPlane {
-    /// Starts one, and builds it the first time.
+    /// Starts one, and builds it the first time; in the namespaces of the local node that node's is there already.
     pub fn start() -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
+        if std::env::var_os("COUNTERSIGN_LOCALNODE").is_some() {
+            return Self::of_node();
+        }
         let name = format!(
             "e2e-{}-{}",
             std::process::id(),
@@ -49,9 +56,20 @@ impl ControlPlane {
         let found = serde_json::from_str(&line)
             .unwrap_or_else(|error| panic!("the control plane did not start: {error}: `{line}`"));
         Self {
-            name,
+            program: PROGRAM,
+            selection: vec!["--name".to_owned(), name],
             found,
-            supervisor,
+            supervisor: Some(supervisor),
+        }
+    }
+
+    fn of_node() -> Self {
+        let told = Command::new(NODE).arg("status").output().unwrap();
+        Self {
+            program: NODE,
+            selection: Vec::new(),
+            found: serde_json::from_slice(&told.stdout).unwrap(),
+            supervisor: None,
         }
     }
 
@@ -86,9 +104,9 @@ impl ControlPlane {
     }
 
     fn run(&self, arguments: &[&str]) {
-        let output = Command::new(PROGRAM)
+        let output = Command::new(self.program)
             .args(arguments)
-            .args(["--name", &self.name])
+            .args(&self.selection)
             .output()
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -98,7 +116,9 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        drop(self.supervisor.stdin.take());
-        let _ = self.supervisor.wait();
+        if let Some(mut supervisor) = self.supervisor.take() {
+            drop(supervisor.stdin.take());
+            let _ = supervisor.wait();
+        }
     }
 }

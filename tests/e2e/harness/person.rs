@@ -23,6 +23,8 @@ pub struct Person {
 pub struct Outcome {
     call: String,
     succeeded: bool,
+    /// The exit code, unless it was killed.
+    pub code: Option<i32>,
     /// What it wrote.
     pub stdout: String,
     /// Its warnings and errors.
@@ -80,6 +82,7 @@ impl Person {
                 arguments.join(" ")
             ),
             succeeded: output.status.success(),
+            code: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }

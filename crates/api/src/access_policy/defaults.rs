@@ -80,6 +80,24 @@ impl Default for Defaults {
     }
 }
 
+/// Who says in RBAC what people and agents read.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadAccess {
+    /// Whoever administers RBAC.
+    #[default]
+    Unmanaged,
+    /// Countersign, beside them.
+    RBAC,
+}
+
+impl ReadAccess {
+    /// Whether nothing is said: then the policy's digest is the one that it had before there was this field.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+    pub(super) const fn is_unmanaged(&self) -> bool {
+        matches!(self, Self::Unmanaged)
+    }
+}
+
 /// The least role that may write outside every zone.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(default)]

@@ -6,14 +6,15 @@ use countersign_core::{digest::Digest, environment::Environment, policy as core,
 use jiff::SignedDuration;
 
 use super::{
-    AccessPolicy, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy, HashIgnore, ReviewRule,
-    StepUp, UsernameRule,
+    AccessPolicy, AccessPolicySpec, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy,
+    HashIgnore, ReadAccess, ReviewRule, StepUp, UsernameRule,
 };
 use crate::{
     POLICY_NAME,
     approval_review::ProofType,
     duration,
     invalid::{Invalid, Problem, each, functions, object_globs, path_globs},
+    seal,
 };
 
 /// The policy, compiled.
@@ -45,6 +46,8 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
         hash_ignore: indexed("spec.hashIgnore", &spec.hash_ignore, hash_ignore)?,
         approvals: approvals(&spec.approvals)?,
         strict_mode: spec.strict_mode,
+        shown: shown(object)?,
+        unswitched: unswitched(spec).ok_or_else(|| Problem::Missing.at("spec"))?,
         strict_mode_locked: spec.strict_mode_locked,
         group_roles: spec
             .directory
@@ -53,6 +56,10 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
             .map(|g| (g.group.as_str().into(), g.role))
             .collect(),
         max_human_admins: size(spec.max_human_admins),
+        read_access: match spec.read_access {
+            ReadAccess::Unmanaged => core::ReadAccess::Unmanaged,
+            ReadAccess::RBAC => core::ReadAccess::Rbac,
+        },
         has_passcode: spec.passcode_secret_ref.is_some(),
     })
 }
@@ -64,6 +71,29 @@ fn digest(object: &AccessPolicy) -> Result<Arc<str>, Invalid> {
     Ok(Digest::of(&[b"countersign.dev/policy/v1\n", &text])
         .to_string()
         .into())
+}
+
+fn shown(object: &AccessPolicy) -> Result<Option<core::Shown>, Invalid> {
+    let Some(text) = &object.spec.strict_mode_digest else {
+        return Ok(None);
+    };
+    let digest = text
+        .parse()
+        .map_err(|error| Problem::Digest(error).at("spec.strictModeDigest"))?;
+    let status = object.status.as_ref();
+    Ok(Some(core::Shown {
+        digest,
+        has_begun: status.is_some_and(|status| status.strict_since.is_some()),
+    }))
+}
+
+/// The digest of the spec as it is before strict mode is turned on, and after; `None` when it has none.
+pub(crate) fn unswitched(spec: &AccessPolicySpec) -> Option<Digest> {
+    seal::digest(&AccessPolicySpec {
+        strict_mode: false,
+        strict_mode_digest: None,
+        ..spec.clone()
+    })
 }
 
 fn environment(field: &str, rule: &EnvironmentRule) -> Result<core::EnvironmentRule, Invalid> {

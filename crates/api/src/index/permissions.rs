@@ -2,14 +2,24 @@
 
 use std::sync::Arc;
 
-use countersign_core::{identity::Identity, snapshot};
+use countersign_core::{digest::Digest, identity::Identity, snapshot};
 
 use super::{Agent, Index, Indexed, Key, RoleGrant, Team, WriteDelegation};
-use crate::{agent, invalid::Invalid, role_grant, seal::Seals, team, write_delegation};
+use crate::{
+    agent,
+    invalid::Invalid,
+    role_grant,
+    seal::{self, Seals},
+    team, write_delegation,
+};
 
 impl Indexed for RoleGrant {
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
+    }
+
+    fn says(&self) -> Option<Digest> {
+        seal::digest(&self.spec)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
@@ -47,6 +57,10 @@ impl Indexed for RoleGrant {
 impl Indexed for Team {
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
+    }
+
+    fn says(&self) -> Option<Digest> {
+        seal::digest(&self.spec)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
@@ -114,6 +128,10 @@ impl Indexed for Agent {
         seals.hold(self)
     }
 
+    fn says(&self) -> Option<Digest> {
+        seal::digest(&self.spec)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let agent = agent::parse(self)?;
         file_agent(agent, Key::of(self), index);
@@ -165,6 +183,10 @@ fn file_agent(agent: snapshot::Agent, key: Key, index: &mut Index) {
 impl Indexed for WriteDelegation {
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
+    }
+
+    fn says(&self) -> Option<Digest> {
+        seal::digest(&self.spec)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

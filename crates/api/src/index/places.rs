@@ -2,19 +2,23 @@
 
 use std::sync::Arc;
 
-use countersign_core::snapshot;
+use countersign_core::{digest::Digest, snapshot};
 use kube::Resource;
 
 use super::{Index, Indexed, Key, Namespace, Zone};
 use crate::{
     invalid::Invalid,
-    seal::{Seals, labels_content},
+    seal::{self, Seals, labels_content},
     zone,
 };
 
 impl Indexed for Zone {
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
+    }
+
+    fn says(&self) -> Option<Digest> {
+        seal::digest(&self.spec)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

@@ -1,6 +1,7 @@
 //! The delegation, compiled. What would be accepted and never cover anything is refused.
 
 use countersign_core::{
+    credential::is_harmless,
     decide::GROUP,
     delegation::{self as core, is_part},
     identity::Identity,
@@ -47,13 +48,21 @@ pub fn parse(object: &WriteDelegation) -> Result<core::Delegation, Invalid> {
     })
 }
 
-/// Countersign's own kinds are never delegated.
+/// Countersign's own kinds are never delegated, and what is judged by another name is not covered by its own.
 fn check_resources(spec: &WriteDelegationSpec) -> Result<(), Invalid> {
-    let own = spec.resources.iter().position(|resource| resource.group == GROUP);
-    own.map_or(Ok(()), |index| {
-        let field = format!("spec.resources[{index}].group");
-        Err(Problem::unexpected(GROUP, "a group whose kinds are delegated").at(field))
-    })
+    for (index, resource) in spec.resources.iter().enumerate() {
+        if resource.group == GROUP {
+            let field = format!("spec.resources[{index}].group");
+            return Err(Problem::unexpected(GROUP, "a group whose kinds are delegated").at(field));
+        }
+        if resource.group.is_empty() && resource.resource == "bindings" {
+            let expected = "covered by its own name: a binding is a write of its pod, so name the resource pods with \
+                            the subresource binding";
+            let field = format!("spec.resources[{index}].resource");
+            return Err(Problem::unexpected("bindings", expected).at(field));
+        }
+    }
+    Ok(())
 }
 
 fn check_fields(spec: &WriteDelegationSpec) -> Result<(), Invalid> {
@@ -105,6 +114,13 @@ fn check_startup(spec: &WriteDelegationSpec) -> Result<(), Invalid> {
     }
     if let Some(field) = spec.fields.first() {
         return Err(Problem::unexpected(field, expected).at("spec.fields[0]"));
+    }
+    for (index, resource) in spec.resources.iter().enumerate() {
+        if !is_harmless(&resource.group, &resource.resource, &resource.subresource) {
+            let expected = format!("{expected}: it may yield somebody's credential, so use Webhook");
+            let field = format!("spec.resources[{index}]");
+            return Err(Problem::unexpected(resource.to_string(), expected).at(field));
+        }
     }
     let Some(namespaces) = &spec.namespaces else {
         return Ok(());

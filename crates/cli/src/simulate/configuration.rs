@@ -141,8 +141,8 @@ impl Configuration {
 
     /// A policy that asks for strict mode is judged as strict: who was seen, and so lives, an export may not tell.
     fn suppose_strict(&mut self, asked: bool) {
-        if asked && !self.snapshot().is_strict() {
-            let (live, needed) = (self.snapshot().live_admins().len(), self.policy.admins_needed());
+        let (live, needed) = (self.snapshot().live_admins().len(), self.policy.admins_needed());
+        if asked && live < needed {
             self.assumptions.push(format!(
                 "strict mode is in force, as the AccessPolicy asks: of {needed} live admins that it needs, --config shows \
                  {live}"

@@ -1,5 +1,7 @@
 //! Each member of the control plane may do its own work; nobody else may, and they may do nothing else.
 
+mod each_row;
+
 use crate::{
     decision::Reason,
     fixtures::{Ask, Said, World, ask, creates, deletes, updates, world},
@@ -323,7 +325,6 @@ fn a_kubelet_writes_its_own_node_and_no_other() {
     use Operation::{Create, Delete, Update};
     for (operation, place, subresource) in [
         (Create, "@cluster/nodes/", ""),
-        (Update, "@cluster/nodes/", ""),
         (Update, "@cluster/nodes/", "status"),
         (Create, "@cluster/csinodes.storage.k8s.io/", ""),
         (Update, "kube-node-lease/leases.coordination.k8s.io/", ""),
@@ -343,8 +344,13 @@ fn a_kubelet_writes_its_own_node_and_no_other() {
     }
     let stray = kubelet(Update, "kube-system/leases.coordination.k8s.io/node-1");
     assert!(!delegated(&world(), &stray));
-    let gone = kubelet(Delete, "@cluster/nodes/node-1");
-    assert!(!delegated(&world(), &gone), "a kubelet does not remove its node");
+    for operation in [Update, Delete] {
+        let whole = kubelet(operation, "@cluster/nodes/node-1");
+        assert!(
+            !delegated(&world(), &whole),
+            "beyond its status, its node is not its own"
+        );
+    }
 }
 
 #[test]
@@ -380,6 +386,55 @@ fn a_kubelet_removes_its_own_pods_once_they_are_being_deleted() {
         ..deletes("node-1", dying)
     };
     assert!(!delegated(&world(), &unseen));
+    let mirror = r#""annotations":{"kubernetes.io/config.mirror":"x"}"#;
+    assert!(
+        delegated(&world(), &deletes("node-1", mirror)),
+        "the static pod is gone"
+    );
+    assert!(!delegated(&world(), &deletes("node-2", mirror)));
+}
+
+#[test]
+fn a_kubelet_clears_the_devices_of_its_own_node_only() {
+    let deletes = |object: &str| {
+        let place = "@cluster/resourceslices.resource.k8s.io/devices";
+        kubelet(Operation::Delete, place).from(object, "{}")
+    };
+    assert!(delegated(&world(), &deletes(&pod("node-1", ""))));
+    assert!(!delegated(&world(), &deletes(&pod("node-2", ""))));
+    assert!(
+        !delegated(&world(), &deletes(&object("", ""))),
+        "devices of no node"
+    );
+}
+
+#[test]
+fn the_scheduler_marks_claims_and_volumes_and_nothing_else_of_them() {
+    let scheduler = |place: &str, old: (&str, &str), new: (&str, &str)| {
+        changes(updates("system:kube-scheduler", place), old, new)
+    };
+    let claim = "billing/persistentvolumeclaims/data";
+    let selected = r#""annotations":{"volume.kubernetes.io/selected-node":"node-1"}"#;
+    assert!(delegated(&world(), &scheduler(claim, ("", ""), (selected, ""))));
+    let grown = (r#""spec":{"size":1}"#, r#""spec":{"size":2}"#);
+    assert!(!delegated(
+        &world(),
+        &scheduler(claim, ("", grown.0), ("", grown.1))
+    ));
+    let volume = "@cluster/persistentvolumes/disk";
+    let bound = r#""spec":{"claimRef":{"name":"data"}}"#;
+    assert!(delegated(&world(), &scheduler(volume, ("", ""), ("", bound))));
+    assert!(!delegated(
+        &world(),
+        &scheduler(volume, ("", grown.0), ("", grown.1))
+    ));
+    let devices = "billing/resourceclaims.resource.k8s.io/gpu";
+    let held = r#""finalizers":["resource.kubernetes.io/delete-protection"]"#;
+    assert!(delegated(&world(), &scheduler(devices, ("", ""), (held, ""))));
+    assert!(!delegated(
+        &world(),
+        &scheduler(devices, ("", grown.0), ("", grown.1))
+    ));
 }
 
 #[test]

@@ -22,11 +22,13 @@ pub(super) fn builtin(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), 
     let target = &request.target;
     let has_own_rules =
         target.group == GROUP && (target.namespace.is_none() || request.operation == Operation::Create);
-    if is_system && !has_own_rules && builtin::covers(request, snapshot, &|| changed(request)) {
-        let cause = Cause::new("BuiltinDelegation", request.caller.username, "username");
-        return Err(End::Allow(Grant::new(Reason::Delegated, Some(cause))));
+    if !is_system || has_own_rules {
+        return Ok(());
     }
-    Ok(())
+    builtin::covering(request, snapshot, &|| changed(request)).map_or(Ok(()), |name| {
+        let cause = Cause::new("BuiltinDelegation", name, "username");
+        Err(End::Allow(Grant::new(Reason::Delegated, Some(cause))))
+    })
 }
 
 /// Ends the chain when a WriteDelegation covers the request. Countersign's own kinds are never delegated.

@@ -3,6 +3,7 @@
 use super::End;
 use crate::{
     decision::{Denial, Grant, Reason},
+    read_access,
     request::{Operation, Request, Target},
     snapshot::Snapshot,
 };
@@ -49,7 +50,8 @@ fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let keys = at_home && target.is("", "secrets") && target.name == KEYS_SECRET;
     let lease = at_home && target.is("coordination.k8s.io", "leases");
     let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
-    own_status || workflow || keys || lease || (home && request.operation == Operation::Create)
+    let home = home && request.operation == Operation::Create;
+    own_status || workflow || keys || lease || home || read_access::is_upkeep(request, snapshot)
 }
 
 /// Status of Countersign's kinds, changes and removals of tickets and reviews, the keys.

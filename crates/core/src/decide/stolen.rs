@@ -14,6 +14,7 @@ use std::slice;
 use super::{End, subject::Actor};
 use crate::{
     certificate_request::common_names,
+    credential::{self, Yields},
     decision::{Cause, Denial, Reason},
     delegation::within,
     hash,
@@ -55,18 +56,20 @@ pub fn needs_hidden(request: &Request<'_>) -> bool {
 
 /// Whose credential the request yields, if anybody's who matters here.
 pub(super) fn yielded(request: &Request<'_>, snapshot: &Snapshot) -> Result<Option<Yielded>, Denial> {
-    let target = &request.target;
     if request.change.is_same_text() {
         return Ok(None);
     }
-    let found = match (target.group, target.resource, target.subresource) {
-        ("", "serviceaccounts", _) => account(request, snapshot),
-        ("", "secrets", "") => token_secret(request, snapshot),
-        ("certificates.k8s.io", "certificatesigningrequests", "" | "approval") => {
+    let target = &request.target;
+    let found = match credential::yields(target.group, target.resource) {
+        Some(Yields::Account) => account(request, snapshot),
+        Some(Yields::Token) if target.subresource.is_empty() => token_secret(request, snapshot),
+        Some(Yields::Certificate) if matches!(target.subresource, "" | "approval") => {
             certificate(request, snapshot)
         }
-        _ if needs_hidden(request) => return connection(request, snapshot),
-        _ => workload::judge(request, snapshot),
+        Some(Yields::Pods(_)) if needs_hidden(request) => return connection(request, snapshot),
+        Some(Yields::Pods(workload)) => workload::judge(workload, request, snapshot),
+        // Whoever has power takes further steps, which are judged; the object is guarded as any.
+        Some(Yields::Token | Yields::Certificate | Yields::Power) | None => return Ok(None),
     };
     Ok(found?)
 }

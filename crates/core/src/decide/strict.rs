@@ -4,7 +4,7 @@ use super::subject::Actor;
 use crate::{
     decision::{Cause, Denial, Reason},
     identity::Identity,
-    policy::{LIVE_ADMINS, Policy},
+    policy::{LIVE_ADMINS, Policy, Shown},
     role::Role,
     snapshot::{Grant, Snapshot, is_live_admin},
 };
@@ -26,7 +26,8 @@ pub(super) fn check_policy_stays(snapshot: &Snapshot) -> Result<(), Denial> {
     Ok(())
 }
 
-/// Strict mode is not turned on before there are enough live admins, nor made to need more than there are.
+/// Strict mode is not turned on before there are enough live admins, nor made to need more than there are, nor for
+/// something else than was shown.
 pub(super) fn check_policy(next: &Policy, snapshot: &Snapshot) -> Result<(), Denial> {
     let present = snapshot.policy.get().filter(|policy| policy.strict_mode);
     let needed_now = present.map_or(0, |policy| policy.admins_needed());
@@ -38,12 +39,33 @@ pub(super) fn check_policy(next: &Policy, snapshot: &Snapshot) -> Result<(), Den
         );
         return Err(denial(Reason::TooFewAdmins, message));
     }
+    check_shown(next, snapshot)?;
     if !next.strict_mode && present.is_some_and(|policy| policy.strict_mode_locked) {
         let message = "spec.strictMode: it is locked, and only a break-glass window opens it";
         let cause = Cause::of_policy("spec.strictModeLocked");
         return Err(Denial::new(Reason::StrictMode, message).because(cause));
     }
     Ok(())
+}
+
+/// Whoever turns strict mode on by a digest turns it on for what they looked at.
+fn check_shown(next: &Policy, snapshot: &Snapshot) -> Result<(), Denial> {
+    let turns_on = next.strict_mode && !snapshot.is_strict();
+    let Some(Shown { digest: shown, .. }) = next.shown.filter(|_| turns_on) else {
+        return Ok(());
+    };
+    let mut permissions = snapshot.permissions.clone();
+    permissions.note("AccessPolicy".into(), "default".into(), Some(next.unswitched));
+    let present = permissions.digest();
+    if shown == present {
+        return Ok(());
+    }
+    let message = format!(
+        "spec.strictModeDigest: the permission objects have the digest {present} now, and not {shown}: look at them \
+         again with kubectl countersign admin enable-strict, or leave the digest out"
+    );
+    let cause = Cause::of_policy("spec.strictModeDigest");
+    Err(Denial::new(Reason::PermissionsChanged, message).because(cause))
 }
 
 /// Only a human admin turns strict mode off; an agent that is no trusted automation never touches it.

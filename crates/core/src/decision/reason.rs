@@ -116,6 +116,8 @@ reasons! {
     IneligibleReviewer,
     /// Strict mode is not changed this way.
     StrictMode,
+    /// Strict mode is turned on for permission objects that are no longer as they were shown.
+    PermissionsChanged,
     /// A permission object whose present content nobody judged is changed before an admin attested it.
     Unsealed,
 }
@@ -134,6 +136,7 @@ impl Reason {
             | Self::BindingMismatch
             | Self::IneligibleReviewer
             | Self::StrictMode
+            | Self::PermissionsChanged
             | Self::Unsealed => Severity::Integrity,
             Self::PolicyUnreadable
             | Self::PolicyMissing
@@ -201,6 +204,7 @@ impl Reason {
             | Self::TooFewAdmins
             | Self::IneligibleReviewer
             | Self::StrictMode
+            | Self::PermissionsChanged
             | Self::Unsealed => true,
         }
     }

@@ -1,5 +1,7 @@
 //! One segment of a pattern: a literal prefix, then whatever follows it.
 
+use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+
 use super::{
     class::Class,
     sequence::{self, Step},
@@ -68,6 +70,16 @@ impl Segment {
     pub(crate) fn matches(&self, text: &str) -> bool {
         text.strip_prefix(&*self.prefix)
             .is_some_and(|rest| sequence::matches(&self.tail, rest.chars()))
+    }
+
+    /// Those that it matches; only those with its prefix are looked at.
+    pub(super) fn beginning_alike<'n>(&self, known: &'n BTreeSet<Arc<str>>) -> Vec<&'n Arc<str>> {
+        let from = (Bound::Included(self.prefix()), Bound::Unbounded);
+        known
+            .range::<str, _>(from)
+            .take_while(|text| text.starts_with(self.prefix()))
+            .filter(|text| self.matches(text))
+            .collect()
     }
 
     /// A text that both match.

@@ -69,6 +69,7 @@ impl Sight {
         match proof {
             Proof::OwnUid if create => keep(&|value| Some(value) == self.uid.as_ref()),
             Proof::Overwritten if create => keep(&|_| true),
+            Proof::Moment => keep(&|_| true),
             Proof::AccessVolume if create => {
                 let name = self.access_volume();
                 keep(&|value| name.is_some() && value.as_str() == name);
@@ -238,7 +239,8 @@ fn expand<'v>(value: &'v Value, path: &[&str]) -> Vec<(Vec<String>, &'v Value)> 
 fn root_of(object: &Object<'_>) -> Result<Value, ObjectError> {
     let spec = read(object, &["spec"])?.unwrap_or_default();
     let labels = read(object, &["metadata", "labels"])?.unwrap_or_default();
-    Ok(json!({ "metadata": { "labels": labels }, "spec": spec }))
+    let status = read(object, &["status"])?.unwrap_or_default();
+    Ok(json!({ "metadata": { "labels": labels }, "spec": spec, "status": status }))
 }
 
 fn read(object: &Object<'_>, path: &[&str]) -> Result<Option<Value>, ObjectError> {

@@ -51,10 +51,14 @@ pub enum Proof {
     AccessVolume,
     /// CREATE: the API server overwrites what a client sends.
     Overwritten,
+    /// CREATE and UPDATE: the API server puts its present time where the client sends none, and `managedFields` has both
+    /// alike. Nothing is permitted by it.
+    Moment,
 }
 
 const SERVICE: Option<(&str, &str)> = Some(("v1", "Service"));
 const JOB: Option<(&str, &str)> = Some(("batch/v1", "Job"));
+const SIGNING_REQUEST: Option<(&str, &str)> = Some(("certificates.k8s.io/v1", "CertificateSigningRequest"));
 const POD: Option<(&str, &str)> = Some(("v1", "Pod"));
 
 const fn row(of: Option<(&'static str, &'static str)>, pointer: &'static str, when: When) -> Omission {
@@ -192,8 +196,24 @@ pub const OMISSIONS: &[Omission] = &[
         Proof::AccessVolume,
     ),
     chosen(
-        Some(("certificates.k8s.io/v1", "CertificateSigningRequest")),
+        SIGNING_REQUEST,
         "/spec/extra/authentication.kubernetes.io~1credential-id",
+        Proof::Overwritten,
+    ),
+    // The moment of the attempt itself: without these rows no attempt is the one that was approved.
+    chosen(
+        SIGNING_REQUEST,
+        "/status/conditions/*/lastUpdateTime",
+        Proof::Moment,
+    ),
+    chosen(
+        SIGNING_REQUEST,
+        "/status/conditions/*/lastTransitionTime",
+        Proof::Moment,
+    ),
+    chosen(
+        Some(("v1", "PersistentVolume")),
+        "/status/lastPhaseTransitionTime",
         Proof::Overwritten,
     ),
 ];

@@ -37,6 +37,39 @@ fn changed(change: &Change<'_>, context: &HashContext<'_>) -> Vec<String> {
 const WIDGET: (&str, &str) = ("example.com/v1", "Widget");
 
 #[test]
+fn another_attempt_of_one_write_has_no_other_hash() {
+    let redaction = key();
+    let hash = |change: &Change<'_>, kind| {
+        effective_change(change, &of(kind, &redaction))
+            .unwrap()
+            .resource_hash
+    };
+    let volume =
+        |second: &str| format!(r#"{{"status":{{"lastPhaseTransitionTime":"{second}","phase":"Pending"}}}}"#);
+    let approval = |second: &str| {
+        let times = format!(r#""lastTransitionTime":"{second}","lastUpdateTime":"{second}""#);
+        format!(r#"{{"status":{{"conditions":[{{{times},"status":"True","type":"Approved"}}]}}}}"#)
+    };
+    let (first, second) = (volume("1"), volume("2"));
+    let kind = ("v1", "PersistentVolume");
+    assert_eq!(
+        hash(&Change::Create(object(&first)), kind),
+        hash(&Change::Create(object(&second)), kind)
+    );
+    let (first, second) = (approval("1"), approval("2"));
+    let kind = ("certificates.k8s.io/v1", "CertificateSigningRequest");
+    assert_eq!(
+        hash(&update(r#"{"status":{}}"#, &first), kind),
+        hash(&update(r#"{"status":{}}"#, &second), kind)
+    );
+    let denial = first.replace("Approved", "Denied");
+    assert_ne!(
+        hash(&update(r#"{"status":{}}"#, &first), kind),
+        hash(&update(r#"{"status":{}}"#, &denial), kind)
+    );
+}
+
+#[test]
 fn every_omission_is_on_the_specification_page() {
     let page = std::fs::read_to_string(concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -78,6 +111,7 @@ fn page_row(row: &Omission) -> String {
         When::ServerChosen(Proof::OwnUid) => "own uid".to_owned(),
         When::ServerChosen(Proof::AccessVolume) => "access volume".to_owned(),
         When::ServerChosen(Proof::Overwritten) => "overwritten".to_owned(),
+        When::ServerChosen(Proof::Moment) => "moment".to_owned(),
     };
     format!("| `{}` | {of} | {when} |", row.pointer)
 }

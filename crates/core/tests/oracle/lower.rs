@@ -19,6 +19,7 @@ use countersign_core::{
     object::{Change, Object},
     own::{Own, Present, ReviewDraft, TicketDraft},
     parent::LiveParent,
+    permissions::Permissions,
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
     review::Review,
@@ -72,6 +73,21 @@ pub fn snapshot(case: &Case) -> Snapshot {
     add_places(case, &mut snapshot);
     add_tickets(case, &mut snapshot);
     snapshot
+}
+
+/// The digest of what there is, or another.
+fn shown(as_it_is: bool) -> countersign_core::policy::Shown {
+    let mut permissions = Permissions::default();
+    let unswitched = Policy::default().unswitched;
+    permissions.note("AccessPolicy".into(), "default".into(), Some(unswitched));
+    countersign_core::policy::Shown {
+        digest: if as_it_is {
+            permissions.digest()
+        } else {
+            Digest::of(&[b"other"])
+        },
+        has_begun: false,
+    }
 }
 
 fn policy(rules: &Rules) -> Policy {
@@ -513,9 +529,14 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
                 degraded: None,
             })
         }
-        Permit::Policy { strict, passcode } => Own::AccessPolicy(Box::new(Policy {
+        Permit::Policy {
+            strict,
+            passcode,
+            as_shown,
+        } => Own::AccessPolicy(Box::new(Policy {
             strict_mode: *strict,
             has_passcode: *passcode,
+            shown: as_shown.map(shown),
             ..policy(&case.rules)
         })),
         Permit::RemoveGrant(_) | Permit::RemovePolicy | Permit::RemoveZone => Own::Removed,

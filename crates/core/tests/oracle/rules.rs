@@ -58,6 +58,7 @@ fn is_integrity(reason: Reason) -> bool {
         R::BindingMismatch,
         R::IneligibleReviewer,
         R::StrictMode,
+        R::PermissionsChanged,
         R::Unsealed,
     ]
     .contains(&reason)
@@ -438,11 +439,15 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
         Permit::Policy {
             strict: next,
             passcode: next_passcode,
+            as_shown,
         } => {
             let is_on = case.policy == PolicyIs::Loaded && case.rules.strict;
             let next_needed = if *next_passcode { 1 } else { 2 };
             if *next && live.len() < next_needed && (!is_on || (passcode && !next_passcode)) {
                 return Some(Reason::TooFewAdmins);
+            }
+            if *next && *as_shown == Some(false) && !is_strict_mode(case) {
+                return Some(Reason::PermissionsChanged);
             }
             (!next && is_on && case.rules.locked).then_some(Reason::StrictMode)
         }

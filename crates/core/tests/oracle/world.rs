@@ -267,6 +267,8 @@ pub enum Permit {
     Policy {
         strict: bool,
         passcode: bool,
+        /// Whether the permission objects are as they were shown, when they were.
+        as_shown: Option<bool>,
     },
     RemovePolicy,
     RemoveZone,
@@ -851,7 +853,8 @@ fn asks() -> impl Strategy<Value = Asks> {
         3 => (grant_name(), user(), human_role()).prop_map(|(name, who, role)| Permit::Grant(name, who, role)),
         2 => grant_name().prop_map(Permit::RemoveGrant),
         1 => (select(AGENTS.to_vec()), select(vec!["ci:bot", "ci:new"])).prop_map(|(who, account)| Permit::Agent(who, account)),
-        3 => (any::<bool>(), any::<bool>()).prop_map(|(strict, passcode)| Permit::Policy { strict, passcode }),
+        4 => (any::<bool>(), any::<bool>(), any::<Option<bool>>())
+            .prop_map(|(strict, passcode, as_shown)| Permit::Policy { strict, passcode, as_shown }),
         1 => Just(Permit::RemovePolicy),
         1 => Just(Permit::RemoveZone),
         1 => Just(Permit::Team),

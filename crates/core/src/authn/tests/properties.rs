@@ -125,6 +125,16 @@ proptest! {
     }
 
     #[test]
+    fn who_somebody_is_tells_the_username_and_no_other(issuers in some_issuers(), username in username()) {
+        let pairs: Vec<_> = issuers.iter().map(|(prefix, realm)| (prefix.as_str(), realm.as_str())).collect();
+        let world = super::issuers(world(), &pairs);
+        if let Some(who) = who(&username, &issuers) {
+            let told = super::super::username(&id(&who), world.snapshot.policy.get().unwrap());
+            prop_assert_eq!(told, Some(username));
+        }
+    }
+
+    #[test]
     fn whoever_is_somebody_is_spelled_as_the_schemas_say(issuers in some_issuers(), username in username()) {
         let pattern = Regex::new(IDENTITY_PATTERN).unwrap();
         if let Some(who) = who(&username, &issuers) {

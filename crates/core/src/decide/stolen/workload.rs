@@ -6,66 +6,11 @@ use std::borrow::Cow;
 
 use super::{Holder, How, Yielded, touches};
 use crate::{
+    credential::Workload,
     object::{Object, ObjectError},
     request::{Request, Target},
     snapshot::Snapshot,
 };
-
-struct Workload {
-    group: &'static str,
-    resource: &'static str,
-    /// Where the spec of its pods is.
-    pods: &'static [&'static str],
-    /// The granules that say what runs in them.
-    runs: &'static [&'static str],
-}
-
-static WORKLOADS: [Workload; 10] = [
-    Workload {
-        group: "",
-        resource: "pods",
-        pods: &["spec"],
-        runs: &[
-            "/spec/containers",
-            "/spec/initContainers",
-            "/spec/ephemeralContainers",
-        ],
-    },
-    templated("", "replicationcontrollers"),
-    templated("apps", "deployments"),
-    templated("apps", "replicasets"),
-    templated("apps", "statefulsets"),
-    templated("apps", "daemonsets"),
-    templated("batch", "jobs"),
-    Workload {
-        group: "batch",
-        resource: "cronjobs",
-        pods: &["spec", "jobTemplate", "spec", "template", "spec"],
-        runs: &["/spec/jobTemplate"],
-    },
-    Workload {
-        group: "",
-        resource: "podtemplates",
-        pods: &["template", "spec"],
-        runs: &["/template"],
-    },
-    // A StatefulSet makes pods of former templates, too.
-    Workload {
-        group: "apps",
-        resource: "controllerrevisions",
-        pods: &["data", "spec", "template", "spec"],
-        runs: &["/data"],
-    },
-];
-
-const fn templated(group: &'static str, resource: &'static str) -> Workload {
-    Workload {
-        group,
-        resource,
-        pods: &["spec", "template", "spec"],
-        runs: &["/spec/template"],
-    }
-}
 
 /// As whom the pods of a workload run.
 enum Account<'a> {
@@ -78,12 +23,16 @@ enum Account<'a> {
 }
 
 /// Whether the request has something run under somebody's account that did not, or something else than before.
-pub(super) fn judge(request: &Request<'_>, snapshot: &Snapshot) -> Result<Option<Yielded>, ObjectError> {
+pub(super) fn judge(
+    workload: &Workload,
+    request: &Request<'_>,
+    snapshot: &Snapshot,
+) -> Result<Option<Yielded>, ObjectError> {
     let target = &request.target;
-    let Some((workload, new)) = Workload::of(target).zip(request.change.after()) else {
+    let Some(new) = request.change.after().filter(|_| is_of_what_runs(target)) else {
         return Ok(None);
     };
-    let account = match workload.account_of(new)? {
+    let account = match account_of(new, workload, target)? {
         Account::None => return Ok(None),
         Account::Untold => {
             let holder = Holder::untold("whoever its pods run as", request);
@@ -100,7 +49,7 @@ pub(super) fn judge(request: &Request<'_>, snapshot: &Snapshot) -> Result<Option
     let before = request
         .change
         .before()
-        .map(|old| workload.account_of(old))
+        .map(|old| account_of(old, workload, target))
         .transpose()?;
     let how = match before {
         Some(Account::Named(before)) if before == account => {
@@ -114,43 +63,38 @@ pub(super) fn judge(request: &Request<'_>, snapshot: &Snapshot) -> Result<Option
     Ok(Some(Yielded { holder, how }))
 }
 
-impl Workload {
-    /// The kind of the target, when the write is one of what runs.
-    fn of(target: &Target<'_>) -> Option<&'static Self> {
-        let is_of = |workload: &&Self| {
-            let debugs = workload.resource == "pods" && target.subresource == "ephemeralcontainers";
-            target.is(workload.group, workload.resource) && (target.subresource.is_empty() || debugs)
-        };
-        WORKLOADS.iter().find(is_of)
-    }
+/// Whether the write is one of what runs, and not of a part that reports.
+fn is_of_what_runs(target: &Target<'_>) -> bool {
+    target.subresource.is_empty() || (target.is("", "pods") && target.subresource == "ephemeralcontainers")
+}
 
-    fn account_of<'a>(&self, object: &Object<'a>) -> Result<Account<'a>, ObjectError> {
-        for key in ["serviceAccountName", "serviceAccount"] {
-            let named = object.text_at(&[self.pods, &[key]].concat())?;
-            if let Some(name) = named.filter(|name| !name.is_empty()) {
-                return Ok(Account::Named(name));
-            }
+fn account_of<'a>(
+    object: &Object<'a>,
+    workload: &Workload,
+    target: &Target<'_>,
+) -> Result<Account<'a>, ObjectError> {
+    for key in ["serviceAccountName", "serviceAccount"] {
+        let named = object.text_at(&[workload.pods, &[key]].concat())?;
+        if let Some(name) = named.filter(|name| !name.is_empty()) {
+            return Ok(Account::Named(name));
         }
-        if self.is_added(object)? {
-            return Ok(Account::Untold);
-        }
-        // The account of a pod is filled in before the webhook is asked; one that has none gets no token.
-        let is_template = self.resource != "pods" && object.field(self.pods)?.is_some();
-        Ok(if is_template {
-            Account::Named("default".into())
-        } else {
-            Account::None
-        })
     }
+    if target.is("apps", "controllerrevisions") && is_added(object, workload)? {
+        return Ok(Account::Untold);
+    }
+    // The account of a pod is filled in before the webhook is asked; one that has none gets no token.
+    let is_template = !target.is("", "pods") && object.field(workload.pods)?.is_some();
+    Ok(if is_template {
+        Account::Named("default".into())
+    } else {
+        Account::None
+    })
+}
 
-    /// Whether this is a former template that is laid over the present one rather than put in its place.
-    fn is_added(&self, object: &Object<'_>) -> Result<bool, ObjectError> {
-        if self.resource != "controllerrevisions" {
-            return Ok(false);
-        }
-        let replaces = object.text_at(&["data", "spec", "template", "$patch"])?;
-        let runs = |key| object.field(&[self.pods, &[key]].concat());
-        let has_containers = runs("containers")?.is_some() || runs("initContainers")?.is_some();
-        Ok(has_containers && replaces.as_deref() != Some("replace"))
-    }
+/// Whether this is a former template that is laid over the present one rather than put in its place.
+fn is_added(object: &Object<'_>, workload: &Workload) -> Result<bool, ObjectError> {
+    let replaces = object.text_at(&["data", "spec", "template", "$patch"])?;
+    let runs = |key| object.field(&[workload.pods, &[key]].concat());
+    let has_containers = runs("containers")?.is_some() || runs("initContainers")?.is_some();
+    Ok(has_containers && replaces.as_deref() != Some("replace"))
 }

@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{
     decision::{Decision, Reason},
+    digest::Digest,
     fixtures::{Ask, World, approved, creates, deletes, id, pending, updates, world, zone},
     own::Own,
-    policy::Policy,
+    policy::{Policy, Shown},
     review::ReviewDecision::{Approve, Cancel, Deny},
     role::Role,
     snapshot::PolicyState,
@@ -62,6 +63,18 @@ fn own_review() -> (World, Ask) {
 fn overlapping() -> Ask {
     let rival = zone("rival", "user:ada", &["*/configmaps/app"]);
     updates("ada", "@cluster/zones.countersign.dev/rival").own(Own::Zone(rival))
+}
+
+fn bound_to_another() -> Ask {
+    let policy = Policy {
+        strict_mode: true,
+        shown: Some(Shown {
+            digest: Digest::of(&[b"another"]),
+            has_begun: false,
+        }),
+        ..Policy::default()
+    };
+    updates("ada", "@cluster/accesspolicies.countersign.dev/default").own(Own::AccessPolicy(policy.into()))
 }
 
 fn unsealed() -> Ask {
@@ -256,6 +269,12 @@ fn of_configuration() -> Vec<(Reason, &'static str, World, Ask)> {
             strict_mode,
             strict(),
             removes("ada", "accesspolicies.countersign.dev/default"),
+        ),
+        (
+            Reason::PermissionsChanged,
+            "AccessPolicy/default spec.strictModeDigest",
+            strict().observing(),
+            bound_to_another(),
         ),
     ]
 }

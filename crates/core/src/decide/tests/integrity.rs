@@ -3,9 +3,10 @@
 use crate::{
     decide::KEYS_SECRET,
     decision::Reason,
+    digest::Digest,
     fixtures::{Ask, Said, World, ask, creates, deletes, id, updates, world, zone},
     own::Own,
-    policy::{Enforcement, EnvironmentRule, Policy},
+    policy::{Enforcement, EnvironmentRule, Policy, Shown},
     request::Operation,
     role::Role,
     snapshot::{Account, Agent, PolicyState},
@@ -458,4 +459,89 @@ fn leases_are_free_in_the_accounts_own_namespace_only() {
     for control in ["kube-system", "kube-node-lease", "countersign-system"] {
         assert_ne!(lease(&format!("{control}:x"), control), free, "{control}");
     }
+}
+
+const fn for_these(digest: Digest) -> Shown {
+    Shown {
+        digest,
+        has_begun: false,
+    }
+}
+
+/// What a person is shown: the objects, and the policy as it would be.
+fn shown(world: &World, policy: &Policy) -> Digest {
+    let mut permissions = world.snapshot.permissions.clone();
+    permissions.note("AccessPolicy".into(), "default".into(), Some(policy.unswitched));
+    permissions.digest()
+}
+
+#[test]
+fn strict_mode_is_turned_on_for_what_was_shown() {
+    let says = |text: &str| Some(Digest::of(&[text.as_bytes()]));
+    let world = || {
+        let mut world = world().admin("ada").admin("abel").observing();
+        world
+            .snapshot
+            .permissions
+            .note("Zone".into(), "z".into(), says("a"));
+        world
+    };
+    let on = |who: &str, world: &World, digest: Digest| {
+        switch(who, world, |policy| {
+            policy.strict_mode = true;
+            policy.shown = Some(for_these(digest));
+        })
+    };
+    let digest = shown(&world(), &Policy::default());
+    assert_eq!(world().says(&on("ada", &world(), digest)), Said::Needs);
+    let mut changed = world();
+    changed
+        .snapshot
+        .permissions
+        .note("Zone".into(), "z".into(), says("b"));
+    for who in ANYBODY {
+        let refused = changed.enforces(&on(who, &changed, digest));
+        assert_eq!(refused, Said::Deny(Reason::PermissionsChanged), "{who}");
+    }
+    let another_policy = switch("ada", &world(), |policy| {
+        policy.strict_mode = true;
+        policy.shown = Some(for_these(digest));
+        policy.unswitched = Digest::of(&[b"another"]);
+    });
+    assert_eq!(
+        world().enforces(&another_policy),
+        Said::Deny(Reason::PermissionsChanged)
+    );
+    changed.snapshot.latched = true;
+    let strict = changed.policy(|policy| policy.strict_mode = true);
+    assert_eq!(
+        strict.says(&on("ada", &strict, digest)),
+        Said::Needs,
+        "it is on already"
+    );
+}
+
+#[test]
+fn strict_mode_does_not_begin_for_something_else_and_does_not_end_by_it() {
+    let world = || world().admin("ada").admin("abel").observing();
+    let under = |shown: Option<Shown>| {
+        let world = world().policy(|policy| {
+            policy.strict_mode = true;
+            policy.shown = shown;
+        });
+        world.snapshot
+    };
+    let other = Digest::of(&[b"other"]);
+    let present = world().snapshot.permissions.digest();
+    assert!(under(None).is_strict());
+    assert!(under(Some(for_these(present))).is_strict());
+    assert!(!under(Some(for_these(other))).is_strict());
+    let begun = Shown {
+        digest: other,
+        has_begun: true,
+    };
+    assert!(under(Some(begun)).is_strict(), "a lost latch is latched anew");
+    let mut latched = under(Some(for_these(other)));
+    latched.latched = true;
+    assert!(latched.is_strict());
 }

@@ -1,0 +1,3 @@
+module countersign.dev/hack/localnode/work
+
+go 1.26.0

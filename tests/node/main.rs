@@ -1,0 +1,45 @@
+//! The local node in strict mode: a real kubelet, scheduler and controller manager do all their work without a ticket,
+//! and each write that they are let is one that they made. `make test-node` runs it in the namespaces of the node.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[expect(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
+#[path = "../e2e"]
+mod e2e {
+    pub mod harness;
+}
+mod node;
+mod power;
+mod trail;
+mod work;
+
+use self::{
+    e2e::harness::{self, Cluster},
+    node::Node,
+};
+
+/// One after the other, since there is one node: what people ask for, what goes wrong, and what is left of it.
+#[test]
+fn a_node_and_its_control_plane_do_their_work_in_strict_mode() {
+    let cluster = Cluster::with_company(1);
+    let node = Node::new(&cluster);
+    node.apply_as_admin(include_str!("../data/node/stand-in.yaml"));
+    cluster.see_admins();
+    cluster.enforce();
+
+    node.step("what people ask for", work::is_done);
+    node.step("what people change", work::follows_changes);
+    node.step("what is only the control plane's", work::is_refused_to_people);
+    node.step("a node in trouble", work::moves_away);
+    node.step("a node that joins again", power::joins_again);
+    node.step("power off", power::comes_back_without_the_operator);
+    node.step("what people take away", work::is_cleaned_up);
+
+    trail::has_no_denial(&node);
+    trail::proves_every_row(&node);
+}

@@ -1,0 +1,92 @@
+//! What was written, by the API server's audit log, and what was refused, by the operator's.
+
+use std::{collections::BTreeSet, fs};
+
+use countersign_core::builtin::{self, Write};
+use serde_json::Value;
+
+use super::node::Node;
+
+/// Rows, or parts of them, that nothing here makes: `<row> <operation> <resource>`, and why they are right.
+const UNPROVEN: &str = include_str!("../data/node/unproven.txt");
+
+/// Nobody of the cluster's own was refused anything.
+pub fn has_no_denial(node: &Node<'_>) {
+    let log = node.cluster.operator().audit_log();
+    let files = fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
+    let text: String = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ndjson"))
+        .map(|path| fs::read_to_string(path).unwrap())
+        .collect();
+    let denied: Vec<_> = lines(&text)
+        .filter(|record| record["type"] == "Decision" && record["verdict"] != "allow")
+        .filter(|record| {
+            let writer = record["caller"]["username"].as_str().unwrap();
+            writer.starts_with("system:") && !writer.starts_with("system:serviceaccount:agents:")
+        })
+        .map(|record| format!("{} {}", record["message"], record["request"]["object"]))
+        .collect();
+    assert!(denied.is_empty(), "{denied:#?}");
+}
+
+/// Every write that a built-in delegation lets somebody make was made, or it is listed why not.
+pub fn proves_every_row(node: &Node<'_>) {
+    let made: BTreeSet<_> = made(node);
+    let told = |write: &Write| format!("{} {} {}", write.row, write.operation, write.resource);
+    let all: BTreeSet<_> = builtin::writes().map(|write| told(&write)).collect();
+    let unmade: BTreeSet<_> = builtin::writes()
+        .filter(|write| !made.iter().any(|one| covers(write, one)))
+        .map(|write| told(&write))
+        .collect();
+    let unproven: BTreeSet<_> = UNPROVEN
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| line.split_once(": ").unwrap().0.to_owned())
+        .collect();
+    assert_eq!(unmade, unproven, "of {}", all.len());
+    eprintln!("{} of {} writes were made", all.len() - unmade.len(), all.len());
+}
+
+/// Username, operation, group and resource of a write that was done.
+type Made = (String, &'static str, String, String);
+
+fn made(node: &Node<'_>) -> BTreeSet<Made> {
+    let text = fs::read_to_string(node.file("logs/writes.log")).unwrap();
+    let done = lines(&text).filter(|event| event["responseStatus"]["code"].as_u64() < Some(400));
+    done.filter_map(|event| {
+        let operation = match event["verb"].as_str()? {
+            "create" => "Create",
+            "update" | "patch" => "Update",
+            "delete" | "deletecollection" => "Delete",
+            _ => return None,
+        };
+        let word = |field: &str| event["objectRef"][field].as_str().unwrap_or_default();
+        let resource = [word("resource"), word("subresource")].join("/");
+        let resource = resource.trim_end_matches('/').to_owned();
+        let writer = event["user"]["username"].as_str()?.to_owned();
+        Some((writer, operation, word("apiGroup").to_owned(), resource))
+    })
+    .collect()
+}
+
+fn covers(write: &Write, (writer, operation, group, resource): &Made) -> bool {
+    let writes = match write.writer.strip_suffix('*') {
+        Some(prefix) => writer.starts_with(prefix),
+        None => *writer == write.writer,
+    };
+    let of_resource = match write.resource.split_once("*/") {
+        Some((_, subresource)) => resource.ends_with(&format!("/{subresource}")),
+        None => write.resource == "*" || *resource == write.resource,
+    };
+    writes
+        && *operation == write.operation.as_str()
+        && (write.group == "*" || *group == write.group)
+        && of_resource
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Value> {
+    text.lines().filter_map(|line| {
+        let whole: Value = serde_json::from_str(line).ok()?;
+        Some(whole.get("record").cloned().unwrap_or(whole))
+    })
+}
