@@ -91,7 +91,14 @@ impl Admission {
     pub async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionReview {
         let snapshot = self.state.snapshot();
         let judged = timeout(DEADLINE, self.judge(request, &snapshot)).await;
-        let outcome = judged.unwrap_or_else(|_| without_rules(late(), &snapshot));
+        let mut outcome = judged.unwrap_or_else(|_| without_rules(late(), &snapshot));
+        if let Answer::Deny { denial, more } = &mut outcome.answer
+            && denial.reason != Reason::Unsealed
+            && let Some((message, cause)) = seal::hint(&request.target(), &snapshot)
+        {
+            denial.message = format!("{}. {message}", denial.message);
+            more.push(cause);
+        }
         if let Some(subject) = outcome
             .findings
             .subject

@@ -2,6 +2,7 @@
 
 mod access_policy;
 mod agent;
+mod namespace;
 mod pending;
 mod resolution;
 mod review;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 use self::status::Problem;
 pub use self::{
     agent::pin_accounts,
+    namespace::keep_namespaces,
     pending::{Counts, Pending, moved_zones},
     status::apply as apply_status,
     ticket::keep_tickets,

@@ -1,6 +1,7 @@
 //! Where the operator is: the cluster, its own identity in it, its namespace and its keys.
 
 use anyhow::Context as _;
+use countersign_api::seal::Seals;
 use countersign_cli::Connection;
 use countersign_core::snapshot::Cluster;
 use jiff::Timestamp;
@@ -11,7 +12,7 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 
-use crate::keys::{Keys, StrictLatch};
+use crate::keys::{Keys, NamespaceVault, StrictLatch};
 
 /// The client. It does not try again by itself: a call of the webhook has a deadline, and a swap is read back.
 pub async fn client(connection: &Connection) -> anyhow::Result<Client> {
@@ -43,6 +44,10 @@ pub struct Installation {
     pub latch: StrictLatch,
     /// Whether it is set.
     pub latched: bool,
+    /// What makes and proves seals.
+    pub seals: Seals,
+    /// Where those of namespaces are kept.
+    pub vault: NamespaceVault,
 }
 
 impl Installation {
@@ -84,11 +89,16 @@ impl Installation {
             redaction: keys.redaction().clone(),
             stamp: keys.stamp().clone(),
         };
+        let vault = NamespaceVault::new(client, namespace);
+        let seals = Seals::new(keys.seal().clone(), &cluster.id);
+        seals.keep_namespaces(vault.seals().await?);
         Ok(Self {
             cluster,
             latched: latch.is_set().await?,
             latch,
             keys,
+            seals,
+            vault,
         })
     }
 }

@@ -1,9 +1,10 @@
-//! The Secret `countersign-keys`: one root key, the certificate authority and the strict latch.
+//! The Secret `countersign-keys`: one root key, the certificate authority, the strict latch and the seals of namespaces.
 //!
 //! It is created once and never overwritten: everything stamped, sealed and redacted depends on it.
 
 use std::collections::BTreeMap;
 
+use countersign_api::seal::NamespaceSeals;
 use countersign_core::digest::MacKey;
 use hkdf::Hkdf;
 use jiff::Timestamp;
@@ -24,6 +25,7 @@ const CERTIFICATE: &str = "ca.crt";
 const KEY: &str = "ca.key";
 const LATCH: &str = "strict-latch";
 const LATCHED: &[u8] = b"on";
+const NAMESPACES: &str = "namespace-seals";
 
 /// The keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -238,6 +240,39 @@ impl StrictLatch {
     pub async fn set(&self, on: bool) -> Result<(), KeysError> {
         let value = on.then(|| ByteString(LATCHED.to_vec()));
         let patch = serde_json::json!({ "data": { LATCH: value } });
+        self.0
+            .patch(SECRET, &PatchParams::default(), &Patch::Merge(patch))
+            .await?;
+        Ok(())
+    }
+}
+
+/// Where the seals of namespaces are kept: a Secret holds those of some 9,000.
+#[derive(Clone, Debug)]
+pub struct NamespaceVault(Api<Secret>);
+
+impl NamespaceVault {
+    /// The seals of the operator in this namespace.
+    pub fn new(client: &Client, namespace: &str) -> Self {
+        Self(Api::namespaced(client.clone(), namespace))
+    }
+
+    /// All of them; none before the first ones are kept.
+    pub async fn seals(&self) -> Result<NamespaceSeals, KeysError> {
+        let data = self.0.get(SECRET).await?.data.unwrap_or_default();
+        let Some(kept) = data.get(NAMESPACES) else {
+            return Ok(NamespaceSeals::new());
+        };
+        serde_json::from_slice(&kept.0).map_err(|_| KeysError::Field {
+            field: NAMESPACES,
+            problem: "is no map of seals",
+        })
+    }
+
+    /// Keeps these and no others.
+    pub async fn keep(&self, seals: &NamespaceSeals) -> Result<(), KeysError> {
+        let kept = ByteString(serde_json::json!(seals).to_string().into_bytes());
+        let patch = serde_json::json!({ "data": { NAMESPACES: kept } });
         self.0
             .patch(SECRET, &PatchParams::default(), &Patch::Merge(patch))
             .await?;

@@ -3,9 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use countersign_api::{
-    AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index, seal::Seals,
-};
+use countersign_api::{AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index};
 use countersign_cli::Connection;
 use countersign_core::mutator::Mutators;
 use futures::{StreamExt, stream};
@@ -23,7 +21,7 @@ use crate::{
     admission::Admission,
     audit::{Log, admitted},
     certs::ServingTls,
-    controllers::{Context, assess, gathered, keep_tickets, moved_zones, pin_accounts},
+    controllers::{Context, assess, gathered, keep_namespaces, keep_tickets, moved_zones, pin_accounts},
     enforcement::Enforcement,
     feeds::Feeds,
     installation::{Installation, client},
@@ -90,11 +88,11 @@ pub async fn run(arguments: RunArgs, connection: &Connection) -> anyhow::Result<
     let mut metrics = registry();
     let directory = arguments.data_dir.join("audit");
     let of_log = || format!("the audit log in `{}`", arguments.data_dir.display());
-    let seals = Seals::new(cluster.keys.seal().clone(), &cluster.cluster.id);
-    (admitted(&directory).with_context(of_log)?.into_iter()).for_each(|content| seals.admit(content));
+    let latest_first = admitted(&directory).with_context(of_log)?;
+    (latest_first.into_iter().rev()).for_each(|content| cluster.seals.admit(content));
     let log = Log::open(&directory, Timestamp::now(), AuditMetrics::register(&mut metrics));
     let log = log.with_context(of_log)?;
-    let operator = Operator::start(&arguments, client, cluster, (log, seals), &mut metrics)?;
+    let operator = Operator::start(&arguments, client, cluster, log, &mut metrics)?;
     operator.serve(&arguments, metrics).await
 }
 
@@ -114,7 +112,7 @@ impl Operator {
         arguments: &RunArgs,
         client: Client,
         installation: Installation,
-        (log, seals): (Log, Seals),
+        log: Log,
         metrics: &mut Registry,
     ) -> anyhow::Result<Self> {
         let Installation {
@@ -122,6 +120,8 @@ impl Operator {
             keys,
             latch,
             latched,
+            seals,
+            vault,
         } = installation;
         let namespace = cluster.namespace.to_string();
         let endpoint = endpoint(arguments, &namespace);
@@ -180,6 +180,7 @@ impl Operator {
             metrics: ReadAccessMetrics::register(metrics),
         };
         tokio::spawn(read_access.keep(feeds.changes()));
+        tokio::spawn(keep_namespaces(feeds.clone(), vault, context.clone()));
         tokio::spawn(write_sightings(seen, client.clone()));
         let enforcement = Enforcement {
             state: state.clone(),

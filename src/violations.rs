@@ -16,6 +16,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
+pub use self::series::{CLUSTER_EVENTS, CONTROLLER};
 use self::series::{Known, Renewal};
 use crate::metrics::ViolationMetrics;
 

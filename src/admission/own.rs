@@ -33,16 +33,17 @@ pub async fn read(
 ) -> Result<Option<Own>, Denial> {
     let target = request.target();
     let is_operators = request.username() == &*snapshot.cluster.operator;
+    if snapshot.latched
+        && !is_operators
+        && let Some(attestation) = seal::unsealed(request, seals)
+    {
+        return Ok(Some(Own::Unsealed { attestation }));
+    }
     if target.group != GROUP || !target.subresource.is_empty() || is_operators {
         return Ok(None);
     }
     if request.operation() == Operation::Delete {
         return Ok(Some(Own::Removed));
-    }
-    if snapshot.latched
-        && let Some(attestation) = seal::unsealed(request, seals)
-    {
-        return Ok(Some(Own::Unsealed { attestation }));
     }
     let Some(text) = request.object() else {
         return Ok(None);

@@ -1,7 +1,7 @@
 //! The answer to a review: nothing is allowed without a receipt of the audit log.
 
 use countersign_core::{
-    decision::{Denial, Grant, Reason},
+    decision::{Cause, Denial, Grant, Reason},
     plain::plain,
 };
 use serde::Serialize;
@@ -149,6 +149,15 @@ impl StatusCause {
             field: "next: wait for its approval, then send the same request again".to_owned(),
         }
     }
+
+    /// The namespace whose labels nobody judged.
+    pub fn unsealed(namespace: &str, message: &str) -> Self {
+        Self {
+            reason: Reason::Unsealed.to_string(),
+            message: message.to_owned(),
+            field: Cause::new("Namespace", namespace, "metadata.labels").to_string(),
+        }
+    }
 }
 
 const fn wrap(response: AdmissionResponse) -> AdmissionReview {
@@ -183,8 +192,6 @@ fn shorten(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::decision::Cause;
-
     use super::*;
 
     #[test]

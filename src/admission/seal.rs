@@ -2,15 +2,21 @@
 
 use countersign_api::{
     AccessPolicy, Agent, RoleGrant, Team, WriteDelegation, Zone,
-    seal::{self, ATTEST_ANNOTATION, Sealed, Seals},
+    seal::{self, ATTEST_ANNOTATION, Sealed, Seals, labels_content},
 };
-use countersign_core::{decide::GROUP, request::Operation, seal::Content};
+use countersign_core::{
+    decide::GROUP,
+    request::{Operation, Target},
+    seal::Content,
+    snapshot::Snapshot,
+};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 
-use super::review::AdmissionRequest;
+use super::{response::StatusCause, review::AdmissionRequest};
 
-/// What is asked of an object of a kind that permits.
+/// What is asked of an object of a kind that permits, and of the labels of a namespace.
 #[derive(Clone, Copy)]
 struct Questions {
     content: fn(&str) -> Option<Content>,
@@ -27,8 +33,22 @@ impl Questions {
         }
     }
 
+    /// Labels are written by way of every subresource.
+    const OF_LABELS: Self = Self {
+        content: labels,
+        vouched: |text, seals| labels(text).is_some_and(|content| seals.vouch_for_labels(&content)),
+        annotation: |text| {
+            read::<Namespace>(text)?
+                .annotations_mut()
+                .remove(ATTEST_ANNOTATION)
+        },
+    };
+
     fn about(request: &AdmissionRequest<'_>) -> Option<Self> {
         let target = request.target();
+        if is_namespace(&target) {
+            return Some(Self::OF_LABELS);
+        }
         if target.group != GROUP || !target.subresource.is_empty() {
             return None;
         }
@@ -42,16 +62,32 @@ impl Questions {
             _ => return None,
         })
     }
+
+    /// Whether the write attests this content.
+    fn attests(self, content: &Content, old: &str, new: &str) -> bool {
+        let (before, after) = ((self.annotation)(old), (self.annotation)(new));
+        seal::attests(content, before.as_deref(), after.as_deref())
+    }
 }
 
-/// The content that the write gives to an object of a kind that permits.
+fn is_namespace(target: &Target<'_>) -> bool {
+    target.group.is_empty() && target.resource == "namespaces"
+}
+
+/// The content that the write gives to an object of a kind that permits, or as labels to a namespace.
 pub fn content(request: &AdmissionRequest<'_>) -> Option<Content> {
-    (Questions::about(request)?.content)(request.object()?)
+    let (questions, new) = (Questions::about(request)?, request.object()?);
+    let content = (questions.content)(new)?;
+    // No generation tells labels that this write sets from those that were there: it vouches for no others.
+    let vouches = |old: &str| {
+        (questions.content)(old).as_ref() != Some(&content) || questions.attests(&content, old, new)
+    };
+    (!is_namespace(&request.target()) || request.old_object().is_none_or(vouches)).then_some(content)
 }
 
 /// The content of an object that is removed, for as long as a finalizer holds it: marking it counts as a generation.
 pub fn removed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Content> {
-    if request.operation() != Operation::Delete {
+    if request.operation() != Operation::Delete || is_namespace(&request.target()) {
         return None;
     }
     let (questions, old) = (Questions::about(request)?, request.old_object()?);
@@ -63,7 +99,7 @@ pub fn removed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Content>
 }
 
 /// Whether the write changes an object whose present content nobody judged, without attesting the new one: then the
-/// annotation that would attest it.
+/// annotation that would attest it. What else a namespace is, and labels that were judged, are no matter of its seal.
 pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<String> {
     if request.operation() != Operation::Update {
         return None;
@@ -74,12 +110,39 @@ pub fn unsealed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<String>
         return None;
     }
     let content = (questions.content)(new)?;
-    let (before, after) = ((questions.annotation)(old), (questions.annotation)(new));
-    if seal::attests(&content, before.as_deref(), after.as_deref()) {
+    if questions.attests(&content, old, new) {
         return None;
     }
-    let value = seal::attestation(&content, before.as_deref());
+    if is_namespace(&request.target())
+        && ((questions.vouched)(new, seals) || (questions.content)(old).as_ref() == Some(&content))
+    {
+        return None;
+    }
+    let value = seal::attestation(&content, (questions.annotation)(old).as_deref());
     Some(format!("{ATTEST_ANNOTATION}={value}"))
+}
+
+/// What a denial adds where a namespace is prod only because nobody judged its labels.
+pub fn hint(target: &Target<'_>, snapshot: &Snapshot) -> Option<(String, StatusCause)> {
+    let itself = is_namespace(target).then_some(target.name);
+    let name = target.namespace.or(itself)?;
+    let message = snapshot.is_unsealed(name).then(|| {
+        format!(
+            "Nobody judged the labels of namespace `{name}`, so it is prod: kubectl countersign admin attest \
+             namespaces {name}"
+        )
+    })?;
+    let cause = StatusCause::unsealed(name, &message);
+    Some((message, cause))
+}
+
+fn labels(text: &str) -> Option<Content> {
+    let metadata = read::<Namespace>(text)?.metadata;
+    labels_content(
+        metadata.name?,
+        metadata.uid?,
+        &metadata.labels.unwrap_or_default(),
+    )
 }
 
 fn read<K: DeserializeOwned>(text: &str) -> Option<K> {

@@ -14,6 +14,9 @@ use super::{
 };
 use crate::webhook_config::FailurePolicy;
 
+/// There while the labels of a namespace bear no seal.
+const UNSEALED_NAMESPACES: &str = "UnsealedNamespaces";
+
 impl Assessed for AccessPolicy {
     type Status = AccessPolicyStatus;
 
@@ -42,13 +45,16 @@ impl Assessed for AccessPolicy {
             generation,
             known.now,
         );
-        match too_many_admins(self, counts) {
-            Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
-            None => remove_condition(&mut status.conditions, "TooManyAdmins"),
-        }
-        match foreign_mutators(snapshot) {
-            Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
-            None => remove_condition(&mut status.conditions, "ForeignMutators"),
+        let warnings = [
+            ("TooManyAdmins", too_many_admins(self, counts)),
+            ("ForeignMutators", foreign_mutators(snapshot)),
+            (UNSEALED_NAMESPACES, unsealed_namespaces(snapshot)),
+        ];
+        for (kind, warning) in warnings {
+            match warning {
+                Some(warning) => set_condition(&mut status.conditions, warning, generation, known.now),
+                None => remove_condition(&mut status.conditions, kind),
+            }
         }
         status
     }
@@ -146,6 +152,23 @@ fn foreign_mutators(snapshot: &Snapshot) -> Option<Observation<'static>> {
         status,
         reason,
         message,
+    })
+}
+
+fn unsealed_namespaces(snapshot: &Snapshot) -> Option<Observation<'static>> {
+    let unsealed = snapshot.namespaces.iter().filter(|(_, known)| !known.sealed);
+    let mut names: Vec<&str> = unsealed.map(|(name, _)| &**name).collect();
+    names.sort_unstable();
+    let first = names.first()?;
+    let others = match names.len() {
+        1 => String::new(),
+        count => format!(" and {} others", count - 1),
+    };
+    Some(Observation {
+        kind: UNSEALED_NAMESPACES,
+        status: ConditionStatus::True,
+        reason: "Unsealed",
+        message: format!("nobody judged the labels of namespace {first}{others}: until then they are prod"),
     })
 }
 

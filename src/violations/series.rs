@@ -22,10 +22,10 @@ const MOST: usize = 1000;
 const FORGET: SignedDuration = SignedDuration::from_mins(10);
 
 /// Where Events about objects without namespace are (the API server asks for it).
-const CLUSTER_EVENTS: &str = "default";
+pub const CLUSTER_EVENTS: &str = "default";
 
 /// Who writes the Events.
-const CONTROLLER: &str = "countersign.dev/operator";
+pub const CONTROLLER: &str = "countersign.dev/operator";
 
 /// There are too many already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Cluster, Person, Ticket, wait::until};
+use super::harness::{Area, Cluster, Person, Ticket, wait::until};
 
 /// Both webhook configurations, by what kubectl calls them.
 const CONFIGURATIONS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
@@ -175,4 +175,138 @@ fn what_was_admitted_is_sealed_even_if_the_operator_dies_at_once() {
     cluster.operator().kill();
     cluster.operator().restart();
     is_ready(&cluster, "rolegrant/carl");
+}
+
+fn label(namespace: &str, environment: &str) -> String {
+    format!("label --overwrite namespace {namespace} countersign.dev/environment={environment}")
+}
+
+/// Waits until what is foreign to the place is let through with a warning, as in dev.
+fn is_dev(area: &Area<'_>) {
+    let mut names = 0..;
+    until("the namespace to be known as dev", || {
+        let object = area.config_map(&format!("in-dev-{}", names.next()?), &json!({}));
+        let created = area.person("mallory").create(&object);
+        (created.succeeded() && created.stderr.contains("Warning: countersign: NotOfZone")).then_some(())
+    });
+}
+
+/// A write that dev would let through is denied, and told why this is prod.
+fn is_prod_for_want_of_a_seal(area: &Area<'_>) {
+    let object = area.config_map("not-dev", &json!({}));
+    let denial = area.person("mallory").create(&object).denied("NotOfZone");
+    let why = format!("Nobody judged the labels of namespace `{}`", area.namespace);
+    assert!(denial.contains(&why), "{denial}");
+}
+
+/// Waits for the condition of the policy that tells of unsealed namespaces, or for its end.
+fn tells_of_unsealed(cluster: &Cluster, namespace: Option<&str>) {
+    until("the policy to tell of unsealed namespaces", || {
+        let policy = cluster.admin().get("accesspolicy default");
+        let conditions = policy["status"]["conditions"].as_array()?.clone();
+        let told = conditions.iter().find(|one| one["type"] == "UnsealedNamespaces");
+        let message = told.map(|one| one["message"].as_str().unwrap().to_owned());
+        let fits = match (namespace, &message) {
+            (Some(namespace), Some(message)) => message.contains(&format!("namespace {namespace}:")),
+            (None, message) => message.is_none(),
+            (Some(_), None) => false,
+        };
+        fits.then_some(())
+    });
+}
+
+#[test]
+fn a_namespace_that_was_relabelled_behind_its_back_stays_prod() {
+    let cluster = Cluster::strict(2);
+    let (area, other) = (cluster.area(), cluster.area());
+    let name = &area.namespace;
+    area.with_approval(|| area.person("olga").kubectl(&label(name, "dev")));
+    is_dev(&area);
+    behind_its_back(&cluster, |admin| {
+        admin.kubectl(&label(&other.namespace, "dev")).done();
+    });
+    is_dev(&area);
+    tells_of_unsealed(&cluster, Some(&other.namespace));
+    is_prod_for_want_of_a_seal(&other);
+    let events = cluster.admin().get("events -n default");
+    let tells =
+        |event: &Value| event["reason"] == "Unsealed" && event["involvedObject"]["name"] == *other.namespace;
+    assert!(events["items"].as_array().unwrap().iter().any(tells), "{events}");
+    // Neither another change of it nor a restart makes it any better.
+    other.with_approval(|| {
+        other
+            .person("olga")
+            .kubectl(&format!("annotate namespace {} a=b", other.namespace))
+    });
+    let relabels = other.person("olga").kubectl(&label(&other.namespace, "test"));
+    relabels.denied("Unsealed");
+    cluster.operator().kill();
+    cluster.operator().restart();
+    until("the operator to be ready", || {
+        cluster.operator().is_ready().then_some(())
+    });
+    is_prod_for_want_of_a_seal(&other);
+    is_dev(&area);
+
+    let give_back = format!("label namespace {} countersign.dev/environment-", other.namespace);
+    other.with_approval(|| other.person("olga").kubectl(&give_back));
+    tells_of_unsealed(&cluster, None);
+    other.with_approval(|| other.person("olga").kubectl(&label(&other.namespace, "dev")));
+    is_dev(&other);
+}
+
+#[test]
+fn labels_that_nobody_judged_are_attested_by_two_admins() {
+    let cluster = Cluster::strict(1);
+    let area = cluster.area();
+    behind_its_back(&cluster, |admin| {
+        admin.kubectl(&label(&area.namespace, "dev")).done();
+    });
+    tells_of_unsealed(&cluster, Some(&area.namespace));
+    let (ada, attest) = (
+        area.person("ada"),
+        format!("admin attest namespaces {} --yes", area.namespace),
+    );
+    let ticket = Ticket::named_in(&ada.countersign(&attest).stderr, &cluster);
+    ticket.approve(area.person("rita"));
+    ticket.becomes("Approved");
+    is_prod_for_want_of_a_seal(&area);
+    ada.countersign(&attest).done();
+    is_dev(&area);
+}
+
+/// A namespace and what goes into it are applied in one go, by somebody who has no part in it.
+#[test]
+fn a_namespace_that_was_admitted_is_what_it_says_at_once() {
+    let cluster = Cluster::strict(1);
+    let (ada, mallory) = (cluster.person("ada"), cluster.person("mallory"));
+    let zone = json!({
+        "apiVersion": "countersign.dev/v1alpha1",
+        "kind": "Zone",
+        "metadata": { "name": "labs" },
+        "spec": { "owner": "user:mallory", "objects": ["lab-*/**", "@cluster/namespaces/lab-*"] },
+    });
+    let ticket = Ticket::named_in(&ada.create(&zone).denied("ApprovalRequired"), &cluster);
+    ticket.approve(cluster.person("ben"));
+    ticket.becomes("Approved");
+    ada.create(&zone).done();
+    is_ready(&cluster, "zone/labs");
+    for number in 0..5 {
+        let name = format!("lab-{number}");
+        let labels = json!({ "countersign.dev/environment": "dev" });
+        let objects = json!({ "apiVersion": "v1", "kind": "List", "items": [
+            { "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name, "labels": labels } },
+            { "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "app", "namespace": name } },
+        ]});
+        mallory.apply(&objects).done();
+    }
+    cluster.operator().kill();
+    cluster.operator().restart();
+    until("the operator to be ready", || {
+        cluster.operator().is_ready().then_some(())
+    });
+    let again = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "later", "namespace": "lab-4" },
+    });
+    mallory.create(&again).done();
 }

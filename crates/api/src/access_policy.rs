@@ -211,8 +211,9 @@ pub struct AccessPolicyStatus {
     /// server was told to refuse writes when the operator is away; `TooManyAdmins` warns of more human admins
     /// than `maxHumanAdmins`; `ForeignMutators` names mutating webhooks and policies that can change tickets and
     /// reviews before they are stored, and that `acceptedMutators` does not list, and is Unknown while they are not
-    /// known; `Degraded` is there only while the policy is not in force, with a reason:
-    /// `Invalid`, `Unsealed`, `NotEnoughAdmins` or `PermissionsChanged`.
+    /// known; `UnsealedNamespaces` is there while the labels of a namespace bear no seal, so that it is prod;
+    /// `Degraded` is there only while the policy is not in force, with a reason: `Invalid`, `Unsealed`,
+    /// `NotEnoughAdmins` or `PermissionsChanged`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,

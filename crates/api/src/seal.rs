@@ -1,7 +1,8 @@
-//! Which objects of the kinds that permit passed admission in their present form: the seals in their status.
+//! Which objects of the kinds that permit passed admission in their present form: the seals in their status; and of
+//! the labels of namespaces, whose seals the operator keeps.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -86,6 +87,21 @@ pub fn content<K: Sealed>(object: &K) -> Option<Content> {
     })
 }
 
+/// What the labels of a namespace say. The API server counts no generations of namespaces.
+pub fn labels_content(
+    name: impl Into<String>,
+    uid: impl Into<String>,
+    labels: &(impl Serialize + ?Sized),
+) -> Option<Content> {
+    Some(Content {
+        kind: "Namespace".to_owned(),
+        name: name.into(),
+        uid: uid.into(),
+        generation: 0,
+        spec: digest(labels)?,
+    })
+}
+
 /// How many contents are remembered between their admission and their seal.
 const REMEMBERED: usize = 4096;
 
@@ -98,7 +114,12 @@ pub struct Seals {
     key: MacKey,
     cluster_id: String,
     admitted: Arc<Mutex<VecDeque<(Instant, Content)>>>,
+    namespaces: Arc<Mutex<NamespaceSeals>>,
 }
+
+/// The seals of the labels of namespaces, by name. Who reads one could put it back together with the labels of then, as
+/// nothing counts their generations: so they are kept secret, and not in the namespaces.
+pub type NamespaceSeals = BTreeMap<String, String>;
 
 impl Seals {
     /// With the operator's key, for this cluster.
@@ -107,7 +128,31 @@ impl Seals {
             key,
             cluster_id: cluster_id.to_owned(),
             admitted: Arc::default(),
+            namespaces: Arc::default(),
         }
+    }
+
+    /// Makes these the seals of all namespaces.
+    pub fn keep_namespaces(&self, seals: NamespaceSeals) {
+        *self.namespaces.lock().unwrap_or_else(PoisonError::into_inner) = seals;
+    }
+
+    /// The seals of all namespaces.
+    pub fn namespaces(&self) -> NamespaceSeals {
+        let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+        namespaces.clone()
+    }
+
+    /// Whether labels of a namespace passed admission: their seal is kept, or will be in a moment.
+    pub fn vouch_for_labels(&self, content: &Content) -> bool {
+        let kept = || {
+            let namespaces = self.namespaces.lock().unwrap_or_else(PoisonError::into_inner);
+            Some(
+                self.over(content, &[])?
+                    .verify(&self.key, namespaces.get(&content.name)?),
+            )
+        };
+        kept().unwrap_or(false) || self.admitted(content)
     }
 
     /// Remembers what passed admission.
@@ -127,10 +172,14 @@ impl Seals {
             .any(|(at, other)| other == content && at.elapsed() < REMEMBERED_FOR)
     }
 
-    /// Forgets a content that bears its seal: from then on the seal alone speaks for it.
+    /// Forgets a content that bears its seal, and what its object was before: from then on the seal alone speaks for it.
     pub fn forget(&self, content: &Content) {
         let mut admitted = self.admitted.lock().unwrap_or_else(PoisonError::into_inner);
-        admitted.retain(|(_, other)| other != content);
+        let Some(last) = admitted.iter().rposition(|(_, other)| other == content) else {
+            return;
+        };
+        let mut place = 0..;
+        admitted.retain(|(_, other)| place.next() > Some(last) || other.uid != content.uid);
     }
 
     /// Whether the object passed admission as it is now: it bears the seal, or will bear it in a moment.

@@ -131,9 +131,10 @@ impl DelegatedNamespaces {
             (Self::Labels(labels), Some(namespace)) => {
                 let known = snapshot.namespaces.get(namespace);
                 known.is_some_and(|known| {
-                    labels
-                        .iter()
-                        .all(|(key, value)| known.labels.get(key) == Some(value))
+                    known.sealed
+                        && labels
+                            .iter()
+                            .all(|(key, value)| known.labels.get(key) == Some(value))
                 })
             }
             (Self::Names(_) | Self::Labels(_), None) => false,

@@ -95,6 +95,7 @@ impl World {
         let namespace = Namespace {
             uid: format!("uid-of-{name}").into(),
             labels,
+            sealed: true,
             terminating: false,
         };
         self.snapshot.namespaces.insert(name.into(), Arc::new(namespace));
@@ -104,6 +105,14 @@ impl World {
     pub fn terminating(mut self, name: &str) -> Self {
         let mut namespace = (*self.snapshot.namespaces[name]).clone();
         namespace.terminating = true;
+        self.snapshot.namespaces.insert(name.into(), Arc::new(namespace));
+        self
+    }
+
+    /// The namespace bears labels that nobody judged.
+    pub fn unsealed(mut self, name: &str) -> Self {
+        let mut namespace = (*self.snapshot.namespaces[name]).clone();
+        namespace.sealed = false;
         self.snapshot.namespaces.insert(name.into(), Arc::new(namespace));
         self
     }

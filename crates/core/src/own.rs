@@ -41,7 +41,7 @@ pub enum Own {
     Review(Box<ReviewDraft>),
     /// The object is removed.
     Removed,
-    /// The object as it is bears no seal, and the write does not attest what it would be.
+    /// The object as it is bears no seal, and the write does not attest what it would be; also of a Namespace.
     Unsealed {
         /// The annotation, `key=value`, that would attest it.
         attestation: String,

@@ -156,6 +156,8 @@ pub struct Namespace {
     pub uid: Arc<str>,
     /// Its labels, for environment selection and delegations.
     pub labels: std::collections::BTreeMap<Arc<str>, Arc<str>>,
+    /// Whether its labels passed admission. If not it is prod, and no delegation that selects by labels holds there.
+    pub sealed: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
 }
@@ -211,10 +213,18 @@ impl Snapshot {
             && self.namespaces.ptr_eq(&other.namespaces)
     }
 
-    /// The environment of a namespace; of one that is not known, the default.
+    /// The environment of a namespace; of one that is not known, the default; of one whose labels nobody judged, prod.
     pub fn environment_of_namespace(&self, name: &str, policy: &Policy) -> Environment {
+        if self.is_unsealed(name) {
+            return Environment::Prod;
+        }
         let labels = self.namespaces.get(name).map(|namespace| &namespace.labels);
         environment_by_labels(name, |key| labels?.get(key).map(|value| &**value), policy)
+    }
+
+    /// Whether a namespace bears labels that nobody judged.
+    pub fn is_unsealed(&self, namespace: &str) -> bool {
+        self.namespaces.get(namespace).is_some_and(|known| !known.sealed)
     }
 
     /// The tickets of a subject that wait for reviews in a namespace.

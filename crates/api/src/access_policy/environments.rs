@@ -34,7 +34,7 @@ pub struct EnvironmentRule {
 
     /// What the API server does with writes there while the operator does not answer and strict mode is on.
     /// `Fail` (the default): it refuses them. `Ignore`: it lets them pass, in namespaces that carry the label
-    /// `countersign.dev/environment` with this environment. Always `Fail` for `prod`.
+    /// `countersign.dev/environment` with this environment, sealed or not. Always `Fail` for `prod`.
     #[serde(default)]
     pub failure_policy: FailurePolicy,
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use countersign_core::{digest::Digest, snapshot};
+use kube::Resource;
 
 use super::{Index, Indexed, Key, Namespace, Zone};
 use crate::{
     invalid::Invalid,
-    seal::{self, Seals},
+    seal::{self, Seals, labels_content},
     zone,
 };
 
@@ -74,25 +75,29 @@ impl Indexed for Zone {
 impl Indexed for Namespace {
     const PERMITS: bool = false;
 
-    fn file(&self, index: &mut Index) -> Result<(), Invalid> {
+    fn is_sealed(&self, seals: &Seals) -> bool {
         let metadata = &self.metadata;
-        let labels = metadata.labels.iter().flatten();
-        let namespace = snapshot::Namespace {
-            uid: metadata.uid.as_deref().unwrap_or_default().into(),
-            labels: labels
-                .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
-                .collect(),
-            terminating: metadata.deletion_timestamp.is_some(),
-        };
-        index
-            .snapshot
-            .namespaces
-            .insert(Key::of(self).name, Arc::new(namespace));
+        let (name, uid) = (Key::of(self).name, metadata.uid.as_deref().unwrap_or_default());
+        let labels = metadata.labels.clone().unwrap_or_default();
+        labels_content(&*name, uid, &labels).is_some_and(|content| seals.vouch_for_labels(&content))
+    }
+
+    fn file(&self, index: &mut Index) -> Result<(), Invalid> {
+        file_namespace(self, true, index);
         Ok(())
+    }
+
+    fn file_scope(&self, index: &mut Index) {
+        file_namespace(self, false, index);
     }
 
     fn unfile(key: &Key, index: &mut Index) {
         index.snapshot.namespaces.remove(&key.name);
+    }
+
+    /// It stays where it is, and is prod.
+    fn unreadable(key: &Key, _: &str, index: &mut Index) {
+        set_sealed(&key.name, false, index);
     }
 
     fn filed(index: &Index) -> Vec<Key> {
@@ -107,3 +112,52 @@ impl Indexed for Namespace {
             .collect()
     }
 }
+
+fn file_namespace(object: &Namespace, sealed: bool, index: &mut Index) {
+    let metadata = &object.metadata;
+    let labels = metadata.labels.iter().flatten();
+    let namespace = snapshot::Namespace {
+        uid: metadata.uid.as_deref().unwrap_or_default().into(),
+        labels: labels
+            .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
+            .collect(),
+        sealed,
+        terminating: metadata.deletion_timestamp.is_some(),
+    };
+    index
+        .snapshot
+        .namespaces
+        .insert(Key::of(object).name, Arc::new(namespace));
+}
+
+fn set_sealed(name: &str, sealed: bool, index: &mut Index) {
+    if let Some(namespace) = index.snapshot.namespaces.get_mut(name) {
+        *namespace = Arc::new(snapshot::Namespace {
+            sealed,
+            ..(**namespace).clone()
+        });
+    }
+}
+
+impl Index {
+    /// Looks again at the namespaces whose labels nobody had judged, after some were sealed.
+    pub fn look_at_namespaces_again(&mut self) {
+        let Some(seals) = self.seals.clone() else {
+            return;
+        };
+        let kind = Namespace::kind(&());
+        let unsealed = self.unsealed.keys().filter(|(of, _)| *of == kind);
+        let keys: Vec<Key> = unsealed.map(|(_, key)| key.clone()).collect();
+        for key in keys {
+            let known = self.snapshot.namespaces.get(&key.name);
+            let content = known.and_then(|known| labels_content(&*key.name, &*known.uid, &known.labels));
+            if content.is_some_and(|content| seals.vouch_for_labels(&content)) {
+                self.note_seal::<Namespace>(&key, true);
+                set_sealed(&key.name, true, self);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

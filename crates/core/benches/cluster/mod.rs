@@ -115,6 +115,7 @@ impl World {
         let known = Namespace {
             uid: format!("uid-of-{name}").into(),
             labels: [(ENVIRONMENT_LABEL.into(), "dev".into())].into(),
+            sealed: true,
             terminating: false,
         };
         self.snapshot.namespaces.insert(name.into(), Arc::new(known));

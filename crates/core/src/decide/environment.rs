@@ -9,8 +9,8 @@ use crate::{
     snapshot::{Snapshot, environment_by_labels},
 };
 
-/// Of a namespaced object the namespace's; of a Namespace the stricter of its old and its new one; of
-/// Countersign's own kinds prod; of other cluster-scoped objects what the policy gives them, prod by default.
+/// Of a namespaced object the namespace's; of a Namespace the strictest of its old and its new one and the one that is
+/// known; of Countersign's own kinds prod; of other cluster-scoped objects what the policy gives them, prod by default.
 pub fn environment_of(request: &Request<'_>, snapshot: &Snapshot, policy: &Policy) -> Environment {
     let target = &request.target;
     if target.group == operator::GROUP && !operator::is_workflow(target) {
@@ -32,10 +32,15 @@ fn of_namespace(request: &Request<'_>, snapshot: &Snapshot, policy: &Policy) -> 
     let name = request.target.parent().name;
     let shown = |object: &Object<'_>| of_shown_namespace(name, object, policy);
     let known = || snapshot.environment_of_namespace(name, policy);
+    // What is shown as its old labels may be what nobody judged.
+    let at_least_known = |shown: Environment| {
+        let is_known = snapshot.namespaces.contains_key(name);
+        if is_known { shown.max(known()) } else { shown }
+    };
     match &request.change {
         Change::Create(new) if request.target.subresource.is_empty() => shown(new),
-        Change::Update { old, new } => shown(old).max(shown(new)),
-        Change::Delete(Some(old)) => shown(old),
+        Change::Update { old, new } => at_least_known(shown(old).max(shown(new))),
+        Change::Delete(Some(old)) => at_least_known(shown(old)),
         Change::Create(_) | Change::Delete(None) | Change::Connect(_) => known(),
     }
 }

@@ -13,7 +13,10 @@ use crate::{
 /// Refuses what is not valid, before anything is asked about who writes it.
 pub(super) fn check(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), End> {
     if request.target.group != operator::GROUP {
-        return Ok(());
+        return match request.own {
+            Some(Own::Unsealed { attestation }) => Err(unsealed(request, attestation).into()),
+            _ => Ok(()),
+        };
     }
     let Some(own) = request.own else {
         let message = format!(
@@ -53,14 +56,18 @@ pub(super) fn check_switch(request: &Request<'_>, actor: Option<&Actor>, policy:
 /// Whoever approved the change would read the change alone, and not what nobody judged.
 fn unsealed(request: &Request<'_>, attestation: &str) -> Denial {
     let target = &request.target;
+    let (instead, field) = match target.group {
+        operator::GROUP => ("delete it and make it anew", "status.seal"),
+        _ => ("give it back the labels that it had", "metadata.labels"),
+    };
     let message = format!(
-        "`{}` bears no seal: nobody judged what it says now. Read all of it; then delete it and make it anew, or attest \
+        "`{}` bears no seal: nobody judged what it says now. Read all of it; then {instead}, or attest \
          it: kubectl countersign admin attest {} {} (or annotate {attestation})",
         target.place(),
         target.resource,
         target.name
     );
-    let cause = Cause::new(target.kind.to_owned(), target.name, "status.seal");
+    let cause = Cause::new(target.kind.to_owned(), target.name, field);
     Denial::new(Reason::Unsealed, message).because(cause)
 }
 

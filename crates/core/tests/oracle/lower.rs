@@ -288,6 +288,7 @@ fn add_places(case: &Case, snapshot: &mut Snapshot) {
         let namespace = Namespace {
             uid: "namespace-uid".into(),
             labels: labels.map(|(key, value)| (key.into(), value.into())).collect(),
+            sealed: spec.sealed,
             terminating: spec.terminating,
         };
         snapshot.namespaces.insert(spec.name.into(), Arc::new(namespace));
@@ -295,6 +296,7 @@ fn add_places(case: &Case, snapshot: &mut Snapshot) {
     let home = Namespace {
         uid: "home-uid".into(),
         labels: [("countersign.dev/environment".into(), "prod".into())].into(),
+        sealed: true,
         terminating: false,
     };
     snapshot

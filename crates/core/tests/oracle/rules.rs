@@ -9,8 +9,8 @@ use countersign_core::{
 };
 
 use crate::world::{
-    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, MutatorsAre, OperatorsOwn, Permit,
-    PolicyIs, ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
+    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, MutatorsAre, NamespaceIs,
+    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,15 +155,14 @@ pub fn environment_of_place(case: &Case) -> Environment {
     let deed = &case.deed;
     if let Some(namespace) = deed.namespace {
         return match case.namespaces.iter().find(|known| known.name == namespace) {
-            Some(known) => by_labels(namespace, known.environment, known.tier, &rules),
+            Some(known) => of_known(known, &rules),
             None => by_labels(namespace, None, None, &rules),
         };
     }
     if deed.resource.1 == "namespaces" {
-        let known = || match case.namespaces.iter().find(|known| known.name == deed.name) {
-            Some(known) => by_labels(deed.name, known.environment, known.tier, &rules),
-            None => by_labels(deed.name, None, None, &rules),
-        };
+        let remembered = case.namespaces.iter().find(|known| known.name == deed.name);
+        let remembered = remembered.map(|known| of_known(known, &rules));
+        let known = || remembered.unwrap_or_else(|| by_labels(deed.name, None, None, &rules));
         let (old, new) = deed.labels;
         let old = || by_labels(deed.name, old, None, &rules);
         let new = || by_labels(deed.name, new, None, &rules);
@@ -173,12 +172,20 @@ pub fn environment_of_place(case: &Case) -> Environment {
             // Nobody lowers a place by a label that cannot be read.
             _ if deed.shown == Shown::Garbled => Environment::Prod,
             (Create | Connect, _) => new(),
-            (Update, _) => old().max(new()),
-            (Delete, _) => old(),
+            (Update, _) => old().max(new()).max(remembered.unwrap_or(Environment::Dev)),
+            (Delete, _) => old().max(remembered.unwrap_or(Environment::Dev)),
         };
     }
     let scoped = rules.environments.iter().find(|rule| rule.cluster_scoped);
     scoped.map_or(Environment::Prod, |rule| rule.environment)
+}
+
+/// Labels that nobody judged take no namespace out of prod.
+fn of_known(known: &NamespaceIs, rules: &Rules) -> Environment {
+    if !known.sealed {
+        return Environment::Prod;
+    }
+    by_labels(known.name, known.environment, known.tier, rules)
 }
 
 fn by_labels(name: &str, label: Option<&str>, tier: Option<&str>, rules: &Rules) -> Environment {
@@ -702,7 +709,7 @@ fn covers(delegation: &DelegationIs, case: &Case) -> bool {
         (WhereIs::Tier(tier), Some(namespace)) => case
             .namespaces
             .iter()
-            .any(|known| known.name == namespace && known.tier == Some(*tier)),
+            .any(|known| known.name == namespace && known.sealed && known.tier == Some(*tier)),
         (WhereIs::Names(_) | WhereIs::Tier(_), None) => false,
     };
     let mut fields = delegation.fields.clone();

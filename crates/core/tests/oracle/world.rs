@@ -155,6 +155,8 @@ pub struct NamespaceIs {
     pub name: &'static str,
     pub environment: Option<&'static str>,
     pub tier: Option<&'static str>,
+    /// Whether somebody judged its labels.
+    pub sealed: bool,
     pub terminating: bool,
 }
 
@@ -464,6 +466,7 @@ fn namespaces() -> impl Strategy<Value = Vec<NamespaceIs>> {
         (
             label(),
             option::of(select(vec!["gold", "tin"])),
+            prop::bool::weighted(0.8),
             prop::bool::weighted(0.2),
         )
     };
@@ -472,11 +475,12 @@ fn namespaces() -> impl Strategy<Value = Vec<NamespaceIs>> {
         let named = NAMESPACES.into_iter().zip(known);
         named
             .filter_map(|(name, details)| {
-                let (environment, tier, terminating) = details?;
+                let (environment, tier, sealed, terminating) = details?;
                 Some(NamespaceIs {
                     name,
                     environment,
                     tier,
+                    sealed,
                     terminating,
                 })
             })

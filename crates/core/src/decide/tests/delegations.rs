@@ -108,6 +108,7 @@ fn a_delegation_is_exact() {
             DelegatedNamespaces::Labels(vec![("countersign.dev/environment".into(), "prod".into())]);
     };
     assert!(covered(manager(labels), &writes));
+    assert!(!covered(manager(labels).unsealed("billing"), &writes));
     assert!(!covered(
         manager(labels),
         &updates(MANAGER, "unknown/secrets/tls")

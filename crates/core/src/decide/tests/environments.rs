@@ -145,3 +145,28 @@ fn a_namespace_has_the_stricter_of_its_environments() {
     makes.new = Some(r#"{"metadata":{"labels":{"countersign.dev/environment":1}}}"#.to_owned());
     assert_eq!(of(&world, &makes), Prod, "what cannot be read is prod");
 }
+
+#[test]
+fn labels_that_nobody_judged_take_no_namespace_out_of_prod() {
+    let policy = |policy: &mut Policy| policy.defaults.environment = Dev;
+    let world = || world().policy(policy).unsealed("lab").namespace("plain", &[]);
+    let inside = updates("alice", "lab/configmaps/x");
+    assert_eq!(of(&world(), &inside), Prod);
+    assert_eq!(
+        of(
+            &world().unsealed("plain"),
+            &updates("alice", "plain/configmaps/x")
+        ),
+        Prod
+    );
+    let dev = labelled(Some("dev"));
+    let itself = updates("alice", "@cluster/namespaces/lab").from(&dev, &dev);
+    assert_eq!(of(&world(), &itself), Prod);
+    let removes = deletes("alice", "@cluster/namespaces/lab").from(&dev, "{}");
+    assert_eq!(of(&world(), &removes), Prod);
+    // What is shown as its old labels, and is not what is known of it, may be what nobody judged.
+    let billing = updates("alice", "@cluster/namespaces/billing").from(&dev, &dev);
+    assert_eq!(of(&world(), &billing), Prod);
+    let unseen = updates("alice", "@cluster/namespaces/unseen").from(&dev, &dev);
+    assert_eq!(of(&world(), &unseen), Dev);
+}

@@ -82,6 +82,11 @@ fn unsealed() -> Ask {
     updates("ada", "@cluster/rolegrants.countersign.dev/r").own(Own::Unsealed { attestation })
 }
 
+fn relabels() -> Ask {
+    let attestation = "a=0:sha256:00".to_owned();
+    updates("ada", "@cluster/namespaces/billing").own(Own::Unsealed { attestation })
+}
+
 /// What is about who asks.
 fn of_callers() -> Vec<(Reason, &'static str, World, Ask)> {
     let bot = || billing().agent("bot", Role::Agent, "greta", "ci:bot");
@@ -252,6 +257,12 @@ fn of_configuration() -> Vec<(Reason, &'static str, World, Ask)> {
             "MutatingAdmissionPolicy/m spec.matchConstraints",
             billing().mutated("MutatingAdmissionPolicy/m", None),
             requests("carl", "billing", draft()),
+        ),
+        (
+            Reason::Unsealed,
+            "Thing/billing metadata.labels",
+            billing(),
+            relabels(),
         ),
         (
             Reason::TooFewAdmins,
