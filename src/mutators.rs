@@ -39,8 +39,9 @@ const VERSIONS: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
 /// How often it is asked which version is served.
 const DISCOVER_EVERY: Duration = Duration::from_secs(10);
 
-/// How often it is asked whether the watches are fresh.
+/// How often it is asked whether the watches are fresh, and while they are not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// How long one write of an Event may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -94,7 +95,8 @@ pub async fn watch_mutators(client: Client, feeds: Arc<Feeds>, state: Arc<State>
         herald.tell(&foreign, &told);
         told = foreign;
         // Waiting ends with a change, or after a while without one.
-        let _ = timeout(LOOK_EVERY, found.changed.notified()).await;
+        let patience = if published.stale { LOOK_AGAIN } else { LOOK_EVERY };
+        let _ = timeout(patience, found.changed.notified()).await;
     }
 }
 

@@ -1,6 +1,11 @@
 //! `countersign run`: the parts, put together, until the process is told to stop.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use countersign_api::{AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index};
@@ -46,6 +51,9 @@ use crate::{
 /// The largest review that is read: object and old object of 1.5 MiB each, as much as etcd stores, if every character of
 /// them is escaped with six, and what is around them.
 const MAX_BODY: u32 = 20 * 1024 * 1024;
+
+/// How long the first list of mutating webhooks and policies is waited for.
+const MUTATORS_WAIT: Duration = Duration::from_secs(10);
 
 /// The bytes of all reviews under way.
 const MAX_BODIES: usize = 128 * 1024 * 1024;
@@ -324,7 +332,12 @@ fn reconcile(
 /// Ready while everything is known and the audit log takes records.
 async fn tell_readiness(readiness: Readiness, state: Arc<State>, log: Log) {
     let (knowledge, audit) = (readiness.register("knowledge"), readiness.register("audit log"));
+    let (mutators, begun) = (readiness.register("mutators"), Instant::now());
     loop {
+        // As long as they are not known approvals are refused, and nothing else: that is no reason to be away.
+        if !state.snapshot().mutators.stale || begun.elapsed() > MUTATORS_WAIT {
+            mutators.ready();
+        }
         match state.stale() {
             None => knowledge.ready(),
             Some((kind, None)) => knowledge.unready(format!("{kind} objects are not known yet")),

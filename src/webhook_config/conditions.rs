@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::{
     Plan,
     built_in::built_in,
-    startup::{GROUPS, NAMESPACE, StartupRule, StartupWrite, USERNAME, quote},
+    startup::{GROUPS, NAMESPACE, StartupRule, StartupWrite, UID, USERNAME, quote},
 };
 
 /// How many delegations with `evaluation: Startup` can be compiled: one webhook has at most 64 conditions, of which some
@@ -98,7 +98,7 @@ fn own_leases(operator_namespace: &str) -> String {
 /// another at each start; who impersonates it shows one only with the right to impersonate uids, too.
 fn api_server() -> String {
     format!(
-        "{USERNAME} == {} && {} in {GROUPS} && request.?userInfo.?uid.orValue('') != ''",
+        "{USERNAME} == {} && {} in {GROUPS} && {UID} != ''",
         quote(API_SERVER),
         quote(MASTERS)
     )

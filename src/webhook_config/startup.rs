@@ -1,7 +1,10 @@
 //! Rules for writes that never reach the webhook, so that they are possible while no replica of the operator runs,
 //! and their form in CEL.
 
-use countersign_core::{delegation::DelegatedResource, request::Operation};
+use countersign_core::{
+    delegation::DelegatedResource,
+    request::{Operation, SERVICE_ACCOUNT},
+};
 
 /// Writes of certain users that pass unseen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,6 +79,14 @@ impl StartupRule {
 impl StartupWriters {
     fn expression(&self) -> String {
         match self {
+            // Who impersonates a service account has no uid, where every token of it tells one.
+            Self::Usernames(usernames) if usernames.iter().any(|name| name.starts_with(SERVICE_ACCOUNT)) => {
+                format!(
+                    "{USERNAME} in [{}] && (!{USERNAME}.startsWith({}) || {UID} != '')",
+                    list(usernames),
+                    quote(SERVICE_ACCOUNT)
+                )
+            }
             Self::Usernames(usernames) => format!("{USERNAME} in [{}]", list(usernames)),
             Self::Kubelets => format!("{USERNAME}.startsWith('system:node:') && 'system:nodes' in {GROUPS}"),
         }
@@ -83,6 +94,7 @@ impl StartupWriters {
 }
 
 pub(super) const USERNAME: &str = "request.?userInfo.?username.orValue('')";
+pub(super) const UID: &str = "request.?userInfo.?uid.orValue('')";
 pub(super) const GROUPS: &str = "request.?userInfo.?groups.orValue([])";
 pub(super) const NAMESPACE: &str = "request.?namespace.orValue('')";
 const OBJECT: &str = "request.?name.orValue('')";

@@ -114,7 +114,9 @@ fn what_an_account_does_is_suggested_as_a_delegation(area: &Area<'_>) {
     admin.kubectl("create serviceaccount stray -n agents").done();
     let create = |name: &str| {
         let create = format!("create configmap {name} -n {}", area.namespace);
-        admin.kubectl(&format!("{create} --as {STRAY} --as-group system:masters"))
+        admin.kubectl(&format!(
+            "{create} --as {STRAY} --as-uid stray --as-group system:masters"
+        ))
     };
     let created = create("first");
     assert!(

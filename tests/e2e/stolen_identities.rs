@@ -164,14 +164,22 @@ fn what_an_admin_was_allowed_to_run_as_an_agent_rolls_out() {
 
 #[test]
 fn the_controller_of_some_kind_runs_nothing_as_somebody_else() {
-    let manager = |object: &Value| {
-        let create = ["--as=system:serviceaccount:workshop:manager", "create", "-f", "-"];
-        shared().admin().run(&create, &object.to_string())
+    let manager = |object: &Value, more: &[&str]| {
+        let create = ["create", "-f", "-", "--as=system:serviceaccount:workshop:manager"];
+        let arguments = [&create, more].concat();
+        shared().admin().run(&arguments, &object.to_string())
     };
-    manager(&pod("other", "made")).done();
+    let with_uid = ["--as-uid=as-every-token-tells-it"];
+    manager(&pod("other", "made"), &with_uid).done();
     for account in ["robot", "manager"] {
-        manager(&pod(account, "stolen")).denied("StolenIdentity");
+        manager(&pod(account, "stolen"), &with_uid).denied("StolenIdentity");
     }
+    let in_name_only = manager(&pod("other", "in-name-only"), &[]);
+    assert!(
+        in_name_only.stderr.contains("UnregisteredAccount"),
+        "{}",
+        in_name_only.stderr
+    );
 }
 
 #[test]
