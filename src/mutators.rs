@@ -17,7 +17,7 @@ use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DynamicObject},
     core::GroupVersionKind,
-    runtime::events::{Event, EventType, Recorder, Reporter},
+    runtime::events::{Event, EventType, Recorder},
 };
 use tokio::{
     sync::Notify,
@@ -28,6 +28,7 @@ use crate::{
     feeds::Feeds,
     metrics::MutatorMetrics,
     state::{MAX_AGE, State},
+    violations::{publish, recorder},
     watch::{Change, Freshness, follow},
 };
 
@@ -42,9 +43,6 @@ const DISCOVER_EVERY: Duration = Duration::from_secs(10);
 /// How often it is asked whether the watches are fresh, and while they are not.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// How long one write of an Event may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the watches found.
 #[derive(Default)]
@@ -167,12 +165,8 @@ struct Herald {
 
 impl Herald {
     fn new(client: Client, metrics: MutatorMetrics) -> Self {
-        let reporter = Reporter {
-            controller: "countersign.dev/operator".to_owned(),
-            instance: None,
-        };
         Self {
-            recorder: Recorder::new(client, reporter),
+            recorder: recorder(client),
             metrics,
         }
     }
@@ -193,10 +187,7 @@ impl Herald {
 }
 
 async fn write_event(recorder: Recorder, mutator: Mutator) {
-    let written = timeout(PATIENCE, recorder.publish(&event(&mutator), &policy())).await;
-    if !matches!(written, Ok(Ok(()))) {
-        tracing::warn!(%mutator, "an Event of a foreign mutator was not written");
-    }
+    publish(&recorder, &event(&mutator), &policy()).await;
 }
 
 fn policy() -> ObjectReference {

@@ -2,9 +2,20 @@
 //!
 //! A part is unready from its registration until it says otherwise, also when it dies before it does.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep},
+};
+
+use crate::{audit::Log, state::State};
+
+/// How long the first list of mutating webhooks and policies is waited for.
+const MUTATORS_WAIT: Duration = Duration::from_secs(10);
+
+/// How often it is asked what is ready.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Why a part is not ready.
 pub type Why = Cow<'static, str>;
@@ -59,6 +70,31 @@ impl Part {
             unready.insert(self.name, why);
             changed
         });
+    }
+}
+
+/// Ready while everything is known and the audit log takes records.
+pub async fn tell_readiness(readiness: Readiness, state: Arc<State>, log: Log) {
+    let (knowledge, audit) = (readiness.register("knowledge"), readiness.register("audit log"));
+    let (mutators, begun) = (readiness.register("mutators"), Instant::now());
+    loop {
+        // As long as they are not known approvals are refused, and nothing else: that is no reason to be away.
+        if !state.snapshot().mutators.stale || begun.elapsed() > MUTATORS_WAIT {
+            mutators.ready();
+        }
+        match state.stale() {
+            None => knowledge.ready(),
+            Some((kind, None)) => knowledge.unready(format!("{kind} objects are not known yet")),
+            Some((kind, Some(age))) => {
+                knowledge.unready(format!("{kind} objects were last seen {} s ago", age.as_secs()));
+            }
+        }
+        if log.is_available() {
+            audit.ready();
+        } else {
+            audit.unready("it takes no more records");
+        }
+        sleep(LOOK_EVERY).await;
     }
 }
 

@@ -1,11 +1,6 @@
 //! `countersign run`: the parts, put together, until the process is told to stop.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
 use countersign_api::{AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index};
@@ -37,7 +32,7 @@ use crate::{
     },
     mutators::watch_mutators,
     read_access::{Moved, Outcomes, ReadAccess, ReadAccessMetrics, Sources},
-    readiness::Readiness,
+    readiness::{Readiness, tell_readiness},
     server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
     sightings::{Sightings, write_sightings},
     state::State,
@@ -50,13 +45,10 @@ use crate::{
 
 /// The largest review that is read: object and old object of 1.5 MiB each, as much as etcd stores, if every character of
 /// them is escaped with six, and what is around them.
-const MAX_BODY: u32 = 20 * 1024 * 1024;
-
-/// How long the first list of mutating webhooks and policies is waited for.
-const MUTATORS_WAIT: Duration = Duration::from_secs(10);
+pub const MAX_BODY: u32 = 20 * 1024 * 1024;
 
 /// The bytes of all reviews under way.
-const MAX_BODIES: usize = 128 * 1024 * 1024;
+pub const MAX_BODIES: usize = 128 * 1024 * 1024;
 
 /// The operator's namespace, unless another is named.
 const NAMESPACE: &str = "countersign-system";
@@ -327,31 +319,6 @@ fn reconcile(
     ));
     drop(feeds.watch::<Namespace>(client, namespaces.1.clone()));
     sources
-}
-
-/// Ready while everything is known and the audit log takes records.
-async fn tell_readiness(readiness: Readiness, state: Arc<State>, log: Log) {
-    let (knowledge, audit) = (readiness.register("knowledge"), readiness.register("audit log"));
-    let (mutators, begun) = (readiness.register("mutators"), Instant::now());
-    loop {
-        // As long as they are not known approvals are refused, and nothing else: that is no reason to be away.
-        if !state.snapshot().mutators.stale || begun.elapsed() > MUTATORS_WAIT {
-            mutators.ready();
-        }
-        match state.stale() {
-            None => knowledge.ready(),
-            Some((kind, None)) => knowledge.unready(format!("{kind} objects are not known yet")),
-            Some((kind, Some(age))) => {
-                knowledge.unready(format!("{kind} objects were last seen {} s ago", age.as_secs()));
-            }
-        }
-        if log.is_available() {
-            audit.ready();
-        } else {
-            audit.unready("it takes no more records");
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
 }
 
 fn endpoint(arguments: &RunArgs, namespace: &str) -> Endpoint {

@@ -10,14 +10,14 @@ use k8s_openapi::api::{core::v1::ObjectReference, events::v1::Event};
 use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
+    runtime::events::{self, Recorder, Reporter},
 };
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval, timeout},
 };
 
-pub use self::series::{CLUSTER_EVENTS, CONTROLLER};
-use self::series::{Known, Renewal};
+use self::series::{CONTROLLER, Known, Renewal};
 use crate::metrics::ViolationMetrics;
 
 /// How many violations may wait for their Events.
@@ -118,6 +118,23 @@ async fn retell(renewal: &Renewal, client: &Client) {
     let written = timeout(PATIENCE, api.patch(&renewal.name, &parameters, &patch)).await;
     if let Some(error) = failure(written) {
         tracing::debug!(%error, event = renewal.name, "an Event of violations was not renewed");
+    }
+}
+
+/// Writes single Events in the operator's name.
+pub fn recorder(client: Client) -> Recorder {
+    let reporter = Reporter {
+        controller: CONTROLLER.to_owned(),
+        instance: None,
+    };
+    Recorder::new(client, reporter)
+}
+
+/// Writes one; nothing that matters waits for it, so that it may fail.
+pub async fn publish(recorder: &Recorder, event: &events::Event, regarding: &ObjectReference) {
+    let written = timeout(PATIENCE, recorder.publish(event, regarding)).await;
+    if let Some(error) = failure(written) {
+        tracing::warn!(%error, reason = event.reason, "an Event was not written");
     }
 }
 

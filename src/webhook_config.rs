@@ -20,7 +20,7 @@ pub use owner::{Enforced, WebhookConfigOwner};
 pub use startup::{StartupObject, StartupPlace, StartupRule, StartupWrite, StartupWriters};
 
 /// Name of both configurations.
-pub const NAME: &str = "countersign";
+pub const NAME: &str = countersign_api::mutator::CONFIGURATION;
 
 /// Annotation on the ValidatingWebhookConfiguration that switches enforcement off, with the value `off`: the
 /// documented recovery for a cluster without admins. The failure policy then stays `Ignore`.

@@ -10,6 +10,7 @@ use countersign::{
     certs::{CertificateAuthority, ServingTls},
     keys::PathKey,
     metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, registry},
+    run::{MAX_BODIES, MAX_BODY},
     server::{BodyBudget, BoundedBody, Limits, Server, Transport, behind_secret},
     sightings::Sightings,
     state,
@@ -67,8 +68,7 @@ pub async fn serve(served: Served) -> anyhow::Result<()> {
     let tls = Arc::new(ServingTls::new(authority, vec!["localhost".to_owned()], now)?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let metrics = ListenerMetrics::default();
-    // As `countersign run` bounds them.
-    let bodies = BodyBudget::new(8 << 20, 128 << 20, metrics.clone());
+    let bodies = BodyBudget::new(MAX_BODY, MAX_BODIES, metrics.clone());
     let (routes, webhook) = match served {
         Served::Mirror => (mirror(bodies), None),
         Served::Echo => (echo(bodies), None),

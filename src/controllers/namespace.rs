@@ -8,19 +8,15 @@ use countersign_api::{
 };
 use countersign_core::{seal::Content, snapshot::Snapshot};
 use futures::StreamExt;
-use jiff::Timestamp;
-use k8s_openapi::{
-    api::{core::v1::ObjectReference, events::v1::Event},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
-};
-use kube::{Api, Client, api::PostParams};
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::runtime::events::{Event, EventType, Recorder};
 use tokio::time::sleep;
 
 use super::{Context, gathered};
 use crate::{
     feeds::Feeds,
     keys::{KeysError, NamespaceVault},
-    violations::{CLUSTER_EVENTS, CONTROLLER},
+    violations::{publish, recorder},
 };
 
 /// How often it is asked whether everything is known, at the start.
@@ -47,6 +43,7 @@ pub async fn keep_namespaces(feeds: Arc<Feeds>, vault: NamespaceVault, context: 
     while context.state.stale().is_some() {
         sleep(POLL).await;
     }
+    let recorder = recorder(context.client.clone());
     let (mut seen, mut told) = (None::<Arc<Snapshot>>, BTreeSet::new());
     loop {
         let snapshot = context.state.snapshot();
@@ -58,7 +55,7 @@ pub async fn keep_namespaces(feeds: Arc<Feeds>, vault: NamespaceVault, context: 
                 continue;
             }
             for one in judged.unsealed.difference(&told) {
-                tell(one, &context.client).await;
+                tell(one, &recorder).await;
             }
             told = judged.unsealed;
             seen = Some(snapshot);
@@ -103,36 +100,25 @@ fn judge(snapshot: &Snapshot, seals: &Seals) -> Judged {
 }
 
 /// Says that a namespace is prod because nobody judged its labels.
-async fn tell((name, uid): &(Arc<str>, Arc<str>), client: &Client) {
+async fn tell((name, uid): &(Arc<str>, Arc<str>), recorder: &Recorder) {
     tracing::warn!(namespace = &**name, "nobody judged its labels: it is prod");
-    let now = Timestamp::now();
     let note = format!(
         "nobody judged its labels, so it is prod: give it back those that it had, or kubectl countersign admin attest \
          namespaces {name}"
     );
     let event = Event {
-        metadata: ObjectMeta {
-            name: Some(format!("countersign.{:x}", now.as_nanosecond())),
-            ..ObjectMeta::default()
-        },
-        event_time: Some(MicroTime(now)),
-        type_: Some("Warning".to_owned()),
-        reason: Some("Unsealed".to_owned()),
-        action: Some("Sealing".to_owned()),
+        type_: EventType::Warning,
+        reason: "Unsealed".to_owned(),
         note: Some(note),
-        regarding: Some(ObjectReference {
-            api_version: Some("v1".to_owned()),
-            kind: Some("Namespace".to_owned()),
-            name: Some(name.to_string()),
-            uid: Some(uid.to_string()),
-            ..ObjectReference::default()
-        }),
-        reporting_controller: Some(CONTROLLER.to_owned()),
-        reporting_instance: Some("countersign".to_owned()),
-        ..Event::default()
+        action: "Sealing".to_owned(),
+        secondary: None,
     };
-    let events: Api<Event> = Api::namespaced(client.clone(), CLUSTER_EVENTS);
-    if let Err(error) = events.create(&PostParams::default(), &event).await {
-        tracing::warn!(%error, "an Event of unsealed labels was not written");
-    }
+    let namespace = ObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Namespace".to_owned()),
+        name: Some(name.to_string()),
+        uid: Some(uid.to_string()),
+        ..ObjectReference::default()
+    };
+    publish(recorder, &event, &namespace).await;
 }

@@ -139,10 +139,7 @@ async fn take<K: Binding>(step: &Step<K>, client: &Client) -> Result<Taken, kube
             Taken::Written => Ok(Taken::Written),
         },
         Step::Mend(one) => written(replace(one, client).await),
-        Step::Remake { gone, made } => {
-            written(delete(gone, client).await)?;
-            written(create(made, client).await)
-        }
+        Step::Remake { gone, made } => remake(gone, made, client).await,
         Step::Remove(gone) => written(delete(gone, client).await),
     }
 }
@@ -153,12 +150,14 @@ async fn take_over<K: Binding>(wanted: &K, client: &Client) -> Result<Taken, kub
     let there = K::api(&namespace, client).get_opt(&name).await?;
     match there.as_ref().and_then(|there| towards(wanted, Some(there))) {
         Some(Step::Mend(one)) => written(replace(&one, client).await),
-        Some(Step::Remake { gone, made }) => {
-            written(delete(&gone, client).await)?;
-            written(create(&made, client).await)
-        }
+        Some(Step::Remake { gone, made }) => remake(&gone, &made, client).await,
         Some(Step::Make(_) | Step::Remove(_)) | None => Ok(Taken::Nothing),
     }
+}
+
+async fn remake<K: Binding>(gone: &K, made: &K, client: &Client) -> Result<Taken, kube::Error> {
+    written(delete(gone, client).await)?;
+    written(create(made, client).await)
 }
 
 async fn create<K: Binding>(one: &K, client: &Client) -> Result<(), kube::Error> {

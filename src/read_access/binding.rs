@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Debug};
 
+use countersign_api::{Agent, GROUP, RoleGrant, VERSION};
 use countersign_core::read_access::{LABEL, RBAC, ROLE, Reader, Reading, Source};
 use k8s_openapi::{
     api::rbac::v1::{ClusterRoleBinding, RoleBinding, RoleRef, Subject},
@@ -122,10 +123,9 @@ impl Bindings {
 }
 
 fn metadata(source: &Source, uid: &str, namespace: Option<String>) -> ObjectMeta {
-    let (Source::Grant(name) | Source::Agent(name)) = source;
-    let kind = match source {
-        Source::Grant(_) => "RoleGrant",
-        Source::Agent(_) => "Agent",
+    let (kind, name) = match source {
+        Source::Grant(name) => (RoleGrant::kind(&()), name),
+        Source::Agent(name) => (Agent::kind(&()), name),
     };
     let labels = [
         ("app.kubernetes.io/managed-by", "countersign"),
@@ -140,8 +140,8 @@ fn metadata(source: &Source, uid: &str, namespace: Option<String>) -> ObjectMeta
                 .into(),
         ),
         owner_references: Some(vec![OwnerReference {
-            api_version: "countersign.dev/v1alpha1".to_owned(),
-            kind: kind.to_owned(),
+            api_version: format!("{GROUP}/{VERSION}"),
+            kind: kind.into_owned(),
             name: name.to_string(),
             uid: uid.to_owned(),
             ..OwnerReference::default()

@@ -132,7 +132,7 @@ impl Judged {
 /// Countersign's own kinds that are stamped when they are made, and nothing else.
 fn mutating(plan: &Plan, policy: FailurePolicy) -> Value {
     json!({
-        "name": "stamp.countersign.dev",
+        "name": countersign_api::mutator::STAMP,
         "clientConfig": client_config(plan, "mutate"),
         "rules": [{
             "apiGroups": ["countersign.dev"],

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use kube::{ResourceExt, api::DynamicObject};
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 pub use self::seen::{Part, Seen};
 use crate::{GROUP, VERSION};
@@ -23,8 +24,11 @@ const RESOURCES: [&str; 8] = [
     "zones",
 ];
 
-/// The operator's own configuration, and the webhook in it.
-const OWN: (&str, &str) = ("countersign", "stamp.countersign.dev");
+/// The name of the operator's own configurations.
+pub const CONFIGURATION: &str = "countersign";
+
+/// The one webhook that belongs into the mutating one.
+pub const STAMP: &str = "stamp.countersign.dev";
 
 /// A write of an object of Countersign's own kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,7 +149,7 @@ pub fn of_webhooks(object: &DynamicObject) -> Reach {
     let Some(Webhooks { webhooks }) = read(object) else {
         return Reach::all();
     };
-    let is_own = |webhook: &Webhook| (&*object.name_any(), &*webhook.name) == OWN;
+    let is_own = |webhook: &Webhook| (&*object.name_any(), &*webhook.name) == (CONFIGURATION, STAMP);
     let rules: Vec<_> = webhooks
         .into_iter()
         .filter(|webhook| !is_own(webhook))
@@ -172,8 +176,8 @@ pub fn of_policy(object: &DynamicObject) -> Reach {
     })
 }
 
-/// The policy that a MutatingAdmissionPolicyBinding binds, and where. One that cannot be read binds nothing that can be
-/// named, and the API server does not store it.
+/// The policy that a MutatingAdmissionPolicyBinding binds, and where: everywhere, if that cannot be read. One without the
+/// name of a policy is not stored.
 pub fn of_binding(object: &DynamicObject) -> Option<(String, Reach)> {
     #[derive(Deserialize)]
     struct Binding {
@@ -183,11 +187,14 @@ pub fn of_binding(object: &DynamicObject) -> Option<(String, Reach)> {
     #[serde(rename_all = "camelCase")]
     struct Spec {
         policy_name: String,
-        #[serde(default)]
-        match_resources: Matching,
+        match_resources: Option<Value>,
     }
     let Binding { spec } = read(object)?;
-    Some((spec.policy_name, Reach::of_matching(&spec.match_resources)))
+    let matching = spec
+        .match_resources
+        .map_or_else(|| Ok(Matching::default()), serde_json::from_value);
+    let reach = matching.map_or_else(|_| Reach::all(), |matching| Reach::of_matching(&matching));
+    Some((spec.policy_name, reach))
 }
 
 fn read<T: DeserializeOwned>(object: &DynamicObject) -> Option<T> {

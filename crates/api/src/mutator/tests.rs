@@ -153,14 +153,16 @@ fn what_cannot_be_read_reaches_everything() {
         of_policy(&object("m", json!({ "spec": { "matchConstraints": 1 } }))),
         Reach::all()
     );
+    let (policy, reach) = of_binding(&binding("p", Some(json!(1)))).unwrap();
+    assert_eq!((&*policy, reach), ("p", Reach::all()));
 }
 
 #[test]
 fn of_the_operators_own_configuration_its_own_webhook_is_no_mutator() {
-    let own = json!({ "name": OWN.1, "rules": everything() });
+    let own = json!({ "name": STAMP, "rules": everything() });
     let foreign = json!({ "name": "a", "rules": everything() });
-    assert!(of_webhooks(&object(OWN.0, json!({ "webhooks": [own] }))).is_empty());
-    assert!(!of_webhooks(&object(OWN.0, json!({ "webhooks": [own, foreign] }))).is_empty());
+    assert!(of_webhooks(&object(CONFIGURATION, json!({ "webhooks": [own] }))).is_empty());
+    assert!(!of_webhooks(&object(CONFIGURATION, json!({ "webhooks": [own, foreign] }))).is_empty());
     assert!(!of_webhooks(&object("other", json!({ "webhooks": [own] }))).is_empty());
 }
 

@@ -171,7 +171,7 @@ pub fn environment_of_place(case: &Case) -> Environment {
             (Delete, _) if deed.shown == Shown::Not => known(),
             // Nobody lowers a place by a label that cannot be read.
             _ if deed.shown == Shown::Garbled => Environment::Prod,
-            (Create | Connect, _) => new(),
+            (Create | Connect, _) => new().max(remembered.unwrap_or(Environment::Dev)),
             (Update, _) => old().max(new()).max(remembered.unwrap_or(Environment::Dev)),
             (Delete, _) => old().max(remembered.unwrap_or(Environment::Dev)),
         };
