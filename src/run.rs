@@ -21,6 +21,7 @@ use crate::{
     admission::Admission,
     audit::{Log, admitted},
     certs::ServingTls,
+    clock::Clock,
     controllers::{Context, assess, gathered, keep_namespaces, keep_tickets, moved_zones, pin_accounts},
     enforcement::Enforcement,
     feeds::Feeds,
@@ -82,9 +83,9 @@ pub async fn run(arguments: RunArgs, connection: &Connection) -> anyhow::Result<
     telemetry::init(arguments.log_format, &arguments.log)?;
     // Another provider can only be there if a library put it there, and then it serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = client(connection).await?;
+    let (client, clock) = client(connection).await?;
     let namespace = connection.namespace.as_deref().unwrap_or(NAMESPACE);
-    let cluster = Installation::find(&client, namespace).await?;
+    let cluster = Installation::find(&client, namespace, &arguments.data_dir).await?;
     let mut metrics = registry();
     let directory = arguments.data_dir.join("audit");
     let of_log = || format!("the audit log in `{}`", arguments.data_dir.display());
@@ -92,7 +93,7 @@ pub async fn run(arguments: RunArgs, connection: &Connection) -> anyhow::Result<
     (latest_first.into_iter().rev()).for_each(|content| cluster.seals.admit(content));
     let log = Log::open(&directory, Timestamp::now(), AuditMetrics::register(&mut metrics));
     let log = log.with_context(of_log)?;
-    let operator = Operator::start(&arguments, client, cluster, log, &mut metrics)?;
+    let operator = Operator::start(&arguments, (client, clock), cluster, log, &mut metrics)?;
     operator.serve(&arguments, metrics).await
 }
 
@@ -110,7 +111,7 @@ struct Operator {
 impl Operator {
     fn start(
         arguments: &RunArgs,
-        client: Client,
+        (client, clock): (Client, Clock),
         installation: Installation,
         log: Log,
         metrics: &mut Registry,
@@ -148,7 +149,7 @@ impl Operator {
         let watches = KINDS.map(|kind| (kind, Freshness::default()));
         let (sightings, seen) = mpsc::channel(1024);
         let (outcomes, moved) = Outcomes::new();
-        let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec()));
+        let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec(), clock));
         let feeds = Feeds::new(index, state.clone());
         let owner = WebhookConfigOwner::new(
             &client,

@@ -8,6 +8,7 @@ use countersign::{
     admission::{Admission, review},
     audit::Log,
     certs::{CertificateAuthority, ServingTls},
+    clock::Clock,
     keys::PathKey,
     metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, registry},
     run::{MAX_BODIES, MAX_BODY},
@@ -133,7 +134,7 @@ impl Webhook {
         let (sightings, mut seen) = mpsc::channel(1024);
         // The operator finds each of them written already.
         tokio::spawn(async move { while seen.recv().await.is_some() {} });
-        let state = state::State::new(cluster.index.snapshot().clone(), Vec::new());
+        let state = state::State::new(cluster.index.snapshot().clone(), Vec::new(), Clock::default());
         let directory =
             PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("webhook-{}", std::process::id()));
         let mut metrics = registry();

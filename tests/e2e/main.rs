@@ -24,6 +24,7 @@ mod forgery;
 mod harness;
 mod install;
 mod lockouts;
+mod losses;
 mod outages;
 mod previews;
 mod races;
