@@ -41,7 +41,7 @@ pub async fn client(connection: &Connection) -> anyhow::Result<(Client, Clock)> 
     config.default_retry = false;
     let clock = Clock::default();
     let noting = clock.clone();
-    let dates = MapResponseLayer::new(move |answer| noting.note(answer, Timestamp::now()));
+    let dates = MapResponseLayer::new(move |answer| noting.note(answer));
     let client = ClientBuilder::try_from(config)?.with_layer(&dates).build();
     Ok((client, clock))
 }

@@ -87,7 +87,6 @@ impl Claims {
             return Err(denial(&covered.ticket, "it is older than any may be"));
         }
         self.still_approved(covered, snapshot).await?;
-        // That answer had a date.
         self.clock.check()?;
         let write = Write {
             covered,

@@ -150,7 +150,8 @@ async fn keep_latch(mut api: Api, mut latch: Value, calls: usize) -> Value {
                 "no other field is written"
             );
         }
-        reply(answer, &json!({"data": {"strict-latch": latch}}));
+        let kept = (!latch.is_null()).then(|| json!({"strict-latch": latch}));
+        reply(answer, &json!({ "data": kept }));
     }
     latch
 }

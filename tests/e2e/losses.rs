@@ -86,8 +86,8 @@ fn on_a_full_disk_nothing_passes_and_with_room_it_goes_on() {
     approved.becomes("Consumed");
     assert_eq!(waiting.state(), "Pending");
     let log = audit_log(&cluster);
-    let openings = log.lines().filter(|line| line.contains(r#""type":"Opened""#));
-    let last: Opened = serde_json::from_str(openings.last().unwrap()).unwrap();
+    let mut openings = log.lines().filter(|line| line.contains(r#""type":"Opened""#));
+    let last: Opened = serde_json::from_str(openings.next_back().unwrap()).unwrap();
     assert_eq!(last.torn.unwrap().bytes, 50, "what was cut off is noted");
 }
 
@@ -194,7 +194,7 @@ fn with_other_keys_nothing_is_vouched_for_until_admins_attest_it() {
     loses_its_keys(&cluster);
 
     // While it is away nothing is written, not even its new keys.
-    let no_keys = r#"secret `countersign-keys`: ApiError: Internal error occurred: failed calling webhook"#;
+    let no_keys = "secret `countersign-keys`: ApiError: Internal error occurred: failed calling webhook";
     cluster.operator().cannot_start_by(&[], no_keys);
     makes(&area, "open").refused(AWAY);
     cluster
@@ -214,7 +214,7 @@ fn with_other_keys_nothing_is_vouched_for_until_admins_attest_it() {
     }
 
     switch_off(&cluster);
-    for what in ["accesspolicies default", "rolegrants ada", "rolegrants ben"] {
+    for what in ["rolegrants ada", "rolegrants ben", "accesspolicies default"] {
         attest(&cluster, what);
     }
     switch_on(&cluster);
@@ -282,14 +282,8 @@ fn by_a_wrong_clock_nothing_passes_until_it_is_set() {
         (-1800, "s behind the API server's"),
     ] {
         set(seconds);
-        let denial = until("the operator to notice", || {
-            let written = passes(&cluster, &format!("at-{seconds}"));
-            (!written.succeeded() && written.stderr.contains(says)).then(|| written.denied("WrongClock"))
-        });
-        assert!(
-            denial.contains("what has expired is not known: set it"),
-            "{denial}"
-        );
+        let denial = passes(&cluster, "some").denied("WrongClock");
+        assert!(denial.contains(says), "{denial}");
         wants(&area, "1").denied("WrongClock");
         waiting
             .review(area.person("rita"), "Approve")
@@ -300,9 +294,7 @@ fn by_a_wrong_clock_nothing_passes_until_it_is_set() {
         );
     }
     set(0);
-    until("the operator to notice", || {
-        passes(&cluster, "at-last").succeeded().then_some(())
-    });
+    passes(&cluster, "some").done();
     wants(&area, "1").done();
     approved.becomes("Consumed");
 }
