@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     admission::Admission,
     audit::{Log, admitted},
-    certs::ServingTls,
+    certs::{Callers, ServingTls},
     clock::Clock,
     controllers::{Context, assess, gathered, keep_namespaces, keep_tickets, moved_zones, pin_accounts},
     enforcement::Enforcement,
@@ -64,6 +64,10 @@ pub struct RunArgs {
     /// Folder of the audit log; it must be the same after a restart.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign")]
     data_dir: PathBuf,
+    /// Authority, in PEM, of the certificate that the API server shows to webhooks. Without it whoever knows the secret
+    /// in the webhook's path may call.
+    #[arg(long, value_name = "FILE")]
+    webhook_client_ca: Option<PathBuf>,
     /// Address that the webhook listens on; by default that of --webhook-url, or 0.0.0.0:8443.
     #[arg(long, value_name = "ADDRESS")]
     webhook_listen: Option<String>,
@@ -126,9 +130,15 @@ impl Operator {
         } = installation;
         let namespace = cluster.namespace.to_string();
         let endpoint = endpoint(arguments, &namespace);
+        let certified = arguments.webhook_client_ca.as_deref();
+        let callers = certified
+            .map(Callers::certified_by)
+            .transpose()?
+            .unwrap_or_default();
         let tls = Arc::new(ServingTls::new(
             keys.authority()?,
             endpoint.names(),
+            callers,
             Timestamp::now(),
         )?);
         let plan = watch::Sender::new(Plan {

@@ -293,6 +293,9 @@ fn by_a_wrong_clock_nothing_passes_until_it_is_set() {
             ("Approved".into(), "Pending".into())
         );
     }
+    until("the operator to say so", || {
+        (!cluster.operator().is_ready()).then_some(())
+    });
     set(0);
     passes(&cluster, "some").done();
     wants(&area, "1").done();

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod bad_input;
+mod callers;
 mod cluster_work;
 mod command_line;
 mod connections;

@@ -33,8 +33,9 @@ struct Found {
 }
 
 impl ControlPlane {
-    /// Starts one, and builds it the first time; in the namespaces of the local node that node's is there already.
-    pub fn start() -> Self {
+    /// Starts one, and builds it the first time, with these flags of the API server; in the namespaces of the local node
+    /// that node's is there already.
+    pub fn start(flags: &[String]) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         if std::env::var_os("COUNTERSIGN_LOCALNODE").is_some() {
             return Self::of_node();
@@ -46,6 +47,7 @@ impl ControlPlane {
         );
         let mut supervisor = Command::new(PROGRAM)
             .args(["up", "--until-stdin-closes", "--name", &name])
+            .args(flags.iter().map(|flag| format!("--apiserver-arg={flag}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
