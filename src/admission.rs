@@ -71,7 +71,7 @@ impl Admission {
         (log, sightings, violations): (Log, Sightings, Violations),
         metrics: AdmissionMetrics,
     ) -> Self {
-        let claims = Claims::new(client.clone(), log.clone());
+        let claims = Claims::new(client.clone(), log.clone(), state.clock().clone());
         let minting = Minting::new(client.clone(), log.clone());
         Self {
             state,

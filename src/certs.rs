@@ -1,6 +1,7 @@
 //! The operator's certificate authority, and the serving certificate that it renews without a restart.
 
 use std::{
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -12,8 +13,9 @@ use rcgen::{
     KeyPair, KeyUsagePurpose,
 };
 use rustls::{
-    ServerConfig,
-    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
+    RootCertStore, ServerConfig,
+    pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject},
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 
 /// Validity of the authority: ten years of 365 days.
@@ -40,6 +42,40 @@ pub enum CertsError {
     /// The certificate cannot be served.
     #[error("cannot serve the certificate: {0}")]
     Serve(#[from] rustls::Error),
+    /// Nobody could prove that they may call.
+    #[error("--webhook-client-ca {}: {source}", path.display())]
+    Callers {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Who may call the webhook: everybody, unless they must prove by a certificate that they may.
+#[derive(Clone, Debug, Default)]
+pub struct Callers(Option<Arc<dyn ClientCertVerifier>>);
+
+impl Callers {
+    /// Whoever has a certificate of an authority in this file, in PEM.
+    pub fn certified_by(file: &Path) -> Result<Self, CertsError> {
+        let verifier = client_verifier(file).map_err(|source| CertsError::Callers {
+            path: file.to_owned(),
+            source,
+        })?;
+        Ok(Self(Some(verifier)))
+    }
+}
+
+fn client_verifier(
+    file: &Path,
+) -> Result<Arc<dyn ClientCertVerifier>, Box<dyn std::error::Error + Send + Sync>> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file)? {
+        roots.add(certificate?)?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(WebPkiClientVerifier::builder_with_provider(roots.into(), provider).build()?)
 }
 
 /// The authority that the API server is told to trust.
@@ -78,7 +114,7 @@ impl CertificateAuthority {
         &self.certificate
     }
 
-    fn serve(&self, names: &[String], now: Timestamp) -> Result<ServerConfig, CertsError> {
+    fn serve(&self, names: &[String], callers: &Callers, now: Timestamp) -> Result<ServerConfig, CertsError> {
         let key = KeyPair::generate()?;
         let mut params = certificate("countersign webhook", names, now, SERVING_LIFETIME)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -88,6 +124,7 @@ impl CertificateAuthority {
         server_config(
             certificate.der().clone(),
             PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+            callers,
         )
     }
 }
@@ -96,12 +133,15 @@ impl CertificateAuthority {
 fn server_config(
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
+    callers: &Callers,
 ) -> Result<ServerConfig, CertsError> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], key)?;
+    let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let config = match &callers.0 {
+        Some(verifier) => config.with_client_cert_verifier(verifier.clone()),
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_single_cert(vec![certificate], key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -128,20 +168,23 @@ pub struct ServingTls {
     config: ArcSwap<ServerConfig>,
     authority: CertificateAuthority,
     names: Vec<String>,
+    callers: Callers,
 }
 
 impl ServingTls {
-    /// Serves under these DNS names and IP addresses.
+    /// Serves these callers under these DNS names and IP addresses.
     pub fn new(
         authority: CertificateAuthority,
         names: Vec<String>,
+        callers: Callers,
         now: Timestamp,
     ) -> Result<Self, CertsError> {
-        let config = ArcSwap::from_pointee(authority.serve(&names, now)?);
+        let config = ArcSwap::from_pointee(authority.serve(&names, &callers, now)?);
         Ok(Self {
             config,
             authority,
             names,
+            callers,
         })
     }
 
@@ -157,8 +200,8 @@ impl ServingTls {
 
     /// Makes a new certificate; open connections keep theirs.
     pub fn rotate(&self, now: Timestamp) -> Result<(), CertsError> {
-        self.config
-            .store(Arc::new(self.authority.serve(&self.names, now)?));
+        let config = self.authority.serve(&self.names, &self.callers, now)?;
+        self.config.store(Arc::new(config));
         Ok(())
     }
 
@@ -207,13 +250,15 @@ mod tests {
 
     #[test]
     fn a_name_that_is_none_is_refused() {
-        let error = ServingTls::new(authority(), vec!["caf\u{e9}".to_owned()], Timestamp::now()).unwrap_err();
+        let names = vec!["caf\u{e9}".to_owned()];
+        let error = ServingTls::new(authority(), names, Callers::default(), Timestamp::now()).unwrap_err();
         assert!(matches!(error, CertsError::Issue(_)), "{error}");
     }
 
     #[test]
     fn rotation_gives_a_fresh_configuration() {
-        let tls = ServingTls::new(authority(), vec!["localhost".to_owned()], Timestamp::now()).unwrap();
+        let names = vec!["localhost".to_owned()];
+        let tls = ServingTls::new(authority(), names, Callers::default(), Timestamp::now()).unwrap();
         let before = tls.current();
         tls.rotate(Timestamp::now()).unwrap();
         assert!(!Arc::ptr_eq(&before, &tls.current()));

@@ -54,6 +54,8 @@ impl Enforcement {
 
     async fn follow_policy(mut self) {
         let mut changes = self.feeds.changes();
+        // Of the places where the latch is, one may have been lost.
+        let mut remembered = false;
         loop {
             let snapshot = self.state.snapshot();
             let switched_off = self.enforced.borrow_and_update().switched_off;
@@ -78,6 +80,9 @@ impl Enforcement {
                     continue;
                 }
             }
+            if strict && !remembered {
+                remembered = self.remember(true).await;
+            }
             let lasts = self.plan_anew(&snapshot, strict);
             // Waiting ends with a change, or after a while without one.
             tokio::select! {
@@ -88,9 +93,11 @@ impl Enforcement {
         }
     }
 
-    /// Makes the plan anew, and tells for how long it is right by itself.
+    /// Makes the plan anew, and tells for how long it is right by itself. By a wrong clock no delegation is compiled
+    /// that was not: it may have expired.
     fn plan_anew(&self, snapshot: &Snapshot, strict: bool) -> Duration {
         let now = Timestamp::now();
+        let is_dated = self.state.clock().check().is_ok();
         let delegations = at_startup(snapshot, now);
         let startup = delegations.iter().map(|one| StartupRule::delegated(one));
         let policy = snapshot.policy.get();
@@ -99,7 +106,11 @@ impl Enforcement {
                 path_secret: self.path.current(now),
                 strict,
                 fails_open: policy.map(|policy| policy.fails_open()).unwrap_or_default(),
-                startup: startup.collect(),
+                startup: if is_dated {
+                    startup.collect()
+                } else {
+                    plan.startup.clone()
+                },
                 ..plan.clone()
             };
             let modified = *plan != next;
@@ -108,6 +119,7 @@ impl Enforcement {
         });
         let ends = delegations.iter().filter_map(|one| one.expires_at).min();
         let left = ends.and_then(|end| Duration::try_from(end.duration_since(now)).ok());
+        let left = if is_dated { left } else { Some(PAUSE) };
         left.map_or(RENEW, |left| left.min(RENEW))
     }
 

@@ -1,5 +1,7 @@
 //! Where the operator is: the cluster, its own identity in it, its namespace and its keys.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use countersign_api::seal::Seals;
 use countersign_cli::Connection;
@@ -9,13 +11,19 @@ use k8s_openapi::api::{authentication::v1::SelfSubjectReview, core::v1::Namespac
 use kube::{
     Api, Client, Config, ResourceExt,
     api::PostParams,
+    client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tower::util::MapResponseLayer;
 
-use crate::keys::{Keys, NamespaceVault, StrictLatch};
+use crate::{
+    clock::Clock,
+    keys::{Keys, NamespaceVault, StrictLatch},
+};
 
-/// The client. It does not try again by itself: a call of the webhook has a deadline, and a swap is read back.
-pub async fn client(connection: &Connection) -> anyhow::Result<Client> {
+/// The client, and the clock that it tells of the dates of answers. It does not try again by itself: a call of the
+/// webhook has a deadline, and a swap is read back.
+pub async fn client(connection: &Connection) -> anyhow::Result<(Client, Clock)> {
     let options = KubeConfigOptions {
         context: connection.context.clone(),
         ..KubeConfigOptions::default()
@@ -31,7 +39,11 @@ pub async fn client(connection: &Connection) -> anyhow::Result<Client> {
             .context("no cluster: use --kubeconfig, or run in a pod")?,
     };
     config.default_retry = false;
-    Ok(Client::try_from(config)?)
+    let clock = Clock::default();
+    let noting = clock.clone();
+    let dates = MapResponseLayer::new(move |answer| noting.note(answer));
+    let client = ClientBuilder::try_from(config)?.with_layer(&dates).build();
+    Ok((client, clock))
 }
 
 /// The cluster, and what was made in it for the operator.
@@ -51,8 +63,8 @@ pub struct Installation {
 }
 
 impl Installation {
-    /// Finds the cluster, and makes what is missing.
-    pub async fn find(client: &Client, namespace: &str) -> anyhow::Result<Self> {
+    /// Finds the cluster, and makes what is missing; the operator's data is in `directory`.
+    pub async fn find(client: &Client, namespace: &str, directory: &Path) -> anyhow::Result<Self> {
         let namespaces: Api<Namespace> = Api::all(client.clone());
         let system = namespaces
             .get("kube-system")
@@ -80,7 +92,7 @@ impl Installation {
             .and_then(|status| status.user_info)
             .context("the API server does not say who we are")?;
         let keys = Keys::load_or_create(client, namespace, Timestamp::now()).await?;
-        let latch = StrictLatch::new(client, namespace);
+        let latch = StrictLatch::new(client, namespace, directory);
         let cluster = Cluster {
             id: system.uid().context("kube-system has no uid")?.into(),
             operator: user.username.unwrap_or_default().into(),

@@ -2,6 +2,8 @@
 //!
 //! It is created once and never overwritten: everything stamped, sealed and redacted depends on it.
 
+mod latch;
+
 use std::collections::BTreeMap;
 
 use countersign_api::seal::NamespaceSeals;
@@ -15,6 +17,7 @@ use kube::{
 };
 use sha2::Sha256;
 
+pub use self::latch::{LatchError, StrictLatch};
 use crate::certs::{CertificateAuthority, CertsError, ROTATE_AFTER};
 
 /// Name of the Secret in the operator's namespace.
@@ -23,8 +26,6 @@ pub const SECRET: &str = "countersign-keys";
 const ROOT_KEY: &str = "root-key";
 const CERTIFICATE: &str = "ca.crt";
 const KEY: &str = "ca.key";
-const LATCH: &str = "strict-latch";
-const LATCHED: &[u8] = b"on";
 const NAMESPACES: &str = "namespace-seals";
 
 /// The keys cannot be had.
@@ -211,40 +212,6 @@ impl PathKey {
 fn period(now: Timestamp) -> i64 {
     let length = i64::try_from(ROTATE_AFTER.as_secs()).unwrap_or(i64::MAX);
     now.as_second().div_euclid(length)
-}
-
-/// The latch that remembers, without any policy object, that strict mode is on.
-#[derive(Clone, Debug)]
-pub struct StrictLatch(Api<Secret>);
-
-impl StrictLatch {
-    /// The latch of the operator in this namespace.
-    pub fn new(client: &Client, namespace: &str) -> Self {
-        Self(Api::namespaced(client.clone(), namespace))
-    }
-
-    /// Whether strict mode is on, whatever the policy looks like.
-    pub async fn is_set(&self) -> Result<bool, KeysError> {
-        let data = self.0.get(SECRET).await?.data.unwrap_or_default();
-        match data.get(LATCH).map(|value| value.0.as_slice()) {
-            None => Ok(false),
-            Some(LATCHED) => Ok(true),
-            Some(_) => Err(KeysError::Field {
-                field: LATCH,
-                problem: "is not `on`",
-            }),
-        }
-    }
-
-    /// Remembers that strict mode was turned on, or, when the rules allowed it, off.
-    pub async fn set(&self, on: bool) -> Result<(), KeysError> {
-        let value = on.then(|| ByteString(LATCHED.to_vec()));
-        let patch = serde_json::json!({ "data": { LATCH: value } });
-        self.0
-            .patch(SECRET, &PatchParams::default(), &Patch::Merge(patch))
-            .await?;
-        Ok(())
-    }
 }
 
 /// Where the seals of namespaces are kept: a Secret holds those of some 9,000.

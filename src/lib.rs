@@ -3,6 +3,7 @@
 pub mod admission;
 pub mod audit;
 pub mod certs;
+pub mod clock;
 pub mod controllers;
 pub mod enforcement;
 pub mod feeds;

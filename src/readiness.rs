@@ -77,10 +77,15 @@ impl Part {
 pub async fn tell_readiness(readiness: Readiness, state: Arc<State>, log: Log) {
     let (knowledge, audit) = (readiness.register("knowledge"), readiness.register("audit log"));
     let (mutators, begun) = (readiness.register("mutators"), Instant::now());
+    let clock = readiness.register("clock");
     loop {
         // As long as they are not known approvals are refused, and nothing else: that is no reason to be away.
         if !state.snapshot().mutators.stale || begun.elapsed() > MUTATORS_WAIT {
             mutators.ready();
+        }
+        match state.clock().check() {
+            Ok(()) => clock.ready(),
+            Err(denial) => clock.unready(denial.message),
         }
         match state.stale() {
             None => knowledge.ready(),

@@ -20,7 +20,8 @@ use tokio::{
 use crate::{
     admission::Admission,
     audit::{Log, admitted},
-    certs::ServingTls,
+    certs::{Callers, ServingTls},
+    clock::Clock,
     controllers::{Context, assess, gathered, keep_namespaces, keep_tickets, moved_zones, pin_accounts},
     enforcement::Enforcement,
     feeds::Feeds,
@@ -63,6 +64,10 @@ pub struct RunArgs {
     /// Folder of the audit log; it must be the same after a restart.
     #[arg(long, value_name = "DIR", default_value = "/var/lib/countersign")]
     data_dir: PathBuf,
+    /// Authority, in PEM, of the certificate that the API server shows to webhooks. Without it whoever knows the secret
+    /// in the webhook's path may call.
+    #[arg(long, value_name = "FILE")]
+    webhook_client_ca: Option<PathBuf>,
     /// Address that the webhook listens on; by default that of --webhook-url, or 0.0.0.0:8443.
     #[arg(long, value_name = "ADDRESS")]
     webhook_listen: Option<String>,
@@ -82,9 +87,9 @@ pub async fn run(arguments: RunArgs, connection: &Connection) -> anyhow::Result<
     telemetry::init(arguments.log_format, &arguments.log)?;
     // Another provider can only be there if a library put it there, and then it serves as well.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let client = client(connection).await?;
+    let (client, clock) = client(connection).await?;
     let namespace = connection.namespace.as_deref().unwrap_or(NAMESPACE);
-    let cluster = Installation::find(&client, namespace).await?;
+    let cluster = Installation::find(&client, namespace, &arguments.data_dir).await?;
     let mut metrics = registry();
     let directory = arguments.data_dir.join("audit");
     let of_log = || format!("the audit log in `{}`", arguments.data_dir.display());
@@ -92,7 +97,7 @@ pub async fn run(arguments: RunArgs, connection: &Connection) -> anyhow::Result<
     (latest_first.into_iter().rev()).for_each(|content| cluster.seals.admit(content));
     let log = Log::open(&directory, Timestamp::now(), AuditMetrics::register(&mut metrics));
     let log = log.with_context(of_log)?;
-    let operator = Operator::start(&arguments, client, cluster, log, &mut metrics)?;
+    let operator = Operator::start(&arguments, (client, clock), cluster, log, &mut metrics)?;
     operator.serve(&arguments, metrics).await
 }
 
@@ -110,7 +115,7 @@ struct Operator {
 impl Operator {
     fn start(
         arguments: &RunArgs,
-        client: Client,
+        (client, clock): (Client, Clock),
         installation: Installation,
         log: Log,
         metrics: &mut Registry,
@@ -125,9 +130,15 @@ impl Operator {
         } = installation;
         let namespace = cluster.namespace.to_string();
         let endpoint = endpoint(arguments, &namespace);
+        let certified = arguments.webhook_client_ca.as_deref();
+        let callers = certified
+            .map(Callers::certified_by)
+            .transpose()?
+            .unwrap_or_default();
         let tls = Arc::new(ServingTls::new(
             keys.authority()?,
             endpoint.names(),
+            callers,
             Timestamp::now(),
         )?);
         let plan = watch::Sender::new(Plan {
@@ -148,7 +159,7 @@ impl Operator {
         let watches = KINDS.map(|kind| (kind, Freshness::default()));
         let (sightings, seen) = mpsc::channel(1024);
         let (outcomes, moved) = Outcomes::new();
-        let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec()));
+        let state = Arc::new(State::new(index.snapshot().clone(), watches.to_vec(), clock));
         let feeds = Feeds::new(index, state.clone());
         let owner = WebhookConfigOwner::new(
             &client,

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::watch::Freshness;
 use arc_swap::ArcSwap;
 use countersign_core::{
     decision::{Decision, Denial, Reason},
     snapshot::Snapshot,
 };
+
+use crate::{clock::Clock, watch::Freshness};
 
 /// How old knowledge may be at most.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
@@ -18,15 +19,23 @@ pub struct State {
     snapshot: ArcSwap<Snapshot>,
     /// The watches that the snapshot is made of, by kind.
     watches: Vec<(&'static str, Freshness)>,
+    /// What time it is known by.
+    clock: Clock,
 }
 
 impl State {
-    /// A state that begins with `snapshot` and depends on `watches`.
-    pub fn new(snapshot: Snapshot, watches: Vec<(&'static str, Freshness)>) -> Self {
+    /// A state that begins with `snapshot` and depends on `watches` and on `clock`.
+    pub fn new(snapshot: Snapshot, watches: Vec<(&'static str, Freshness)>, clock: Clock) -> Self {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             watches,
+            clock,
         }
+    }
+
+    /// The operator's clock.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// What is known now.
@@ -49,13 +58,16 @@ impl State {
             .find(|(_, age)| age.is_none_or(|age| age > MAX_AGE))
     }
 
-    /// The decision, unless it rests on what may be outdated: then a denial. What passes by built-in rules alone
-    /// rests on nothing.
+    /// The decision, unless it rests on what may be outdated, or on a wrong clock: then a denial. What passes by
+    /// built-in rules alone rests on nothing.
     pub fn unless_stale(&self, decision: Decision) -> Decision {
         if let Decision::Allow(grant) = &decision
             && matches!(grant.reason(), Reason::NotGuarded | Reason::Operator)
         {
             return decision;
+        }
+        if let Err(denial) = self.clock.check() {
+            return Decision::Deny(denial);
         }
         match self.stale() {
             None => decision,

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use countersign::{
     admission::{Admission, review},
     audit::Log,
-    certs::{CertificateAuthority, ServingTls},
+    certs::{Callers, CertificateAuthority, ServingTls},
+    clock::Clock,
     keys::PathKey,
     metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, registry},
     run::{MAX_BODIES, MAX_BODY},
@@ -65,7 +66,12 @@ pub async fn serve(served: Served) -> anyhow::Result<()> {
     let now = Timestamp::now();
     let (certificate, key) = CertificateAuthority::generate(now)?;
     let authority = CertificateAuthority::from_pem(&certificate, &key)?;
-    let tls = Arc::new(ServingTls::new(authority, vec!["localhost".to_owned()], now)?);
+    let tls = Arc::new(ServingTls::new(
+        authority,
+        vec!["localhost".to_owned()],
+        Callers::default(),
+        now,
+    )?);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let metrics = ListenerMetrics::default();
     let bodies = BodyBudget::new(MAX_BODY, MAX_BODIES, metrics.clone());
@@ -133,7 +139,7 @@ impl Webhook {
         let (sightings, mut seen) = mpsc::channel(1024);
         // The operator finds each of them written already.
         tokio::spawn(async move { while seen.recv().await.is_some() {} });
-        let state = state::State::new(cluster.index.snapshot().clone(), Vec::new());
+        let state = state::State::new(cluster.index.snapshot().clone(), Vec::new(), Clock::default());
         let directory =
             PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("webhook-{}", std::process::id()));
         let mut metrics = registry();

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     audit::{AuditError, Log, TICKET_LIFE},
+    clock::Clock,
     tickets::{Tickets, compiled},
 };
 
@@ -35,6 +36,7 @@ pub struct Claims {
     client: Client,
     tickets: Tickets,
     log: Log,
+    clock: Clock,
 }
 
 /// One write that wants a ticket.
@@ -61,12 +63,13 @@ impl Write<'_, '_> {
 }
 
 impl Claims {
-    /// Claims through `client`, and records each step in `log`.
-    pub fn new(client: Client, log: Log) -> Self {
+    /// Claims through `client`, by `clock`, and records each step in `log`.
+    pub fn new(client: Client, log: Log, clock: Clock) -> Self {
         Self {
             tickets: Tickets::new(client.clone()),
             client,
             log,
+            clock,
         }
     }
 
@@ -84,6 +87,7 @@ impl Claims {
             return Err(denial(&covered.ticket, "it is older than any may be"));
         }
         self.still_approved(covered, snapshot).await?;
+        self.clock.check()?;
         let write = Write {
             covered,
             review_uid,
@@ -101,7 +105,7 @@ impl Claims {
         Err(denial(
             &ticket,
             if self.log.contradicts(&ticket) {
-                "somebody else than the operator changed its status: cancel it and ask anew"
+                "the audit log does not say what its status says: it ends by itself, ask anew"
             } else {
                 "it changes too fast, try again"
             },
@@ -163,6 +167,10 @@ impl Claims {
         ticket: &Arc<Ticket>,
         state: TicketState,
     ) -> Result<Attempt, Denial> {
+        // What cannot be recorded should not have to be resolved.
+        if !self.log.is_available() {
+            return Err(unrecorded(AuditError::Unavailable));
+        }
         let mut state = state;
         if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
             claim.by = write.review_uid.into();

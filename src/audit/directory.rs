@@ -5,6 +5,7 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -123,6 +124,9 @@ impl Storage for Directory {
         }
         self.segment.write_all(batch)?;
         self.segment.sync_data()?;
+        if self.segment.metadata()?.nlink() == 0 {
+            return Err(io::Error::other("its file was removed"));
+        }
         self.length += batch.len() as u64;
         Ok(())
     }

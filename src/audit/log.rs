@@ -130,7 +130,8 @@ impl Log {
         receipt.await.map_err(|_| AuditError::Unavailable)
     }
 
-    /// Whether the last step of a ticket that is on record led somewhere else than its status says.
+    /// Whether the last step of a ticket that is on record led somewhere else than its status says; or whether none is,
+    /// of an approved one.
     pub fn contradicts(&self, ticket: &Ticket) -> bool {
         self.0.tickets.denies(&ticket.uid, &ticket.state)
     }

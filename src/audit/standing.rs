@@ -75,10 +75,15 @@ impl Standing {
         steps.last.insert(uid, step);
     }
 
-    /// Whether the last step of the ticket led somewhere else than its status says; without one nobody knows.
+    /// Whether the last step of the ticket led somewhere else than its status says. What approves is recorded first: where
+    /// no step is on record, because the log was lost, nobody knows whether an approved ticket was used.
     pub fn denies(&self, uid: &str, state: &TicketState) -> bool {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.last.get(uid).is_some_and(|last| !last.led_to(state))
+        let is_usable = || matches!(state, TicketState::Approved { .. } | TicketState::Claimed { .. });
+        steps
+            .last
+            .get(uid)
+            .map_or_else(is_usable, |last| !last.led_to(state))
     }
 
     /// Whether the ticket's status is one step ahead: a claim is written first and recorded then, and whoever wrote

@@ -34,6 +34,9 @@ use crate::{
     tickets::Tickets,
 };
 
+/// How soon to look again at a clock that is wrong.
+const CLOCK_LOOK: Duration = Duration::from_secs(2);
+
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
 pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {
     let store = feed.store.clone();
@@ -101,6 +104,9 @@ fn reviewed(
 
 async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<Action, ReconcileError> {
     let context = &keeper.context;
+    if context.state.clock().check().is_err() {
+        return Ok(Action::requeue(CLOCK_LOOK));
+    }
     let snapshot = context.state.snapshot();
     let Some(policy) = snapshot.policy.get() else {
         return Ok(Action::await_change());

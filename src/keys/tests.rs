@@ -117,27 +117,92 @@ fn a_path_secret_lives_for_its_period_and_those_beside_it() {
     assert_ne!(keys.path().current(at(1)), secret);
 }
 
+/// A data directory of one test.
+struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("countersign-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Answers so many calls as the API server does, with a Secret that has this in its latch at first.
+async fn keep_latch(mut api: Api, mut latch: Value, calls: usize) -> Value {
+    for _ in 0..calls {
+        let (request, answer) = api.next_request().await.unwrap();
+        assert_eq!(request.uri().path(), format!("{PATH}/{SECRET}"));
+        let patches = request.method() == Method::PATCH;
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        if patches {
+            let patch: Value = serde_json::from_slice(&body).unwrap();
+            latch = patch["data"]["strict-latch"].clone();
+            assert_eq!(
+                patch,
+                json!({"data": {"strict-latch": latch}}),
+                "no other field is written"
+            );
+        }
+        let kept = (!latch.is_null()).then(|| json!({"strict-latch": latch}));
+        reply(answer, &json!({ "data": kept }));
+    }
+    latch
+}
+
 #[tokio::test]
-async fn the_latch_is_one_field_and_only_that_field_is_written() {
-    let (client, mut api) = client();
-    let server = tokio::spawn(async move {
-        let (patch, answer) = asked(&mut api, Method::PATCH, &format!("{PATH}/{SECRET}")).await;
-        reply(answer, &json!({}));
-        let (_, answer) = asked(&mut api, Method::GET, &format!("{PATH}/{SECRET}")).await;
-        reply(answer, &patch);
-        let (_, answer) = asked(&mut api, Method::GET, &format!("{PATH}/{SECRET}")).await;
-        reply(answer, &json!({"data": {}}));
-        let (_, answer) = asked(&mut api, Method::GET, &format!("{PATH}/{SECRET}")).await;
-        reply(answer, &json!({"data": {"strict-latch": "b2Zm"}}));
-        patch
-    });
-    let latch = StrictLatch::new(&client, "ops");
+async fn strict_mode_is_remembered_until_both_places_say_otherwise() {
+    let scratch = Scratch::new("latch");
+    let (client, api) = client();
+    let latch = StrictLatch::new(&client, "ops", &scratch.0);
+    let server = tokio::spawn(keep_latch(api, Value::Null, 3));
+    assert!(!latch.is_set().await.unwrap());
     latch.set(true).await.unwrap();
     assert!(latch.is_set().await.unwrap());
+    assert_eq!(server.await.unwrap(), "b24=");
+
+    let lost_secret = |calls| {
+        let (client, api) = super::tests::client();
+        let server = tokio::spawn(keep_latch(api, Value::Null, calls));
+        (StrictLatch::new(&client, "ops", &scratch.0), server)
+    };
+    let (latch, _server) = lost_secret(3);
+    assert!(latch.is_set().await.unwrap(), "the file alone is enough");
+    latch.set(false).await.unwrap();
     assert!(!latch.is_set().await.unwrap());
-    assert_eq!(
-        latch.is_set().await.unwrap_err().to_string(),
-        "secret `countersign-keys`: data `strict-latch` is not `on`"
-    );
-    assert_eq!(server.await.unwrap(), json!({"data": {"strict-latch": "b24="}}));
+    let (latch, _server) = lost_secret(1);
+    latch.set(false).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_secret_alone_latches_and_another_word_in_it_is_an_error() {
+    let scratch = Scratch::new("latched");
+    for (word, says) in [
+        ("b24=", Ok(true)),
+        (
+            "b2Zm",
+            Err("secret `countersign-keys`: data `strict-latch` is not `on`"),
+        ),
+    ] {
+        let (client, api) = client();
+        let _server = tokio::spawn(keep_latch(api, json!(word), 1));
+        let latch = StrictLatch::new(&client, "ops", &scratch.0);
+        let set = latch.is_set().await.map_err(|error| error.to_string());
+        assert_eq!(set, says.map_err(str::to_owned));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_remembered_beside_the_log_is_not_turned_on() {
+    let scratch = Scratch::new("gone");
+    let (client, _api) = client();
+    let latch = StrictLatch::new(&client, "ops", &scratch.0.join("gone"));
+    let error = latch.set(true).await.unwrap_err().to_string();
+    assert!(error.starts_with("strict latch: cannot use `"), "{error}");
 }

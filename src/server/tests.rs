@@ -2,7 +2,8 @@ use std::net::SocketAddr;
 
 use axum::{extract::State, routing::post};
 use jiff::Timestamp;
-use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::{Notify, oneshot},
@@ -12,7 +13,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::*;
-use crate::certs::CertificateAuthority;
+use crate::certs::{Callers, CertificateAuthority};
 
 const MOMENT: Duration = Duration::from_millis(100);
 const ASK: &[u8] = b"POST /echo HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\nhi";
@@ -86,12 +87,33 @@ async fn is_closed(stream: &mut (impl AsyncRead + Unpin)) -> bool {
 }
 
 fn tls() -> Arc<ServingTls> {
+    tls_for(Callers::default())
+}
+
+fn tls_for(callers: Callers) -> Arc<ServingTls> {
     let (certificate, key) = CertificateAuthority::generate(Timestamp::now()).unwrap();
     let authority = CertificateAuthority::from_pem(&certificate, &key).unwrap();
-    Arc::new(ServingTls::new(authority, vec!["localhost".to_owned()], Timestamp::now()).unwrap())
+    Arc::new(ServingTls::new(authority, vec!["localhost".to_owned()], callers, Timestamp::now()).unwrap())
+}
+
+type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
+
+/// A client's certificate of an authority, which is given by its certificate and key.
+fn issued_by((authority, key): &(String, String)) -> Identity {
+    let issuer = Issuer::from_ca_cert_pem(authority, KeyPair::from_pem(key).unwrap()).unwrap();
+    let mut params = CertificateParams::default();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.signed_by(&key, &issuer).unwrap();
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    (certificate.der().clone(), key.into())
 }
 
 async fn connect(address: SocketAddr, tls: &ServingTls) -> TlsStream<TcpStream> {
+    connect_as(None, address, tls).await
+}
+
+async fn connect_as(who: Option<Identity>, address: SocketAddr, tls: &ServingTls) -> TlsStream<TcpStream> {
     let mut roots = rustls::RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(tls.ca_bundle().as_bytes()).unwrap())
@@ -100,8 +122,11 @@ async fn connect(address: SocketAddr, tls: &ServingTls) -> TlsStream<TcpStream> 
         rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(roots);
+    let config = match who {
+        Some((certificate, key)) => config.with_client_auth_cert(vec![certificate], key).unwrap(),
+        None => config.with_no_client_auth(),
+    };
     let stream = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     TlsConnector::from(Arc::new(config))
@@ -125,6 +150,35 @@ async fn a_rotated_certificate_serves_new_connections_and_old_ones_go_on() {
     assert!(ask(&mut new).await.ends_with("hi"));
     assert!(ask(&mut old).await.ends_with("hi"));
     assert_ne!(certificate(&old), certificate(&new));
+}
+
+#[tokio::test]
+async fn only_who_has_a_certificate_of_the_authority_is_served() {
+    let [ours, another] = [(); 2].map(|()| CertificateAuthority::generate(Timestamp::now()).unwrap());
+    let file = std::env::temp_dir().join(format!("countersign-callers-{}.pem", std::process::id()));
+    std::fs::write(&file, &ours.0).unwrap();
+    let tls = tls_for(Callers::certified_by(&file).unwrap());
+    std::fs::write(&file, "no certificate").unwrap();
+    let error = Callers::certified_by(&file).unwrap_err().to_string();
+    std::fs::remove_file(&file).unwrap();
+    assert!(
+        error.starts_with(&format!("--webhook-client-ca {}: ", file.display())),
+        "{error}"
+    );
+
+    let running = start(Transport::Tls(tls.clone()), echo(), limits()).await;
+    for _ in ["before", "after the certificate is renewed"] {
+        let mut stream = connect_as(Some(issued_by(&ours)), running.address, &tls).await;
+        assert!(ask(&mut stream).await.ends_with("hi"));
+        for stranger in [None, Some(issued_by(&another))] {
+            // By TLS 1.3 a client is done before the server has looked at its certificate.
+            let mut stream = connect_as(stranger, running.address, &tls).await;
+            let _ = stream.write_all(ASK).await;
+            assert!(is_closed(&mut stream).await);
+        }
+        tls.rotate(Timestamp::now()).unwrap();
+    }
+    assert_eq!(running.rejected("handshake"), 4);
 }
 
 #[tokio::test]

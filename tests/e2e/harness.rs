@@ -13,6 +13,7 @@ pub mod wait;
 pub use self::{
     area::{Area, pods},
     cluster::{Cluster, shared},
+    operator::Operator,
     person::{Outcome, Person},
     ticket::Ticket,
 };

@@ -11,7 +11,7 @@ use super::{
 const SWITCH: &str = "annotate validatingwebhookconfiguration countersign countersign.dev/enforcement";
 
 /// Sets the documented annotation that switches enforcement off.
-fn switch_off(cluster: &Cluster) {
+pub fn switch_off(cluster: &Cluster) {
     cluster.admin().kubectl(&format!("{SWITCH}=off")).done();
     becomes(cluster, "Ignore");
     until("the operator to know", || {
@@ -23,7 +23,8 @@ fn switch_off(cluster: &Cluster) {
     });
 }
 
-fn switch_on(cluster: &Cluster) {
+/// Takes it away again.
+pub fn switch_on(cluster: &Cluster) {
     cluster.admin().kubectl(&format!("{SWITCH}-")).done();
     becomes(cluster, "Fail");
 }
@@ -33,7 +34,8 @@ fn becomes(cluster: &Cluster, policy: &str) {
     until(&what, || (cluster.failure_policy() == policy).then_some(()));
 }
 
-fn merge(by: &Person, what: &str, patch: &Value) -> Outcome {
+/// `kubectl patch` of an object.
+pub fn merge(by: &Person, what: &str, patch: &Value) -> Outcome {
     let patch = patch.to_string();
     let mut arguments: Vec<_> = ["patch"].into_iter().chain(what.split(' ')).collect();
     arguments.extend(["--type=merge", "-p", &patch]);

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod bad_input;
+mod callers;
 mod cluster_work;
 mod command_line;
 mod connections;
@@ -24,6 +25,7 @@ mod forgery;
 mod harness;
 mod install;
 mod lockouts;
+mod losses;
 mod outages;
 mod previews;
 mod races;

@@ -18,7 +18,7 @@ pub const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
 const CLAIM_IS_OVER: Duration = Duration::from_secs(110);
 
 /// The agent's wish: the ConfigMap `app` with this value.
-fn wants(area: &Area<'_>, value: &str) -> Outcome {
+pub fn wants(area: &Area<'_>, value: &str) -> Outcome {
     area.person("deployer")
         .apply(&area.config_map("app", &json!({ "a": value })))
 }
@@ -64,7 +64,13 @@ fn an_operator_killed_at_any_moment_loses_nothing() {
         finishes(&area, &value);
     }
     cluster.operator().kill();
-    audit_log_holds(&cluster);
+    let text = audit_log(&cluster);
+    for state in ["Pending", "Approved", "Claimed", "Consumed"] {
+        assert!(
+            text.contains(&format!("\"to\":\"{state}\"")),
+            "no transition to {state}"
+        );
+    }
 }
 
 /// Goes through the whole flow, in which any step may fail.
@@ -96,7 +102,8 @@ fn finishes(area: &Area<'_>, value: &str) {
     Ticket::new(&area.namespace, name, area.cluster).becomes("Consumed");
 }
 
-fn audit_log_holds(cluster: &Cluster) {
+/// The text of the audit log, whose chain must hold.
+pub fn audit_log(cluster: &Cluster) -> String {
     let entries = fs::read_dir(cluster.operator().audit_log()).unwrap();
     let mut segments: Vec<_> = entries
         .map(|entry| entry.unwrap().path())
@@ -108,12 +115,7 @@ fn audit_log_holds(cluster: &Cluster) {
         .map(|path| fs::read_to_string(path).unwrap())
         .collect();
     verify(Start::Genesis, text.lines()).unwrap().unwrap();
-    for state in ["Pending", "Approved", "Claimed", "Consumed"] {
-        assert!(
-            text.contains(&format!("\"to\":\"{state}\"")),
-            "no transition to {state}"
-        );
-    }
+    text
 }
 
 #[test]
@@ -184,8 +186,8 @@ fn what_was_done_while_nobody_watched_approves_nothing() {
     until("the failure policy to be Fail", || {
         (cluster.failure_policy() == "Fail").then_some(())
     });
-    let denial = wants(&area, "1").denied("TicketSpent");
-    assert!(denial.contains("has 0 of 1 reviews that still count"), "{denial}");
+    ticket.becomes("Indeterminate");
+    assert_ne!(area.ticket(wants(&area, "1")).name, ticket.name);
 }
 
 #[test]

@@ -90,9 +90,12 @@ const fn rule_of(reason: Reason) -> Option<&'static str> {
         R::PolicyUnreadable | R::PolicyMissing => "policy",
         R::Relaxed | R::Preview => "relaxation",
         // Whether a parent lives is asked of the API server; its tests are beside it.
-        R::ParentUnproven | R::Stale | R::AuditUnavailable | R::DeadlineExceeded | R::Overloaded => {
-            return None;
-        }
+        R::ParentUnproven
+        | R::Stale
+        | R::WrongClock
+        | R::AuditUnavailable
+        | R::DeadlineExceeded
+        | R::Overloaded => return None,
     })
 }
 

@@ -59,13 +59,25 @@ fn a_status_is_what_the_last_step_led_to() {
     let now = Timestamp::now();
     let approved = TicketState::Approved { usable_until: now };
     let ended = TicketState::Ended(End::Revoked);
-    assert!(!contradicts(&[], &approved, now));
     assert!(!contradicts(&["Approved"], &approved, now));
     assert!(!contradicts(&["Approved", "Claimed", "Approved"], &approved, now));
     assert!(contradicts(&TO_CLAIM, &approved, now));
     assert!(contradicts(&["Approved", "Claimed", "Consumed"], &approved, now));
     assert!(contradicts(&["Approved"], &ended, now));
     assert!(!contradicts(&["Approved", "Revoked"], &ended, now));
+}
+
+#[test]
+fn a_log_that_never_heard_of_a_ticket_vouches_for_no_approval() {
+    let now = Timestamp::now();
+    assert!(contradicts(
+        &[],
+        &TicketState::Approved { usable_until: now },
+        now
+    ));
+    assert!(contradicts(&[], &claimed("ours", now), now));
+    assert!(!contradicts(&[], &TicketState::Pending { until: now }, now));
+    assert!(!contradicts(&[], &TicketState::Ended(End::Revoked), now));
 }
 
 #[test]
@@ -149,6 +161,7 @@ fn the_last_step_is_found_in_whatever_segment_it_is() {
             &[
                 came_to("u2", "Consumed", long_ago),
                 came_to("u3", "Approved", now),
+                came_to("u4", "Approved", now),
             ],
             &[came_to("u3", "Revoked", now)],
         ],

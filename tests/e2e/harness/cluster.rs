@@ -61,8 +61,13 @@ pub fn shared() -> &'static Cluster {
 impl Cluster {
     /// A cluster with the kinds and the operator, which observes.
     pub fn observing() -> Self {
+        Self::observing_with(&[])
+    }
+
+    /// The same, with these flags of the API server.
+    pub fn observing_with(flags: &[String]) -> Self {
         let room = Room::take();
-        let control_plane = ControlPlane::start();
+        let control_plane = ControlPlane::start(flags);
         let admin = Person::new(
             control_plane.admin_kubeconfig().to_owned(),
             control_plane.kubectl(),
@@ -96,7 +101,12 @@ impl Cluster {
 
     /// A cluster with the company and so many areas, still observing.
     pub fn with_company(areas: usize) -> Self {
-        let mut cluster = Self::observing();
+        Self::observing().of_company(areas)
+    }
+
+    /// The same cluster, with the company and so many areas.
+    pub fn of_company(self, areas: usize) -> Self {
+        let mut cluster = self;
         cluster.areas = Numbered::of(areas);
         cluster.pairs = Numbered::of(areas.div_ceil(8));
         let mut objects = COMPANY.to_owned();

@@ -1,6 +1,7 @@
 //! A real control plane that ends with this process.
 
 use std::{
+    fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -32,8 +33,9 @@ struct Found {
 }
 
 impl ControlPlane {
-    /// Starts one, and builds it the first time; in the namespaces of the local node that node's is there already.
-    pub fn start() -> Self {
+    /// Starts one, and builds it the first time, with these flags of the API server; in the namespaces of the local node
+    /// that node's is there already.
+    pub fn start(flags: &[String]) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         if std::env::var_os("COUNTERSIGN_LOCALNODE").is_some() {
             return Self::of_node();
@@ -45,6 +47,7 @@ impl ControlPlane {
         );
         let mut supervisor = Command::new(PROGRAM)
             .args(["up", "--until-stdin-closes", "--name", &name])
+            .args(flags.iter().map(|flag| format!("--apiserver-arg={flag}")))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -103,6 +106,27 @@ impl ControlPlane {
         self.run(&[verb, component]);
     }
 
+    /// A copy of all that etcd holds.
+    pub fn backup(&self) -> PathBuf {
+        let copy = self.dir().join("backup");
+        self.component("stop", "etcd");
+        copy_folder(&self.etcd_data(), &copy);
+        self.component("start", "etcd");
+        copy
+    }
+
+    /// Puts a copy in the place of all that etcd holds, while no part of the control plane runs.
+    pub fn restore(&self, copy: &Path) {
+        self.component("stop", "all");
+        fs::remove_dir_all(self.etcd_data()).unwrap();
+        copy_folder(copy, &self.etcd_data());
+        self.component("start", "all");
+    }
+
+    fn etcd_data(&self) -> PathBuf {
+        self.dir().join("run").join("etcd")
+    }
+
     fn run(&self, arguments: &[&str]) {
         let output = Command::new(self.program)
             .args(arguments)
@@ -121,4 +145,9 @@ impl Drop for ControlPlane {
             let _ = supervisor.wait();
         }
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status().unwrap();
+    assert!(copied.success(), "cannot copy {}", from.display());
 }

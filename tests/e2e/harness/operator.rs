@@ -44,19 +44,41 @@ impl Operator {
 
     /// Kills it, if it runs, and starts it again.
     pub fn restart(&self) {
-        self.kill();
-        *self.keeper.lock().unwrap() = Some(self.spawn());
+        self.restart_by(&[]);
+    }
+
+    /// The same, by a command whose last arguments are the program that it runs and the arguments of that.
+    pub fn restart_by(&self, runner: &[&str]) {
+        self.begin(runner);
         until("the operator to be ready", || self.is_ready().then_some(()));
     }
 
-    fn spawn(&self) -> Child {
+    /// Kills it, if it runs, and starts it again in vain: it must say why.
+    pub fn cannot_start_by(&self, runner: &[&str], why: &str) {
+        let said = self.log().len();
+        self.begin(runner);
+        until(&format!("the operator to say `{why}`"), || {
+            self.log().get(said..)?.contains(why).then_some(())
+        });
+        assert!(!self.is_ready());
+        self.kill();
+    }
+
+    fn begin(&self, runner: &[&str]) {
+        self.kill();
+        *self.keeper.lock().unwrap() = Some(self.spawn(runner));
+    }
+
+    fn spawn(&self, runner: &[&str]) -> Child {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log_file())
             .unwrap();
         Command::new("sh")
-            .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_countersign"), "run"])
+            .args(["-c", KEEPER, "sh"])
+            .args(runner)
+            .args([env!("CARGO_BIN_EXE_countersign"), "run"])
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .arg("--webhook-url")

@@ -54,6 +54,8 @@ reasons! {
     PolicyMissing,
     /// What is known of the cluster is older than it may be, or not yet complete.
     Stale,
+    /// The operator's clock and that of the API server disagree.
+    WrongClock,
     /// The decision could not be logged.
     AuditUnavailable,
     /// The deadline of the call is too near.
@@ -144,6 +146,7 @@ impl Reason {
             Self::PolicyUnreadable
             | Self::PolicyMissing
             | Self::Stale
+            | Self::WrongClock
             | Self::AuditUnavailable
             | Self::DeadlineExceeded
             | Self::Overloaded
@@ -157,7 +160,7 @@ impl Reason {
     ///
     /// The others rest on what no line says. On the request itself, whose field the message names: `Malformed`,
     /// `Invalid`, `ForeignSubject`, `BindingMismatch`. On what is always the operator's alone: `OperatorOnly`,
-    /// `Immutable`. On what is not known or not possible at the moment: `Stale`, `AuditUnavailable`,
+    /// `Immutable`. On what is not known or not possible at the moment: `Stale`, `WrongClock`, `AuditUnavailable`,
     /// `DeadlineExceeded`, `Overloaded`, `Unreadable`. A cause is there all the same where an object decided, such as
     /// the ticket that a review does not fit.
     pub const fn is_configured(self) -> bool {
@@ -178,6 +181,7 @@ impl Reason {
             | Self::OperatorOnly
             | Self::Immutable
             | Self::Stale
+            | Self::WrongClock
             | Self::AuditUnavailable
             | Self::DeadlineExceeded
             | Self::Overloaded
