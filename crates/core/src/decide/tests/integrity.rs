@@ -385,6 +385,18 @@ fn what_is_the_operators_alone() {
 }
 
 #[test]
+fn what_only_bears_the_name_of_the_keys_is_like_any_object() {
+    for place in [
+        "billing/secrets/countersign-keys",
+        "countersign-system/configmaps/countersign-keys",
+        "countersign-system/secrets/other",
+    ] {
+        let ask = updates("ada", place);
+        assert_eq!(world().admin("ada").says(&ask), Said::Needs, "{place}");
+    }
+}
+
+#[test]
 fn the_operator_has_no_business_elsewhere() {
     let by = |operation, place: &str| ask(OPERATOR, operation, place).of_uid("operator-uid");
     let lease = "countersign-system/leases.coordination.k8s.io/leader";
@@ -403,6 +415,13 @@ fn the_operator_has_no_business_elsewhere() {
         (Operation::Create, "countersign-system/secrets/other"),
         (Operation::Update, "@cluster/rolegrants.countersign.dev/g"),
         (Operation::Update, "kube-system/leases.coordination.k8s.io/leader"),
+        (Operation::Create, "@cluster/namespaces/billing"),
+        (Operation::Create, "@cluster/nodes/countersign-system"),
+        (Operation::Update, "billing/secrets/countersign-keys"),
+        (
+            Operation::Update,
+            "countersign-system/configmaps/countersign-keys",
+        ),
     ] {
         assert_eq!(
             world().observing().enforces(&by(operation, place)),
