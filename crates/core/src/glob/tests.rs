@@ -326,6 +326,33 @@ fn what_is_no_pattern_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_pattern_is_about_the_namespaces_that_begin_as_it_does() {
+    let known = ["lab", "shop", "shop-test"].map(Into::into).into();
+    for (pattern, expected) in [
+        ("shop/**", vec!["shop"]),
+        ("[s]hop/**", vec!["shop"]),
+        ("shop*/**", vec!["shop", "shop-test"]),
+        ("{lab,shop-?*}/**", vec!["lab", "shop-test"]),
+        ("other/**", vec![]),
+        ("[ls]*/**", vec![]),
+        ("*-test/**", vec![]),
+        ("**", vec![]),
+    ] {
+        let glob = Glob::object(pattern).unwrap();
+        let names: Vec<_> = glob.namespaces(&known).into_iter().map(|name| &**name).collect();
+        assert_eq!(names, expected, "{pattern}");
+        assert_eq!(glob.to_string(), pattern);
+    }
+}
+
+#[test]
+fn a_pattern_of_the_greatest_length_is_read() {
+    for text in ["a".repeat(MAX_PATTERN), "\u{e9}".repeat(MAX_PATTERN / 2)] {
+        assert!(Glob::path(&text).unwrap().matches(&text));
+    }
+}
+
+#[test]
 fn a_witness_reads_like_a_path() {
     for (a, b, witness) in [
         ("shop/*/*", "*/secrets/*", Some("shop/secrets/a")),

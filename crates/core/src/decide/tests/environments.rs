@@ -46,6 +46,39 @@ fn an_environment_fails_open_where_all_its_entries_do_and_prod_never() {
 }
 
 #[test]
+fn prod_and_preview_block_and_dev_and_test_warn_unless_the_policy_says() {
+    use Enforcement::{Enforce, Warn};
+    let shipped = [(Prod, Enforce), (Preview, Enforce), (Test, Warn), (Dev, Warn)];
+    let says = |environment, enforcement| Policy {
+        environments: vec![EnvironmentRule {
+            enforcement,
+            ..rule(environment, &[], &[])
+        }],
+        ..Policy::default()
+    };
+    for (environment, expected) in shipped {
+        assert_eq!(
+            Policy::default().enforcement(environment),
+            expected,
+            "{environment}"
+        );
+        for said in [Enforce, Warn] {
+            assert_eq!(
+                says(environment, said).enforcement(environment),
+                said,
+                "{environment}"
+            );
+            let other = if environment == Dev { Prod } else { Dev };
+            assert_eq!(
+                says(other, said).enforcement(environment),
+                expected,
+                "{environment}"
+            );
+        }
+    }
+}
+
+#[test]
 fn label_then_first_match_then_default() {
     let world = world()
         .namespace("shop-test", &[("tier", "test"), ("team", "shop")])
@@ -142,6 +175,12 @@ fn a_namespace_has_the_stricter_of_its_environments() {
     let mut makes = creates("alice", "@cluster/namespaces/new");
     makes.new = Some(labelled(Some("dev")));
     assert_eq!(of(&world, &makes), Dev);
+    let part = makes.clone().sub("part");
+    assert_eq!(
+        of(&world, &part),
+        Test,
+        "what is made of a part of it bears none of its labels"
+    );
     makes.new = Some(r#"{"metadata":{"labels":{"countersign.dev/environment":1}}}"#.to_owned());
     assert_eq!(of(&world, &makes), Prod, "what cannot be read is prod");
 }

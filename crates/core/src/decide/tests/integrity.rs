@@ -276,6 +276,14 @@ fn strict_mode_is_turned_on_once_there_are_enough_live_admins() {
 }
 
 #[test]
+fn a_policy_that_asks_for_no_more_admins_is_changed_with_those_there_are() {
+    let lone = || world().admin("ada");
+    let world = lone();
+    let other = |policy: &mut Policy| policy.defaults.min_reviewers = 2;
+    assert_eq!(world.enforces(&switch("ada", &world, other)), Said::Needs);
+}
+
+#[test]
 fn only_a_human_admin_turns_strict_mode_off() {
     let strict = || {
         world().admin("ada").admin("abel").contributor("carl").agent(

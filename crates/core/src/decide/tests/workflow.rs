@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     decision::Reason,
-    fixtures::{Ask, Said, World, approved, creates, digest, id, pending, updates, world, zone},
+    environment::Environment,
+    fixtures::{Ask, Said, World, approved, ask, creates, digest, id, pending, updates, world, zone},
     hash,
     own::{Own, Present, ReviewDraft, TicketDraft},
     review::ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
     role::Role,
-    ticket::{Claim, End, Ticket, TicketState},
+    ticket::{CallKind, Claim, End, Ticket, TicketState},
 };
 
 /// Olga owns billing, where Carl cooperates; Ada is an admin.
@@ -144,6 +145,57 @@ fn a_ticket_fits_what_it_is_for() {
         assert_eq!(billing().says(&ask), expected, "{told}");
         let lenient = billing().observing();
         assert_eq!(lenient.enforces(&ask), expected, "{told}, in every mode");
+    }
+}
+
+#[test]
+fn a_ticket_is_of_the_environment_of_its_target_or_of_prod() {
+    let mut lab = zone("lab", "user:olga", &["lab/**"]);
+    lab.cooperators = vec![id("user:carl")];
+    lab.require_review = Some(true);
+    let world = billing().zone(lab);
+    let demand = world.demand(&updates("carl", "lab/configmaps/app"));
+    let says = |environment| {
+        let draft = rebound(|draft| {
+            draft.binding = demand.binding.clone();
+            draft.binding.environment = environment;
+        });
+        world.says(&requests("carl", "lab", draft))
+    };
+    assert_eq!(demand.binding.environment, Environment::Dev);
+    assert_eq!(says(Environment::Dev), Said::Allow(Reason::Workflow));
+    assert_eq!(
+        says(Environment::Prod),
+        Said::Allow(Reason::Workflow),
+        "as when the write yields an identity"
+    );
+    assert_eq!(says(Environment::Test), Said::Deny(Reason::BindingMismatch));
+}
+
+/// E1: a write is one call, or one in each of several attempts; a client that falls back connects twice.
+#[test]
+fn how_often_the_api_server_asks_for_a_write() {
+    use crate::{
+        decide::call_kind,
+        request::Operation::{self, Connect, Create, Delete, Update},
+    };
+    let rows: [(Operation, &str, CallKind); 12] = [
+        (Create, "", CallKind::Once),
+        (Create, "binding", CallKind::Once),
+        (Create, "eviction", CallKind::Evict),
+        (Create, "token", CallKind::Unseen),
+        (Update, "", CallKind::Update),
+        (Update, "token", CallKind::Update),
+        (Delete, "", CallKind::Delete),
+        (Delete, "eviction", CallKind::Delete),
+        (Connect, "exec", CallKind::Connect),
+        (Connect, "attach", CallKind::Connect),
+        (Connect, "portforward", CallKind::Connect),
+        (Connect, "proxy", CallKind::Unseen),
+    ];
+    for (operation, subresource, expected) in rows {
+        let ask = ask("carl", operation, "billing/pods/x").sub(subresource);
+        assert_eq!(call_kind(&ask.request()), expected, "{operation} {subresource}");
     }
 }
 
