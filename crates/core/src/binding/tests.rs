@@ -82,6 +82,24 @@ fn no_two_bindings_have_one_hash() {
     assert!(digests.is_disjoint(&hashes) && digests.is_disjoint(&binds));
 }
 
+/// As the reference of ApprovalTicket tells it: whoever reviews computes it from what they see.
+#[test]
+fn the_hash_is_over_the_fields_as_one_canonical_object() {
+    let of = |text: &str| Digest::of(&[b"countersign.dev/binding/v1\n", text.as_bytes()]);
+    let [new, old, command] = [1, 2, 3].map(|seed| digest(seed).to_string());
+    let whole = format!(
+        r#"{{"action":"object.deployments.apps.scale.update","clusterID":"cluster-1","commandHash":"{command}","env":"prod","nonce":"n","oldHash":"{old}","operation":"Update","resource":"deployments.apps:billing/prod/api","resourceHash":"{new}","subjectID":"user:carl","target.group":"apps","target.kind":"Deployment","target.name":"api","target.namespace":"billing","target.resource":"deployments","target.subresource":"scale","target.uid":"uid","target.version":"v1"}}"#
+    );
+    assert_eq!(binding().hash(Some("n")), of(&whole));
+    let mut bare = binding();
+    bare.target = BoundTarget::default();
+    (bare.old_hash, bare.command_hash) = (None, None);
+    let bare_text = format!(
+        r#"{{"action":"object..update","clusterID":"cluster-1","env":"prod","operation":"Update","resource":":@cluster/prod/","resourceHash":"{new}","subjectID":"user:carl","target.group":"","target.kind":"","target.name":"","target.resource":"","target.version":""}}"#
+    );
+    assert_eq!(bare.digest(), of(&bare_text));
+}
+
 #[test]
 fn a_pinned_time_is_what_json_shows() {
     let exact = after(1) + jiff::SignedDuration::from_millis(999);

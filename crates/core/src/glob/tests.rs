@@ -350,6 +350,17 @@ fn a_pattern_of_the_greatest_length_is_read() {
     for text in ["a".repeat(MAX_PATTERN), "\u{e9}".repeat(MAX_PATTERN / 2)] {
         assert!(Glob::path(&text).unwrap().matches(&text));
     }
+    let wide = |more: usize| format!("{}{}", "{a,b}".repeat(6), "c".repeat(more));
+    let fits = MAX_EXPANDED / MAX_ALTERNATIVES - 6;
+    assert!(
+        Glob::path(&wide(fits))
+            .unwrap()
+            .matches(&format!("ababab{}", "c".repeat(fits)))
+    );
+    assert_eq!(
+        Glob::path(&wide(fits + 1)).unwrap_err().problem,
+        GlobProblem::TooWide
+    );
 }
 
 #[test]
@@ -360,6 +371,7 @@ fn a_witness_reads_like_a_path() {
         ("shop/*/team-1-*", "shop/*/team-2-*", None),
         ("shop/*/*-a", "shop/*/b-*", Some("shop/a/b-a")),
         ("**", "@cluster/*/[!a-z]?", Some("@cluster/a/0a")),
+        ("**", "shop/pods/[\u{e9}-\u{fc}]", Some("shop/pods/\u{e9}")),
     ] {
         let globs = [a, b].map(|text| Glob::object(text).unwrap());
         assert_eq!(intersection(&globs[0], &globs[1]).as_deref(), witness, "{a} {b}");

@@ -49,6 +49,7 @@ fn fields_are_found_at_every_level() {
     assert_eq!(field(&["data"]), Some("[1]"));
     assert_eq!(field(&["rules", "x", "y"]), Some("null"));
     assert_eq!(field(&[]), Some(POD));
+    assert_eq!(pod.text(), POD);
     assert!(field(&["spec"]).unwrap().starts_with('{'));
 }
 
@@ -99,6 +100,12 @@ fn depth_is_bounded_before_anything_recurses() {
     assert_eq!(object(&nested(MAX_DEPTH - 1)).name(), Ok(None));
     assert_eq!(object(&nested(MAX_DEPTH)).name(), Err(ObjectError::TooDeep));
     assert_eq!(object(&nested(100_000)).name(), Err(ObjectError::TooDeep));
+    let wide = format!(r#"{{"x":[{}{{}}]}}"#, "[],".repeat(MAX_DEPTH));
+    assert_eq!(
+        object(&wide).name(),
+        Ok(None),
+        "what lies side by side is not deep"
+    );
     let quoted = format!(r#"{{"metadata":{{"name":"\\\"{}"}}}}"#, "[{".repeat(1000));
     assert!(object(&quoted).name().unwrap().is_some());
 }
