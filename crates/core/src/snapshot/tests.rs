@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use crate::{
-    fixtures::{id, world},
+    fixtures::{approved, id, pending, updates, world},
     role::Role,
 };
 
@@ -22,4 +24,25 @@ fn whoever_configuration_names_can_be_somebody() {
     for unknown in ["user:owner", "user:sre", "team:bot", "agent:granted"] {
         assert!(!world.snapshot.knows(&id(unknown)), "{unknown}");
     }
+}
+
+#[test]
+fn a_ticket_takes_the_place_of_what_is_known_of_it_and_of_no_other() {
+    let ask = updates("ada", "billing/configmaps/x");
+    let (world, ticket) = world().admin("ada").ticket(&ask, pending(), &[]);
+    let named = |uid: &str, state| {
+        let mut ticket = (*ticket).clone();
+        (ticket.uid, ticket.state) = (uid.into(), state);
+        Arc::new(ticket)
+    };
+    let snapshot = world
+        .snapshot
+        .with_ticket(named("other", pending()))
+        .with_ticket(named(&ticket.uid, approved()));
+    let known: Vec<_> = snapshot.tickets[&ticket.binding.digest()]
+        .iter()
+        .cloned()
+        .collect();
+    assert_eq!(known, [named("other", pending()), named(&ticket.uid, approved())]);
+    assert_eq!(world.snapshot.tickets[&ticket.binding.digest()].len(), 1);
 }

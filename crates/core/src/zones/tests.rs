@@ -137,6 +137,7 @@ proptest! {
     fn removing_every_zone_leaves_nothing(mut index in any_index(), path in crowded_path(3..4)) {
         let before = index.clone();
         let (held, zones) = (names(&before.path(&path)), before.len());
+        prop_assert_eq!(before.is_empty(), zones == 0);
         let all: Vec<_> = index.iter().map(|zone| Arc::clone(&zone.name)).collect();
         for name in &all {
             index.remove(name);

@@ -2,9 +2,11 @@
 
 use crate::{
     decide::environment_of,
+    decision::{Decision, Denial, Reason},
     environment::Environment::{self, Dev, Preview, Prod, Test},
-    fixtures::{Ask, World, creates, deletes, updates, world},
+    fixtures::{Ask, Said, World, creates, deletes, updates, world},
     policy::{Enforcement, EnvironmentRule, Policy},
+    relax::{Mode, relax},
 };
 
 fn of(world: &World, ask: &Ask) -> Environment {
@@ -75,6 +77,38 @@ fn prod_and_preview_block_and_dev_and_test_warn_unless_the_policy_says() {
                 "{environment}"
             );
         }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_denied_even_where_strict_mode_only_warns() {
+    use Reason::{
+        AuditUnavailable, DeadlineExceeded, NotOfZone, Overloaded, PolicyMissing, PolicyUnreadable, Stale,
+        Unreadable, ZoneContested,
+    };
+    let warns = Mode {
+        strict: true,
+        enforcement: Enforcement::Warn,
+    };
+    let off = Mode {
+        strict: false,
+        ..warns
+    };
+    let said = |reason, mode| Said::from(&relax(Decision::Deny(Denial::new(reason, "")), mode).0);
+    let relaxed = Said::Allow(Reason::Relaxed);
+    assert_eq!(said(NotOfZone, warns), relaxed);
+    for reason in [
+        AuditUnavailable,
+        DeadlineExceeded,
+        Overloaded,
+        PolicyMissing,
+        PolicyUnreadable,
+        Stale,
+        Unreadable,
+        ZoneContested,
+    ] {
+        assert_eq!(said(reason, warns), Said::Deny(reason));
+        assert_eq!(said(reason, off), relaxed, "{reason}");
     }
 }
 

@@ -281,6 +281,11 @@ fn a_policy_that_asks_for_no_more_admins_is_changed_with_those_there_are() {
     let world = lone();
     let other = |policy: &mut Policy| policy.defaults.min_reviewers = 2;
     assert_eq!(world.enforces(&switch("ada", &world, other)), Said::Needs);
+    let observing = lone().observing();
+    assert_eq!(
+        observing.enforces(&switch("ada", &observing, other)),
+        Said::Allow(Reason::Relaxed)
+    );
 }
 
 #[test]
@@ -389,6 +394,26 @@ fn what_is_the_operators_alone() {
             Said::Allow(Reason::Operator),
             "an account of its name"
         );
+    }
+}
+
+#[test]
+fn tickets_and_reviews_go_with_a_namespace_that_ends() {
+    let controller = "system:serviceaccount:kube-system:namespace-controller";
+    let ends = || world().admin("ada").terminating("billing");
+    for kind in ["approvaltickets", "approvalreviews"] {
+        let place = format!("billing/{kind}.countersign.dev/x");
+        assert_eq!(
+            ends().says(&deletes(controller, &place)),
+            Said::Allow(Reason::Delegated)
+        );
+        for (told, world, ask) in [
+            ("while it stays", world(), deletes(controller, &place)),
+            ("by somebody else", ends(), deletes("ada", &place)),
+            ("changed, not removed", ends(), updates(controller, &place)),
+        ] {
+            assert_eq!(world.says(&ask), Said::Deny(Reason::Immutable), "{told}");
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     decision::{Covered, Decision, Reason},
-    fixtures::{Ask, Said, World, approved, ask, creates, deletes, now, updates, world, zone},
+    fixtures::{Ask, Said, World, after, approved, ask, creates, deletes, digest, now, updates, world, zone},
     glob::Glob,
     place::Place,
     request::Operation,
     review::ReviewDecision,
     role::Role,
-    ticket::{CallKind, End, TicketState},
+    ticket::{CallKind, Claim, End, TicketState},
 };
 
 /// Olga owns the Service web in lab and everything in billing; Carl contributes elsewhere.
@@ -236,4 +236,34 @@ fn a_place_names_the_zones_that_claim_it() {
     assert_eq!(zones("nowhere/pods/x"), None);
     assert_eq!(zones("attic/pods/x").as_deref(), Some("attic"));
     assert_eq!(zones("lab/configmaps/x").as_deref(), Some("both, rival"));
+}
+
+#[test]
+fn what_is_over_closes_nothing_and_what_is_claimed_does() {
+    let ask = updates("olga", "billing/configmaps/x");
+    let claim = Claim {
+        bind: digest(1),
+        by: "".into(),
+        object_uid: None,
+        claimed_at: now(),
+        resource_version: None,
+        resent: false,
+    };
+    let says = |state| zoned().ticket(&ask, state, &[]).0.says(&ask);
+    for end in [
+        End::Expired,
+        End::Cancelled,
+        End::Superseded,
+        End::Revoked,
+        End::Indeterminate,
+    ] {
+        assert_eq!(says(TicketState::Ended(end)), Said::Needs, "{end:?}");
+    }
+    let claimed = TicketState::Claimed {
+        usable_until: after(900),
+        claim: claim.clone(),
+        stop: None,
+    };
+    assert_eq!(says(claimed), Said::Deny(Reason::TicketSpent));
+    assert_eq!(says(TicketState::Consumed { claim }), Said::Needs);
 }
