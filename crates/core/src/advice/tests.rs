@@ -126,6 +126,19 @@ fn a_sentence_that_just_fits_is_whole() {
     assert_eq!(nobody.to_string().parse(), Ok(nobody));
 }
 
+#[test]
+fn what_looks_encoded_reads_back_as_it_was() {
+    for place in ["a%41", "%", "%%20", "a b", "\u{e9}%e9"] {
+        let advice = Advice::Redacted(Redaction {
+            place: place.to_owned(),
+            pointer: "/data/%7e".to_owned(),
+            old: None,
+            new: None,
+        });
+        assert_eq!(advice.to_string().parse(), Ok(advice));
+    }
+}
+
 fn digests() -> impl Strategy<Value = Option<Digest>> {
     proptest::option::of(any::<[u8; 4]>().prop_map(|bytes| Digest::of(&[&bytes])))
 }

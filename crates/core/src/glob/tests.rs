@@ -264,6 +264,9 @@ fn an_object_has_three_segments() {
         assert!(glob.matches(yes) && !glob.matches(no), "{pattern}");
         let parts: Vec<&str> = yes.split('/').collect();
         assert!(glob.matches_object(parts[0], parts[1], parts[2]), "{pattern}");
+        if let [namespace, resource, name] = no.split('/').collect::<Vec<_>>()[..] {
+            assert!(!glob.matches_object(namespace, resource, name), "{pattern}");
+        }
     }
 }
 

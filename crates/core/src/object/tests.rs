@@ -95,6 +95,24 @@ fn null_metadata_maps_are_empty() {
 }
 
 #[test]
+fn the_same_text_is_told_from_the_same_value() {
+    let [one, again, spelled] = [
+        r#"{"a":1}"#.to_owned(),
+        r#"{"a":1}"#.to_owned(),
+        r#"{"a": 1}"#.to_owned(),
+    ];
+    assert!(object(&one).same_bytes(&object(&one)));
+    assert!(object(&one).same_bytes(&object(&again)));
+    assert!(!object(&one).same_bytes(&object(&spelled)));
+    let update = |old, new| Change::Update {
+        old: object(old),
+        new: object(new),
+    };
+    assert!(update(&one, &again).is_same_text());
+    assert!(!update(&one, &spelled).is_same_text());
+}
+
+#[test]
 fn depth_is_bounded_before_anything_recurses() {
     let nested = |lists: usize| format!(r#"{{"x":{}{}}}"#, "[".repeat(lists), "]".repeat(lists));
     assert_eq!(object(&nested(MAX_DEPTH - 1)).name(), Ok(None));

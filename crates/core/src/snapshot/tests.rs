@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::{
-    fixtures::{approved, id, pending, updates, world},
+    fixtures::{World, approved, id, pending, updates, world},
     role::Role,
 };
 
@@ -45,4 +45,17 @@ fn a_ticket_takes_the_place_of_what_is_known_of_it_and_of_no_other() {
         .collect();
     assert_eq!(known, [named("other", pending()), named(&ticket.uid, approved())]);
     assert_eq!(world.snapshot.tickets[&ticket.binding.digest()].len(), 1);
+}
+
+#[test]
+fn the_foreign_mutators_are_those_that_are_there_and_not_accepted() {
+    let mutator = "MutatingAdmissionPolicy/m";
+    let names = |world: World| {
+        let mutators = world.snapshot.foreign_mutators();
+        mutators.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(names(world().mutated(mutator, None)), [mutator]);
+    assert_eq!(names(world().mutated(mutator, Some(1))), [""; 0], "gone");
+    let accepting = world().policy(|policy| policy.accepted_mutators = vec![mutator.parse().unwrap()]);
+    assert_eq!(names(accepting.mutated(mutator, None)), [""; 0], "accepted");
 }

@@ -7,7 +7,7 @@ use super::{
     workflow::{billing, carls_write, draft, requests, reviews, submits},
 };
 use crate::{
-    decision::{Decision, Reason},
+    decision::{Cause, Decision, Denial, Reason},
     digest::Digest,
     fixtures::{Ask, World, approved, creates, deletes, id, pending, updates, world, zone},
     glob::Glob,
@@ -346,4 +346,15 @@ fn who_may_not_review_is_told_by_which_line() {
         let expected = (Reason::IneligibleReviewer, cause.to_owned());
         assert_eq!(explained(&world, &ask), expected);
     }
+}
+
+#[test]
+fn a_denial_reads_with_the_line_that_decides() {
+    let denial = Denial::new(Reason::Unzoned, "ask olga");
+    assert_eq!(denial.to_string(), "ask olga");
+    let because = denial.because(Cause::of_policy("spec.unzoned"));
+    assert_eq!(
+        because.to_string(),
+        "ask olga [AccessPolicy/default spec.unzoned]"
+    );
 }

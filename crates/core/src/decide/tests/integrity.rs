@@ -228,6 +228,13 @@ fn live_admins_are_not_reduced_below_what_strict_mode_needs() {
     for (told, world, ask, expected) in rows {
         assert_eq!(&world.enforces(&ask), expected, "{told}");
     }
+    let lone = world().admin("ada").contributor("carl");
+    let lowers = grant("ada", "carl", "user:carl", Role::Reader);
+    assert_eq!(
+        lone.enforces(&lowers),
+        Said::Needs,
+        "who are too few already are not made fewer"
+    );
     let ask = removes("ada", "rolegrants", "abel");
     assert_eq!(
         two().observing().says(&ask),

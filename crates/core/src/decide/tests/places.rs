@@ -4,7 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     decision::{Covered, Decision, Reason},
-    fixtures::{Ask, Said, World, after, approved, ask, creates, deletes, digest, now, updates, world, zone},
+    fixtures::{
+        Ask, Said, World, after, approved, ask, creates, deletes, digest, now, pending, updates, world, zone,
+    },
     glob::Glob,
     place::Place,
     request::Operation,
@@ -250,6 +252,8 @@ fn what_is_over_closes_nothing_and_what_is_claimed_does() {
         resent: false,
     };
     let says = |state| zoned().ticket(&ask, state, &[]).0.says(&ask);
+    let (waits, ticket) = zoned().ticket(&ask, pending(), &[]);
+    assert_eq!(waits.demand(&ask).pending, Some(ticket), "no other is made");
     for end in [
         End::Expired,
         End::Cancelled,
@@ -266,4 +270,27 @@ fn what_is_over_closes_nothing_and_what_is_claimed_does() {
     };
     assert_eq!(says(claimed), Said::Deny(Reason::TicketSpent));
     assert_eq!(says(TicketState::Consumed { claim }), Said::Needs);
+}
+
+/// E1: the API server may ask again for the same write.
+#[test]
+fn a_claimed_ticket_admits_its_own_write_again() {
+    let ask = updates("olga", "billing/configmaps/x");
+    let base = || zoned().admin("ada");
+    let binding = base().demand(&ask).binding;
+    let claimed = TicketState::Claimed {
+        usable_until: after(900),
+        claim: Claim {
+            bind: binding.bind("ticket-uid"),
+            by: "".into(),
+            object_uid: None,
+            claimed_at: now(),
+            resource_version: Some("7".into()),
+            resent: false,
+        },
+        stop: None,
+    };
+    let (world, ticket) = base().ticket(&ask, claimed, &[]);
+    let world = world.review(&ticket, "user:ada", ReviewDecision::Approve);
+    assert_eq!(world.says(&ask), Said::Allow(Reason::Approved));
 }

@@ -200,6 +200,34 @@ fn how_often_the_api_server_asks_for_a_write() {
 }
 
 #[test]
+fn the_options_of_what_has_no_content_are_bound() {
+    use crate::request::Operation::{Connect, Create, Delete, Update};
+    let options = |options: &str| {
+        let options = options.to_owned();
+        move |operation, subresource: &str| {
+            let mut ask = ask("olga", operation, "billing/pods/x").sub(subresource);
+            ask.options = Some(options.clone());
+            if operation == Connect {
+                ask.new = Some(options.clone());
+            }
+            if subresource == "eviction" {
+                ask.new = Some(format!(r#"{{"deleteOptions":{options}}}"#));
+            }
+            billing().demand(&ask).binding.command_hash
+        }
+    };
+    let (some, others) = (options(r#"{"a":1}"#), options(r#"{"a":2}"#));
+    for (operation, subresource) in [(Connect, "exec"), (Delete, ""), (Create, "eviction")] {
+        let bound = some(operation, subresource);
+        assert!(bound.is_some(), "{operation}");
+        assert_ne!(bound, others(operation, subresource), "{operation}");
+    }
+    for (operation, subresource) in [(Create, ""), (Create, "binding"), (Update, "")] {
+        assert_eq!(some(operation, subresource), None, "{operation} {subresource}");
+    }
+}
+
+#[test]
 fn a_ticket_lives_beside_its_target_while_that_stays() {
     let at = |world: World, namespace: &str| world.says(&requests("carl", namespace, draft()));
     let mismatch = Said::Deny(Reason::BindingMismatch);
