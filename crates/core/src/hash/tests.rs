@@ -240,6 +240,7 @@ fn ignored_values_leave_the_hash_and_are_named() {
         "/spec/list/*/id",
         "/metadata/annotations/injected",
         "/spec/list/0/none",
+        "/spec/none",
     ]
     .map(|p| p.parse().unwrap());
     let context = HashContext {

@@ -189,6 +189,26 @@ fn a_zone_that_matches_twice_is_not_contested() {
 }
 
 #[test]
+fn what_holds_a_kind_in_all_namespaces_meets_who_has_one_in_some() {
+    let mut index = ZoneIndex::default();
+    for i in 0..3 * PATIENCE {
+        let pods = format!("n{i}/pods/*");
+        index.insert(Arc::new(zone(&format!("z{i}"), &[&pods], &[])));
+    }
+    let secrets = zone("secrets", &["*/secrets/*"], &[]);
+    assert_eq!(index.overlap(&secrets), None);
+    index.insert(Arc::new(zone("vault", &["n5/secrets/x"], &[])));
+    assert_eq!(
+        index.overlap(&secrets),
+        Some(Overlap {
+            other: "vault".into(),
+            space: Space::Objects,
+            witness: "n5/secrets/x".into()
+        })
+    );
+}
+
+#[test]
 fn zones_that_share_a_namespace_are_told_apart_by_the_name() {
     let mut index = ZoneIndex::default();
     for i in 0..500 {

@@ -228,6 +228,26 @@ fn the_options_of_what_has_no_content_are_bound() {
 }
 
 #[test]
+fn a_subject_waits_for_so_many_tickets_in_a_namespace() {
+    let (mut world, ticket) = billing()
+        .policy(|policy| policy.approvals.max_pending = 1)
+        .ticket(&carls_write(), pending(), &[]);
+    let asks = requests("carl", "billing", draft());
+    let mut waits = |who: &str, namespace: &str| {
+        let waiting = world
+            .snapshot
+            .pending
+            .entry((id(who), namespace.into()))
+            .or_default();
+        waiting.push_back(ticket.clone());
+        world.says(&asks)
+    };
+    assert_eq!(waits("user:olga", "billing"), Said::Allow(Reason::Workflow));
+    assert_eq!(waits("user:carl", "lab"), Said::Allow(Reason::Workflow));
+    assert_eq!(waits("user:carl", "billing"), Said::Deny(Reason::TooManyPending));
+}
+
+#[test]
 fn a_ticket_lives_beside_its_target_while_that_stays() {
     let at = |world: World, namespace: &str| world.says(&requests("carl", namespace, draft()));
     let mismatch = Said::Deny(Reason::BindingMismatch);
