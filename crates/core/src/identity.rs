@@ -1,8 +1,9 @@
 //! Identities: who acts, who reviews, who owns. Stable, canonical, one spelling for each.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, de};
+use smol_str::SmolStr;
 
 use crate::plain::excerpt;
 
@@ -22,15 +23,15 @@ pub enum IdentityKind {
 /// A name is 1 to 253 of `a-z 0-9 . _ @ + -`, beginning and ending with a letter or digit: what is not written
 /// this way is no identity, it is never folded into one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity(Arc<str>);
+pub struct Identity(SmolStr);
 
 impl Identity {
     /// The human `name` of `realm`; an empty realm is left out.
     pub fn user(realm: &str, name: &str) -> Result<Self, InvalidIdentity> {
         let text = if realm.is_empty() {
-            format!("user:{name}")
+            ["user:", name].concat()
         } else {
-            format!("user:{realm}:{name}")
+            ["user:", realm, ":", name].concat()
         };
         // A name with a colon would be somebody of another realm.
         if name.contains(':') {
@@ -51,10 +52,12 @@ impl Identity {
 
     /// What kind of identity this is.
     pub fn kind(&self) -> IdentityKind {
-        match self.0.split_once(':') {
-            Some(("agent", _)) => IdentityKind::Agent,
-            Some(("team", _)) => IdentityKind::Team,
-            _ => IdentityKind::User,
+        if self.0.starts_with("agent:") {
+            IdentityKind::Agent
+        } else if self.0.starts_with("team:") {
+            IdentityKind::Team
+        } else {
+            IdentityKind::User
         }
     }
 
