@@ -432,3 +432,21 @@ fn an_eviction_removes_and_nothing_else_does() {
         changed(&Change::Delete(Some(object("{}"))), &of(("v1", "Pod"), &key))
     );
 }
+
+#[test]
+fn only_a_name_of_the_generated_shape_is_the_servers_choice() {
+    let key = key();
+    for (name, chosen) in [
+        ("kube-api-access-x7k2p", true),
+        ("kube-api-access-x7k2", false),
+        ("kube-api-access-x7k2pq", false),
+        ("kube-api-access-X7k2p", false),
+        ("x7k2p", false),
+    ] {
+        let pod = format!(
+            r#"{{"metadata":{{"managedFields":[{{"fieldsV1":{{"f:spec":{{"f:containers":{{}}}}}}}}]}},"spec":{{"volumes":[{{"name":"{name}"}}]}}}}"#
+        );
+        let change = effective_change(&Change::Create(object(&pod)), &of(("v1", "Pod"), &key)).unwrap();
+        assert_eq!(!format!("{change:?}").contains(name), chosen, "{name}");
+    }
+}

@@ -510,3 +510,20 @@ fn a_call_holds_what_it_claimed_until_somebody_stops_it() {
         assert_eq!(by(lost), [false, false]);
     }
 }
+
+#[test]
+fn what_is_consumed_changes_no_more() {
+    assert_eq!(step(&consumed(), Event::Tick, now()), Ok(Step::Stay));
+    for event in [
+        Event::Approve(USABLE),
+        Event::Deny,
+        Event::Revoke,
+        Event::Cancel,
+        Event::Supersede,
+        Event::Committed,
+        Event::NotCommitted,
+        Event::Unknowable,
+    ] {
+        assert_eq!(step(&consumed(), event, now()), Err(Refusal::AlreadyConsumed));
+    }
+}

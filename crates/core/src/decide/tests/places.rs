@@ -241,6 +241,18 @@ fn a_place_names_the_zones_that_claim_it() {
 }
 
 #[test]
+fn what_a_zone_held_when_it_could_be_read_is_contested() {
+    let mut world = zoned();
+    let ask = updates("olga", "lab/services/web");
+    assert_eq!(world.says(&ask), Said::Allow(Reason::Permitted));
+    let unreadable = &mut world.snapshot.unreadable_zones;
+    unreadable.insert("web".into(), "spec.owner".into());
+    assert_eq!(world.says(&ask), Said::Deny(Reason::ZoneContested));
+    let elsewhere = updates("carl", "lab/configmaps/x");
+    assert_eq!(world.says(&elsewhere), Said::Allow(Reason::Permitted));
+}
+
+#[test]
 fn what_is_over_closes_nothing_and_what_is_claimed_does() {
     let ask = updates("olga", "billing/configmaps/x");
     let claim = Claim {
