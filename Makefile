@@ -1,13 +1,14 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-all test-node coverage lint build controlplane figures-main-job figures-no-way-around \
-	clean-cache
+	mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 LOCALNODE := hack/localnode/localnode
 # Beside the version of hack/controlplane/kubernetes/go.mod, which all other tests run on.
 OTHER_VERSIONS := 1.35.4 1.34.4
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/countersign
+MUTANTS := $(CACHE)/cargo-mutants/bin/cargo-mutants
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
 BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/* hack/localnode/*.sh) hack/demo/demo $(LOCALNODE)
 
@@ -59,6 +60,12 @@ figures-main-job: controlplane ## Measure what was promised, and fail where a bo
 
 figures-no-way-around: ## Measure that the rules hold everywhere and at scale, and fail where a bound does not hold
 	hack/figures/no-way-around
+
+mutants: $(MUTANTS) ## Change the engine in every mechanical way: its tests notice 95 in 100 changes; hours on two cores
+	PATH=$(dir $(MUTANTS)):$$PATH hack/figures/mutants
+
+$(MUTANTS):
+	cargo install --quiet --locked --root $(CACHE)/cargo-mutants cargo-mutants@27.1.0
 
 clean-cache: demo-down ## Remove what was built and kept outside this folder
 	$(LOCALNODE) down

@@ -178,11 +178,20 @@ lF+sUz0OrkYeuFUheJm3x2tL7a6NJttkBZfIkTC11EigCA==
         let good = block(&attribute(COMMON_NAME, UTF8_STRING, b"alice"));
         let odd = block(&attribute(COMMON_NAME, 0x1b, b"alice"));
         let cut = block(&attribute(COMMON_NAME, UTF8_STRING, b"alice")[..9]);
+        // A length that is not told is none of DER, whatever follows.
+        let endless = [
+            &value(OBJECT_IDENTIFIER, &COMMON_NAME)[..],
+            &[UTF8_STRING, 0x80],
+            &[b'x'; 0x80],
+        ]
+        .concat();
+        let endless = block(&value(SET, &value(SEQUENCE, &endless)));
         for pem in [
             "",
             "alice",
             &odd,
             &cut,
+            &endless,
             &good.replace("CERTIFICATE REQUEST", "CERTIFICATE"),
             &good.replace(END, ""),
             &format!("{good}-----BEGIN NONSENSE-----"),

@@ -161,6 +161,11 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_not_shown() {
+        assert_eq!(format!("{:?}", MacKey::new([7; 32])), "MacKey(..)");
+    }
+
+    #[test]
     fn a_mac_binds_the_borders_of_its_parts() {
         let key = MacKey::new([7; 32]);
         let mac = key.sign(&[b"ab", b"c"]);

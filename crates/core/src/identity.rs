@@ -199,6 +199,16 @@ mod tests {
     fn kind_and_local_part() {
         let id: Identity = "user:corp:alice".parse().unwrap();
         assert_eq!((id.kind(), id.local()), (IdentityKind::User, "corp:alice"));
+        for (text, kind) in [
+            ("user:a", IdentityKind::User),
+            ("agent:a", IdentityKind::Agent),
+            ("team:a", IdentityKind::Team),
+        ] {
+            let id: Identity = text.parse().unwrap();
+            assert_eq!(id.kind(), kind);
+            assert_eq!(id.is_user(), kind == IdentityKind::User, "{text}");
+            assert_eq!(id.is_agent(), kind == IdentityKind::Agent, "{text}");
+        }
     }
 
     #[test]

@@ -127,6 +127,14 @@ mod tests {
     }
 
     #[test]
+    fn a_long_kind_takes_the_room_that_is_left() {
+        let binding = binding(&"K".repeat(80), &"x".repeat(80));
+        for sequence in [0, 7, 12345] {
+            assert_eq!(ticket_name(&binding, sequence).len(), MAX_LABEL);
+        }
+    }
+
+    #[test]
     fn the_last_name_to_try_is_a_new_one() {
         let binding = binding("Pod", "a");
         let names: Vec<_> = ticket_names(&binding).collect();

@@ -299,3 +299,6 @@ impl Default for Approvals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,3 +54,22 @@ impl FromStr for Role {
             .ok_or_else(|| UnknownRole(text.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_reads_back() {
+        for (role, text) in [
+            (Role::Agent, "agent"),
+            (Role::Reader, "reader"),
+            (Role::Contributor, "contributor"),
+            (Role::Admin, "admin"),
+        ] {
+            assert_eq!(role.to_string(), text);
+            assert_eq!(text.parse(), Ok(role));
+        }
+        assert_eq!("Admin".parse::<Role>(), Err(UnknownRole("Admin".to_owned())));
+    }
+}

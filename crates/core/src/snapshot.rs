@@ -318,3 +318,6 @@ pub fn environment_by_labels<'a>(
     rule.and_then(|rule| rule.environment)
         .unwrap_or(policy.defaults.environment)
 }
+
+#[cfg(test)]
+mod tests;

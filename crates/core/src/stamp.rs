@@ -85,3 +85,6 @@ impl ReviewStamp<'_> {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;

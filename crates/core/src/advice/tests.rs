@@ -107,6 +107,38 @@ fn a_hostile_name_cannot_forge_a_field() {
     assert!(advice.to_string().contains("\\u{1b}[2J"), "{advice}");
 }
 
+#[test]
+fn a_sentence_that_just_fits_is_whole() {
+    let room = MAX_WARNING - "countersign: Unzoned: ".len();
+    for (length, fits) in [(room, true), (room + 1, false)] {
+        let advice = Advice::Violation {
+            reason: Reason::Unzoned,
+            message: "x".repeat(length),
+        };
+        let text = advice.to_string();
+        assert_eq!(text.len(), MAX_WARNING);
+        assert_eq!(text.parse() == Ok(advice), fits);
+    }
+    let nobody = Advice::NeedsApproval(Box::new(Approval {
+        whom: String::new(),
+        ..approval()
+    }));
+    assert_eq!(nobody.to_string().parse(), Ok(nobody));
+}
+
+#[test]
+fn what_looks_encoded_reads_back_as_it_was() {
+    for place in ["a%41", "%", "%%20", "a b", "\u{e9}%e9"] {
+        let advice = Advice::Redacted(Redaction {
+            place: place.to_owned(),
+            pointer: "/data/%7e".to_owned(),
+            old: None,
+            new: None,
+        });
+        assert_eq!(advice.to_string().parse(), Ok(advice));
+    }
+}
+
 fn digests() -> impl Strategy<Value = Option<Digest>> {
     proptest::option::of(any::<[u8; 4]>().prop_map(|bytes| Digest::of(&[&bytes])))
 }

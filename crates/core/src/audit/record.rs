@@ -282,3 +282,6 @@ pub struct Torn {
     /// Its digest.
     pub digest: Digest,
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use crate::{
     fixtures::{World, id, world},
     policy::UsernameRule,
     role::Role,
+    snapshot::Account,
 };
 
 fn identified(world: &World, username: &str, uid: &str) -> Result<String, String> {
@@ -106,11 +107,31 @@ fn service_accounts_are_agents_when_exactly_one_lists_them_with_their_uid() {
         .agent("two", Role::Agent, "greta", "ci:shared")
         .agent_but("new", Role::Agent, "greta", "ci:new", |agent| {
             agent.accounts[0].uid = None;
+        })
+        .agent_but("two-homes", Role::Agent, "greta", "ci:second", |agent| {
+            let mut other = |namespace: &str, name: &str, uid: &str| {
+                let uid = Some(uid.into());
+                let (namespace, name) = (namespace.into(), name.into());
+                agent.accounts.insert(0, Account { namespace, name, uid });
+            };
+            other("ci", "first", "uid-of-first");
+            other("lab", "second", "uid-in-lab");
         });
     for (username, uid, expected) in [
         ("system:serviceaccount:ci:bot", "sa-uid", Ok("agent:bot")),
         ("system:serviceaccount:ci:bot", "other", Err("ForeignAccount")),
         ("system:serviceaccount:ci:bot", "", Err("ForeignAccount")),
+        ("system:serviceaccount:ci:second", "sa-uid", Ok("agent:two-homes")),
+        (
+            "system:serviceaccount:ci:second",
+            "uid-of-first",
+            Err("ForeignAccount"),
+        ),
+        (
+            "system:serviceaccount:ci:second",
+            "uid-in-lab",
+            Err("ForeignAccount"),
+        ),
         ("system:serviceaccount:ci:new", "sa-uid", Err("ForeignAccount")),
         ("system:serviceaccount:ci:new", "", Err("ForeignAccount")),
         (

@@ -234,6 +234,24 @@ fn the_control_plane_does_nothing_beyond_its_work() {
             "billing/serviceaccounts/default",
         )
         .sub("token"),
+        // The Lease of its name in its namespace, and no other.
+        updates(
+            "system:kube-scheduler",
+            "billing/leases.coordination.k8s.io/kube-scheduler",
+        ),
+        updates(
+            "system:kube-scheduler",
+            "kube-system/leases.coordination.k8s.io/other",
+        ),
+        creates(
+            "system:bootstrap:abcdef",
+            "@cluster/certificatesigningrequests.certificates.k8s.io/csr-x",
+        ),
+        creates(
+            "system:stranger",
+            "@cluster/certificatesigningrequests.certificates.k8s.io/csr-x",
+        )
+        .in_group("system:bootstrappers"),
         creates("system:kube-scheduler", "billing/pods/x"),
         creates("system:kube-scheduler", "billing/pods/x").sub("eviction"),
         creates("system:kube-scheduler", "billing/pods/x").sub("exec"),
@@ -450,4 +468,24 @@ fn a_kubelet_makes_mirror_pods_on_its_own_node_only() {
         !delegated(&world(), &mirrors("node-1", "")),
         "a pod of its own making"
     );
+}
+
+#[test]
+fn what_the_control_plane_does_is_listed() {
+    let is = |said: &str, asked: &str| said == "*" || said == asked;
+    for ask in work() {
+        let resource = match ask.subresource.as_str() {
+            "" => ask.resource.clone(),
+            subresource => format!("{}/{subresource}", ask.resource),
+        };
+        let listed = super::writes().any(|write| {
+            let writer = write.writer.trim_end_matches('*');
+            let part = write.resource.replacen('*', &ask.resource, 1);
+            ask.username.starts_with(writer)
+                && write.operation == ask.operation
+                && is(write.group, &ask.group)
+                && part == resource
+        });
+        assert!(listed, "{} {} {resource}", ask.username, ask.operation);
+    }
 }

@@ -148,7 +148,8 @@ impl Case<'_, '_> {
             let event = Event::Claim {
                 bind: binding.bind(&ticket.uid),
                 call: call_kind(self.request),
-                resource_version: old_version(self.request),
+                // Whether an earlier attempt was stored is asked by who claims.
+                resource_version: None,
             };
             match step(&ticket.state, event, self.now) {
                 Ok(Step::To(TicketState::Ended(_))) => {}
@@ -237,11 +238,6 @@ pub fn call_kind(request: &Request<'_>) -> CallKind {
         (Operation::Create, "eviction") => CallKind::Evict,
         (Operation::Create, _) => CallKind::Once,
     }
-}
-
-fn old_version(request: &Request<'_>) -> Option<Arc<str>> {
-    let old = request.change.before()?;
-    old.resource_version().ok().flatten().map(Arc::from)
 }
 
 /// The digest of what the change alone does not say: a connection's options, a delete's.

@@ -264,6 +264,9 @@ fn an_object_has_three_segments() {
         assert!(glob.matches(yes) && !glob.matches(no), "{pattern}");
         let parts: Vec<&str> = yes.split('/').collect();
         assert!(glob.matches_object(parts[0], parts[1], parts[2]), "{pattern}");
+        if let [namespace, resource, name] = no.split('/').collect::<Vec<_>>()[..] {
+            assert!(!glob.matches_object(namespace, resource, name), "{pattern}");
+        }
     }
 }
 
@@ -326,6 +329,44 @@ fn what_is_no_pattern_is_refused_with_its_reason() {
 }
 
 #[test]
+fn a_pattern_is_about_the_namespaces_that_begin_as_it_does() {
+    let known = ["lab", "shop", "shop-test"].map(Into::into).into();
+    for (pattern, expected) in [
+        ("shop/**", vec!["shop"]),
+        ("[s]hop/**", vec!["shop"]),
+        ("shop*/**", vec!["shop", "shop-test"]),
+        ("{lab,shop-?*}/**", vec!["lab", "shop-test"]),
+        ("other/**", vec![]),
+        ("[ls]*/**", vec![]),
+        ("*-test/**", vec![]),
+        ("**", vec![]),
+    ] {
+        let glob = Glob::object(pattern).unwrap();
+        let names: Vec<_> = glob.namespaces(&known).into_iter().map(|name| &**name).collect();
+        assert_eq!(names, expected, "{pattern}");
+        assert_eq!(glob.to_string(), pattern);
+    }
+}
+
+#[test]
+fn a_pattern_of_the_greatest_length_is_read() {
+    for text in ["a".repeat(MAX_PATTERN), "\u{e9}".repeat(MAX_PATTERN / 2)] {
+        assert!(Glob::path(&text).unwrap().matches(&text));
+    }
+    let wide = |more: usize| format!("{}{}", "{a,b}".repeat(6), "c".repeat(more));
+    let fits = MAX_EXPANDED / MAX_ALTERNATIVES - 6;
+    assert!(
+        Glob::path(&wide(fits))
+            .unwrap()
+            .matches(&format!("ababab{}", "c".repeat(fits)))
+    );
+    assert_eq!(
+        Glob::path(&wide(fits + 1)).unwrap_err().problem,
+        GlobProblem::TooWide
+    );
+}
+
+#[test]
 fn a_witness_reads_like_a_path() {
     for (a, b, witness) in [
         ("shop/*/*", "*/secrets/*", Some("shop/secrets/a")),
@@ -333,6 +374,7 @@ fn a_witness_reads_like_a_path() {
         ("shop/*/team-1-*", "shop/*/team-2-*", None),
         ("shop/*/*-a", "shop/*/b-*", Some("shop/a/b-a")),
         ("**", "@cluster/*/[!a-z]?", Some("@cluster/a/0a")),
+        ("**", "shop/pods/[\u{e9}-\u{fc}]", Some("shop/pods/\u{e9}")),
     ] {
         let globs = [a, b].map(|text| Glob::object(text).unwrap());
         assert_eq!(intersection(&globs[0], &globs[1]).as_deref(), witness, "{a} {b}");

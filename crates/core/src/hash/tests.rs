@@ -240,6 +240,7 @@ fn ignored_values_leave_the_hash_and_are_named() {
         "/spec/list/*/id",
         "/metadata/annotations/injected",
         "/spec/list/0/none",
+        "/spec/none",
     ]
     .map(|p| p.parse().unwrap());
     let context = HashContext {
@@ -259,6 +260,17 @@ fn ignored_values_leave_the_hash_and_are_named() {
         ]
     );
     assert_eq!(is_noop(&update(old, new)), Ok(false));
+    let chosen = HashContext {
+        ignore: &ignore,
+        ..of(("v1", "PersistentVolume"), &key)
+    };
+    let volume = r#"{"spec":{"list":[{"id":1}]},"status":{"lastPhaseTransitionTime":"1"}}"#;
+    let change = effective_change(&Change::Create(object(volume)), &chosen).unwrap();
+    assert_eq!(
+        change.ignored,
+        ["/spec/list/0/id"],
+        "what the server chose is no exception of the policy's"
+    );
     let changed = r#"{"spec":{"list":[{"id":3,"v":2},{"id":4}]}}"#;
     let change = effective_change(&update(old, changed), &context).unwrap();
     assert_eq!(change.granules[0].new, Some(r#"[{"v":2},{}]"#.parse().unwrap()));
@@ -358,4 +370,83 @@ fn errors_inside_a_granule_keep_their_reason() {
         create(r#"{"spec":{"x":["\udc00"]}}"#),
         ObjectError::Unreadable(_)
     ));
+}
+
+/// What the API server puts into a new object: once it is there, who changes it has chosen it.
+#[test]
+fn what_the_server_chooses_at_creation_counts_in_an_update() {
+    let key = key();
+    for (kind, new, pointer) in [
+        (
+            ("batch/v1", "Job"),
+            r#"{"metadata":{"uid":"4c0e"},"spec":{"selector":{"matchLabels":{"controller-uid":"4c0e"}}}}"#,
+            "/spec/selector",
+        ),
+        (
+            ("certificates.k8s.io/v1", "CertificateSigningRequest"),
+            r#"{"spec":{"extra":{"authentication.kubernetes.io/credential-id":["X509SHA256=aa"]}}}"#,
+            "/spec/extra",
+        ),
+        (
+            ("v1", "Pod"),
+            r#"{"metadata":{"managedFields":[{"fieldsV1":{"f:spec":{"f:containers":{}}}}]},
+                "spec":{"volumes":[{"name":"kube-api-access-x7k2p"}]}}"#,
+            "/spec/volumes",
+        ),
+    ] {
+        let context = of(kind, &key);
+        let value = |change: &Change<'_>| {
+            let granules = effective_change(change, &context).unwrap().granules;
+            let granule = granules.into_iter().find(|granule| granule.pointer == pointer);
+            granule.and_then(|granule| granule.new).unwrap().to_string()
+        };
+        let created = value(&Change::Create(object(new)));
+        let updated = value(&update("{}", new));
+        assert!(
+            !created.contains("4c0e") && !created.contains("X509") && !created.contains("x7k2p"),
+            "{created}"
+        );
+        let sent = Object::parse(new).unwrap();
+        let path: Vec<&str> = pointer.split('/').skip(1).collect();
+        assert_eq!(updated, sent.field(&path).unwrap().unwrap(), "{pointer}");
+    }
+}
+
+/// The one subresource that says more than its object: what is evicted is deleted.
+#[test]
+fn an_eviction_removes_and_nothing_else_does() {
+    let key = key();
+    let granules = |subresource, kind| {
+        let context = HashContext {
+            subresource,
+            ..of(kind, &key)
+        };
+        changed(&Change::Create(object(r#"{"metadata":{"name":"p"}}"#)), &context)
+    };
+    let eviction = ("policy/v1", "Eviction");
+    let removal = granules("eviction", eviction);
+    assert_ne!(removal, granules("", eviction));
+    assert_ne!(removal, granules("eviction", WIDGET));
+    assert_eq!(
+        removal,
+        changed(&Change::Delete(Some(object("{}"))), &of(("v1", "Pod"), &key))
+    );
+}
+
+#[test]
+fn only_a_name_of_the_generated_shape_is_the_servers_choice() {
+    let key = key();
+    for (name, chosen) in [
+        ("kube-api-access-x7k2p", true),
+        ("kube-api-access-x7k2", false),
+        ("kube-api-access-x7k2pq", false),
+        ("kube-api-access-X7k2p", false),
+        ("x7k2p", false),
+    ] {
+        let pod = format!(
+            r#"{{"metadata":{{"managedFields":[{{"fieldsV1":{{"f:spec":{{"f:containers":{{}}}}}}}}]}},"spec":{{"volumes":[{{"name":"{name}"}}]}}}}"#
+        );
+        let change = effective_change(&Change::Create(object(&pod)), &of(("v1", "Pod"), &key)).unwrap();
+        assert_eq!(!format!("{change:?}").contains(name), chosen, "{name}");
+    }
 }

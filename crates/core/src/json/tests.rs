@@ -44,6 +44,24 @@ fn json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// An object is read in blocks: wherever one ends, a quote behind an odd number of backslashes ends no string.
+#[test]
+fn backslashes_are_counted_across_the_ends_of_blocks() {
+    for before in 0..130 {
+        for backslashes in 0..5 {
+            let text = format!("{}{}\"}}", "x".repeat(before), "\\".repeat(backslashes));
+            for value in [
+                serde_json::json!({ "v": text, "w": "{" }),
+                serde_json::json!([[text, "]"], ["["]]),
+            ] {
+                let value = value.to_string();
+                let whole = format!(r#"{{"k":{value},"n":1}}"#);
+                assert_eq!(members(&whole).unwrap(), [("k", &*value), ("n", "1")], "{whole}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn members_are_where_serde_finds_them(

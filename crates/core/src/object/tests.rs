@@ -49,6 +49,7 @@ fn fields_are_found_at_every_level() {
     assert_eq!(field(&["data"]), Some("[1]"));
     assert_eq!(field(&["rules", "x", "y"]), Some("null"));
     assert_eq!(field(&[]), Some(POD));
+    assert_eq!(pod.text(), POD);
     assert!(field(&["spec"]).unwrap().starts_with('{'));
 }
 
@@ -94,11 +95,35 @@ fn null_metadata_maps_are_empty() {
 }
 
 #[test]
+fn the_same_text_is_told_from_the_same_value() {
+    let [one, again, spelled] = [
+        r#"{"a":1}"#.to_owned(),
+        r#"{"a":1}"#.to_owned(),
+        r#"{"a": 1}"#.to_owned(),
+    ];
+    assert!(object(&one).same_bytes(&object(&one)));
+    assert!(object(&one).same_bytes(&object(&again)));
+    assert!(!object(&one).same_bytes(&object(&spelled)));
+    let update = |old, new| Change::Update {
+        old: object(old),
+        new: object(new),
+    };
+    assert!(update(&one, &again).is_same_text());
+    assert!(!update(&one, &spelled).is_same_text());
+}
+
+#[test]
 fn depth_is_bounded_before_anything_recurses() {
     let nested = |lists: usize| format!(r#"{{"x":{}{}}}"#, "[".repeat(lists), "]".repeat(lists));
     assert_eq!(object(&nested(MAX_DEPTH - 1)).name(), Ok(None));
     assert_eq!(object(&nested(MAX_DEPTH)).name(), Err(ObjectError::TooDeep));
     assert_eq!(object(&nested(100_000)).name(), Err(ObjectError::TooDeep));
+    let wide = format!(r#"{{"x":[{}{{}}]}}"#, "[],".repeat(MAX_DEPTH));
+    assert_eq!(
+        object(&wide).name(),
+        Ok(None),
+        "what lies side by side is not deep"
+    );
     let quoted = format!(r#"{{"metadata":{{"name":"\\\"{}"}}}}"#, "[{".repeat(1000));
     assert!(object(&quoted).name().unwrap().is_some());
 }

@@ -9,6 +9,7 @@ use crate::{
     glob::Glob,
     policy::UsernameRule,
     request::Operation,
+    snapshot::PolicyState,
 };
 
 const OPERATOR: &str = "system:serviceaccount:countersign-system:countersign";
@@ -245,6 +246,13 @@ fn only_what_permits_is_a_reason_to_look_again() {
     let again = || World {
         snapshot: before.clone(),
     };
+    let unreadable = |why: &str| {
+        let mut snapshot = before.clone();
+        snapshot.policy = PolicyState::Unreadable(why.into());
+        snapshot
+    };
+    assert!(unreadable("spec").permits_alike(&unreadable("status")));
+    assert!(!unreadable("spec").permits_alike(&before), "no policy any more");
     for (what, other) in [
         ("a grant", again().admin("ada")),
         ("a team", again().team("shop", &[], &["g"])),

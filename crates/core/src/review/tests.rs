@@ -346,3 +346,9 @@ fn an_unreadable_policy_has_no_reviewers() {
         "the state is no part of what is signed"
     );
 }
+
+#[test]
+fn a_decision_is_called_what_objects_write() {
+    let words = [Approve, Deny, Revoke, Cancel].map(ReviewDecision::as_str);
+    assert_eq!(words, ["Approve", "Deny", "Revoke", "Cancel"]);
+}

@@ -460,3 +460,70 @@ fn permute(order: &mut Vec<usize>, from: usize, visit: &mut impl FnMut(&[usize])
         order.swap(from, index);
     }
 }
+
+#[test]
+fn each_state_has_its_word() {
+    let ended = |end| TicketState::Ended(end);
+    for (state, word, is_final, claim) in [
+        (pending(), "Pending", false, None),
+        (approved(), "Approved", false, None),
+        (claimed(None), "Claimed", false, Some(claim())),
+        (consumed(), "Consumed", true, Some(claim())),
+        (ended(End::Denied), "Denied", true, None),
+        (ended(End::Expired), "Expired", true, None),
+        (ended(End::Cancelled), "Cancelled", true, None),
+        (ended(End::Superseded), "Superseded", true, None),
+        (ended(End::Revoked), "Revoked", true, None),
+        (ended(End::Indeterminate), "Indeterminate", true, None),
+    ] {
+        assert_eq!(state.as_str(), word);
+        assert_eq!(state.is_final(), is_final, "{word}");
+        assert_eq!(state.claim(), claim.as_ref(), "{word}");
+        if let TicketState::Ended(end) = state {
+            assert_eq!(end.adjective(), word.to_lowercase());
+        }
+    }
+}
+
+#[test]
+fn a_call_holds_what_it_claimed_until_somebody_stops_it() {
+    let by = |state| {
+        let mut state = state;
+        if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
+            claim.by = "call-1".into();
+        }
+        let demand = crate::fixtures::world()
+            .contributor("carl")
+            .zone(crate::fixtures::zone("billing", "user:carl", &["billing/**"]))
+            .demand(&crate::fixtures::updates("carl", "billing/configmaps/x"));
+        let ticket = crate::fixtures::ticket_for(demand.binding, state, &[]);
+        ["call-1", "call-2"].map(|call| ticket.is_held_by(call))
+    };
+    assert_eq!(by(claimed(None)), [true, false]);
+    assert_eq!(by(consumed()), [true, false]);
+    for lost in [
+        pending(),
+        approved(),
+        claimed(Some(End::Revoked)),
+        TicketState::Ended(End::Denied),
+    ] {
+        assert_eq!(by(lost), [false, false]);
+    }
+}
+
+#[test]
+fn what_is_consumed_changes_no_more() {
+    assert_eq!(step(&consumed(), Event::Tick, now()), Ok(Step::Stay));
+    for event in [
+        Event::Approve(USABLE),
+        Event::Deny,
+        Event::Revoke,
+        Event::Cancel,
+        Event::Supersede,
+        Event::Committed,
+        Event::NotCommitted,
+        Event::Unknowable,
+    ] {
+        assert_eq!(step(&consumed(), event, now()), Err(Refusal::AlreadyConsumed));
+    }
+}

@@ -137,6 +137,7 @@ proptest! {
     fn removing_every_zone_leaves_nothing(mut index in any_index(), path in crowded_path(3..4)) {
         let before = index.clone();
         let (held, zones) = (names(&before.path(&path)), before.len());
+        prop_assert_eq!(before.is_empty(), zones == 0);
         let all: Vec<_> = index.iter().map(|zone| Arc::clone(&zone.name)).collect();
         for name in &all {
             index.remove(name);
@@ -184,6 +185,26 @@ fn a_zone_that_matches_twice_is_not_contested() {
             .unwrap()
             .witness,
         "docs/x"
+    );
+}
+
+#[test]
+fn what_holds_a_kind_in_all_namespaces_meets_who_has_one_in_some() {
+    let mut index = ZoneIndex::default();
+    for i in 0..3 * PATIENCE {
+        let pods = format!("n{i}/pods/*");
+        index.insert(Arc::new(zone(&format!("z{i}"), &[&pods], &[])));
+    }
+    let secrets = zone("secrets", &["*/secrets/*"], &[]);
+    assert_eq!(index.overlap(&secrets), None);
+    index.insert(Arc::new(zone("vault", &["n5/secrets/x"], &[])));
+    assert_eq!(
+        index.overlap(&secrets),
+        Some(Overlap {
+            other: "vault".into(),
+            space: Space::Objects,
+            witness: "n5/secrets/x".into()
+        })
     );
 }
 

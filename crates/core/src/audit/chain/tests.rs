@@ -188,3 +188,24 @@ proptest! {
         prop_assert!(found == line + 1 || found == line + 2, "{found}");
     }
 }
+
+#[test]
+fn a_write_may_happen_when_it_is_allowed_or_relaxed() {
+    let Event::Decision(denied) = denial() else {
+        panic!("no decision")
+    };
+    for (verdict, relaxation, allows) in [
+        (Verdict::Allow, None, true),
+        (Verdict::Deny, None, false),
+        (Verdict::RequireApproval, None, false),
+        (Verdict::Deny, Some("DryRun".into()), true),
+        (Verdict::RequireApproval, Some("DryRun".into()), true),
+    ] {
+        let decision = Decision {
+            verdict,
+            relaxation,
+            ..(*denied).clone()
+        };
+        assert_eq!(decision.allows(), allows, "{verdict:?}");
+    }
+}

@@ -2,9 +2,11 @@
 
 use crate::{
     decide::environment_of,
+    decision::{Decision, Denial, Reason},
     environment::Environment::{self, Dev, Preview, Prod, Test},
-    fixtures::{Ask, World, creates, deletes, updates, world},
+    fixtures::{Ask, Said, World, creates, deletes, updates, world},
     policy::{Enforcement, EnvironmentRule, Policy},
+    relax::{Mode, relax},
 };
 
 fn of(world: &World, ask: &Ask) -> Environment {
@@ -43,6 +45,71 @@ fn an_environment_fails_open_where_all_its_entries_do_and_prod_never() {
     };
     assert_eq!(policy.fails_open(), [Environment::Dev]);
     assert!(Policy::default().fails_open().is_empty());
+}
+
+#[test]
+fn prod_and_preview_block_and_dev_and_test_warn_unless_the_policy_says() {
+    use Enforcement::{Enforce, Warn};
+    let shipped = [(Prod, Enforce), (Preview, Enforce), (Test, Warn), (Dev, Warn)];
+    let says = |environment, enforcement| Policy {
+        environments: vec![EnvironmentRule {
+            enforcement,
+            ..rule(environment, &[], &[])
+        }],
+        ..Policy::default()
+    };
+    for (environment, expected) in shipped {
+        assert_eq!(
+            Policy::default().enforcement(environment),
+            expected,
+            "{environment}"
+        );
+        for said in [Enforce, Warn] {
+            assert_eq!(
+                says(environment, said).enforcement(environment),
+                said,
+                "{environment}"
+            );
+            let other = if environment == Dev { Prod } else { Dev };
+            assert_eq!(
+                says(other, said).enforcement(environment),
+                expected,
+                "{environment}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_is_denied_even_where_strict_mode_only_warns() {
+    use Reason::{
+        AuditUnavailable, DeadlineExceeded, NotOfZone, Overloaded, PolicyMissing, PolicyUnreadable, Stale,
+        Unreadable, ZoneContested,
+    };
+    let warns = Mode {
+        strict: true,
+        enforcement: Enforcement::Warn,
+    };
+    let off = Mode {
+        strict: false,
+        ..warns
+    };
+    let said = |reason, mode| Said::from(&relax(Decision::Deny(Denial::new(reason, "")), mode).0);
+    let relaxed = Said::Allow(Reason::Relaxed);
+    assert_eq!(said(NotOfZone, warns), relaxed);
+    for reason in [
+        AuditUnavailable,
+        DeadlineExceeded,
+        Overloaded,
+        PolicyMissing,
+        PolicyUnreadable,
+        Stale,
+        Unreadable,
+        ZoneContested,
+    ] {
+        assert_eq!(said(reason, warns), Said::Deny(reason));
+        assert_eq!(said(reason, off), relaxed, "{reason}");
+    }
 }
 
 #[test]
@@ -142,6 +209,12 @@ fn a_namespace_has_the_stricter_of_its_environments() {
     let mut makes = creates("alice", "@cluster/namespaces/new");
     makes.new = Some(labelled(Some("dev")));
     assert_eq!(of(&world, &makes), Dev);
+    let part = makes.clone().sub("part");
+    assert_eq!(
+        of(&world, &part),
+        Test,
+        "what is made of a part of it bears none of its labels"
+    );
     makes.new = Some(r#"{"metadata":{"labels":{"countersign.dev/environment":1}}}"#.to_owned());
     assert_eq!(of(&world, &makes), Prod, "what cannot be read is prod");
 }

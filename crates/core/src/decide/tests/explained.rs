@@ -7,11 +7,12 @@ use super::{
     workflow::{billing, carls_write, draft, requests, reviews, submits},
 };
 use crate::{
-    decision::{Decision, Reason},
+    decision::{Cause, Decision, Denial, Reason},
     digest::Digest,
     fixtures::{Ask, World, approved, creates, deletes, id, pending, updates, world, zone},
+    glob::Glob,
     own::Own,
-    policy::{Policy, Shown},
+    policy::{Policy, ReviewRule, Shown},
     review::ReviewDecision::{Approve, Cancel, Deny},
     role::Role,
     snapshot::PolicyState,
@@ -176,7 +177,29 @@ fn of_places() -> Vec<(Reason, &'static str, World, Ask)> {
     let (reviewed, own_review) = own_review();
     let ticket = "ApprovalTicket/ticket status.state";
     let environments = "AccessPolicy/default spec.environments";
+    let mut lab = zone("lab", "user:olga", &["lab/**"]);
+    lab.require_review = Some(true);
+    lab.cooperators = vec![id("user:carl")];
+    let rule = ReviewRule {
+        name: "lab".into(),
+        objects: vec![Glob::object("lab/**").unwrap()],
+        paths: Vec::new(),
+        min_reviewers: 1,
+        reviewer_roles: vec![Role::Contributor],
+    };
     vec![
+        (
+            Reason::ApprovalRequired,
+            "Zone/lab spec.requireReview",
+            billing().zone(lab),
+            updates("carl", "lab/configmaps/app"),
+        ),
+        (
+            Reason::ApprovalRequired,
+            "AccessPolicy/default spec.reviewRules",
+            billing().policy(|policy| policy.review_rules = vec![rule]),
+            updates("carl", "lab/configmaps/app"),
+        ),
         (
             Reason::ZoneContested,
             "Zone/billing, rival spec.objects",
@@ -323,4 +346,15 @@ fn who_may_not_review_is_told_by_which_line() {
         let expected = (Reason::IneligibleReviewer, cause.to_owned());
         assert_eq!(explained(&world, &ask), expected);
     }
+}
+
+#[test]
+fn a_denial_reads_with_the_line_that_decides() {
+    let denial = Denial::new(Reason::Unzoned, "ask olga");
+    assert_eq!(denial.to_string(), "ask olga");
+    let because = denial.because(Cause::of_policy("spec.unzoned"));
+    assert_eq!(
+        because.to_string(),
+        "ask olga [AccessPolicy/default spec.unzoned]"
+    );
 }

@@ -228,6 +228,13 @@ fn live_admins_are_not_reduced_below_what_strict_mode_needs() {
     for (told, world, ask, expected) in rows {
         assert_eq!(&world.enforces(&ask), expected, "{told}");
     }
+    let lone = world().admin("ada").contributor("carl");
+    let lowers = grant("ada", "carl", "user:carl", Role::Reader);
+    assert_eq!(
+        lone.enforces(&lowers),
+        Said::Needs,
+        "who are too few already are not made fewer"
+    );
     let ask = removes("ada", "rolegrants", "abel");
     assert_eq!(
         two().observing().says(&ask),
@@ -272,6 +279,19 @@ fn strict_mode_is_turned_on_once_there_are_enough_live_admins() {
     assert_eq!(
         drops(with_passcode(world().admin("ada").admin("abel"))),
         Said::Needs
+    );
+}
+
+#[test]
+fn a_policy_that_asks_for_no_more_admins_is_changed_with_those_there_are() {
+    let lone = || world().admin("ada");
+    let world = lone();
+    let other = |policy: &mut Policy| policy.defaults.min_reviewers = 2;
+    assert_eq!(world.enforces(&switch("ada", &world, other)), Said::Needs);
+    let observing = lone().observing();
+    assert_eq!(
+        observing.enforces(&switch("ada", &observing, other)),
+        Said::Allow(Reason::Relaxed)
     );
 }
 
@@ -385,6 +405,38 @@ fn what_is_the_operators_alone() {
 }
 
 #[test]
+fn tickets_and_reviews_go_with_a_namespace_that_ends() {
+    let controller = "system:serviceaccount:kube-system:namespace-controller";
+    let ends = || world().admin("ada").terminating("billing");
+    for kind in ["approvaltickets", "approvalreviews"] {
+        let place = format!("billing/{kind}.countersign.dev/x");
+        assert_eq!(
+            ends().says(&deletes(controller, &place)),
+            Said::Allow(Reason::Delegated)
+        );
+        for (told, world, ask) in [
+            ("while it stays", world(), deletes(controller, &place)),
+            ("by somebody else", ends(), deletes("ada", &place)),
+            ("changed, not removed", ends(), updates(controller, &place)),
+        ] {
+            assert_eq!(world.says(&ask), Said::Deny(Reason::Immutable), "{told}");
+        }
+    }
+}
+
+#[test]
+fn what_only_bears_the_name_of_the_keys_is_like_any_object() {
+    for place in [
+        "billing/secrets/countersign-keys",
+        "countersign-system/configmaps/countersign-keys",
+        "countersign-system/secrets/other",
+    ] {
+        let ask = updates("ada", place);
+        assert_eq!(world().admin("ada").says(&ask), Said::Needs, "{place}");
+    }
+}
+
+#[test]
 fn the_operator_has_no_business_elsewhere() {
     let by = |operation, place: &str| ask(OPERATOR, operation, place).of_uid("operator-uid");
     let lease = "countersign-system/leases.coordination.k8s.io/leader";
@@ -403,6 +455,13 @@ fn the_operator_has_no_business_elsewhere() {
         (Operation::Create, "countersign-system/secrets/other"),
         (Operation::Update, "@cluster/rolegrants.countersign.dev/g"),
         (Operation::Update, "kube-system/leases.coordination.k8s.io/leader"),
+        (Operation::Create, "@cluster/namespaces/billing"),
+        (Operation::Create, "@cluster/nodes/countersign-system"),
+        (Operation::Update, "billing/secrets/countersign-keys"),
+        (
+            Operation::Update,
+            "countersign-system/configmaps/countersign-keys",
+        ),
     ] {
         assert_eq!(
             world().observing().enforces(&by(operation, place)),

@@ -1,11 +1,18 @@
 //! Zones, names and delegations: the places where a rule could be stepped around.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::{
-    decision::Reason,
-    fixtures::{Ask, Said, World, approved, ask, creates, deletes, updates, world, zone},
+    decision::{Covered, Decision, Reason},
+    fixtures::{
+        Ask, Said, World, after, approved, ask, creates, deletes, digest, now, pending, updates, world, zone,
+    },
     glob::Glob,
+    place::Place,
     request::Operation,
+    review::ReviewDecision,
     role::Role,
+    ticket::{CallKind, Claim, End, TicketState},
 };
 
 /// Olga owns the Service web in lab and everything in billing; Carl contributes elsewhere.
@@ -137,15 +144,20 @@ fn world_of(world: &World) -> World {
 
 #[test]
 fn an_approved_ticket_opens_exactly_this_and_a_denied_one_before_it_does_not_close_it() {
-    use crate::{
-        review::ReviewDecision,
-        ticket::{End, TicketState},
-    };
     let ask = updates("olga", "billing/configmaps/x");
     let base = || zoned().admin("ada");
     let (world, ticket) = base().ticket(&ask, approved(), &[]);
     let world = world.review(&ticket, "user:ada", ReviewDecision::Approve);
     assert_eq!(world.says(&ask), Said::Allow(Reason::Approved));
+    let Decision::Allow(grant) = world.decides(&ask) else {
+        panic!("the ticket is not used")
+    };
+    let claimed = Covered {
+        bind: ticket.binding.bind(&ticket.uid),
+        call: CallKind::Update,
+        ticket: ticket.clone(),
+    };
+    assert_eq!(grant.ticket(), Some(&claimed), "the ticket that is to be claimed");
     let another = ask.clone().from(
         r#"{"metadata":{"name":"x","uid":"object-uid"},"spec":{"a":1}}"#,
         r#"{"metadata":{"name":"x","uid":"object-uid"},"spec":{"a":3}}"#,
@@ -181,4 +193,116 @@ fn an_approved_ticket_opens_exactly_this_and_a_denied_one_before_it_does_not_clo
         Said::Deny(Reason::TicketSpent),
         "rules of today"
     );
+}
+
+/// For as long as a ticket waits, counted from the last denial; a ticket without one, from when it was made.
+#[test]
+fn a_denied_change_is_not_asked_for_again_for_a_while() {
+    let ask = updates("olga", "billing/configmaps/x");
+    let a_day = SignedDuration::from_hours(24);
+    let ago = |seconds| now() - a_day - SignedDuration::from_secs(seconds);
+    let denied = |made, reviews: &[(ReviewDecision, Timestamp)]| {
+        let (mut world, ticket) = zoned().ticket(&ask, TicketState::Ended(End::Denied), &[]);
+        world = world.policy(|policy| policy.approvals.pending_ttl = a_day);
+        let mut ticket = (*ticket).clone();
+        ticket.created = made;
+        world.snapshot = world.snapshot.with_ticket(ticket.clone().into());
+        for (decision, made) in reviews {
+            world = world.review(&ticket, "user:ada", *decision);
+            let reviews = world.snapshot.reviews.get_mut(&ticket.uid).unwrap();
+            let mut review = (**reviews.last().unwrap()).clone();
+            review.created = *made;
+            *reviews.back_mut().unwrap() = review.into();
+        }
+        world.says(&ask)
+    };
+    let closed = Said::Deny(Reason::TicketDenied);
+    assert_eq!(denied(ago(-1), &[]), closed);
+    assert_eq!(denied(ago(0), &[]), Said::Needs);
+    let (approve, deny) = (ReviewDecision::Approve, ReviewDecision::Deny);
+    assert_eq!(denied(ago(9), &[(deny, ago(-1))]), closed);
+    assert_eq!(denied(ago(9), &[(deny, ago(-1)), (deny, ago(5))]), closed);
+    assert_eq!(denied(ago(9), &[(deny, ago(0)), (approve, ago(-1))]), Said::Needs);
+}
+
+#[test]
+fn a_place_names_the_zones_that_claim_it() {
+    let world = world()
+        .zone(zone("attic", "user:olga", &["attic/**"]))
+        .zone(zone("both", "user:carl", &["lab/**"]))
+        .zone(zone("rival", "user:olga", &["*/configmaps/x"]));
+    let zones = |place| {
+        let ask = updates("ada", place);
+        Place::of(&ask.request().target).zones(&world.snapshot)
+    };
+    assert_eq!(zones("nowhere/pods/x"), None);
+    assert_eq!(zones("attic/pods/x").as_deref(), Some("attic"));
+    assert_eq!(zones("lab/configmaps/x").as_deref(), Some("both, rival"));
+}
+
+#[test]
+fn what_a_zone_held_when_it_could_be_read_is_contested() {
+    let mut world = zoned();
+    let ask = updates("olga", "lab/services/web");
+    assert_eq!(world.says(&ask), Said::Allow(Reason::Permitted));
+    let unreadable = &mut world.snapshot.unreadable_zones;
+    unreadable.insert("web".into(), "spec.owner".into());
+    assert_eq!(world.says(&ask), Said::Deny(Reason::ZoneContested));
+    let elsewhere = updates("carl", "lab/configmaps/x");
+    assert_eq!(world.says(&elsewhere), Said::Allow(Reason::Permitted));
+}
+
+#[test]
+fn what_is_over_closes_nothing_and_what_is_claimed_does() {
+    let ask = updates("olga", "billing/configmaps/x");
+    let claim = Claim {
+        bind: digest(1),
+        by: "".into(),
+        object_uid: None,
+        claimed_at: now(),
+        resource_version: None,
+        resent: false,
+    };
+    let says = |state| zoned().ticket(&ask, state, &[]).0.says(&ask);
+    let (waits, ticket) = zoned().ticket(&ask, pending(), &[]);
+    assert_eq!(waits.demand(&ask).pending, Some(ticket), "no other is made");
+    for end in [
+        End::Expired,
+        End::Cancelled,
+        End::Superseded,
+        End::Revoked,
+        End::Indeterminate,
+    ] {
+        assert_eq!(says(TicketState::Ended(end)), Said::Needs, "{end:?}");
+    }
+    let claimed = TicketState::Claimed {
+        usable_until: after(900),
+        claim: claim.clone(),
+        stop: None,
+    };
+    assert_eq!(says(claimed), Said::Deny(Reason::TicketSpent));
+    assert_eq!(says(TicketState::Consumed { claim }), Said::Needs);
+}
+
+/// E1: the API server may ask again for the same write.
+#[test]
+fn a_claimed_ticket_admits_its_own_write_again() {
+    let ask = updates("olga", "billing/configmaps/x");
+    let base = || zoned().admin("ada");
+    let binding = base().demand(&ask).binding;
+    let claimed = TicketState::Claimed {
+        usable_until: after(900),
+        claim: Claim {
+            bind: binding.bind("ticket-uid"),
+            by: "".into(),
+            object_uid: None,
+            claimed_at: now(),
+            resource_version: Some("7".into()),
+            resent: false,
+        },
+        stop: None,
+    };
+    let (world, ticket) = base().ticket(&ask, claimed, &[]);
+    let world = world.review(&ticket, "user:ada", ReviewDecision::Approve);
+    assert_eq!(world.says(&ask), Said::Allow(Reason::Approved));
 }

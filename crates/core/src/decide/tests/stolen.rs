@@ -212,6 +212,10 @@ fn a_change_of_what_runs_is_the_business_of_its_place_with_an_approval() {
     let debugs = changes(&pod("1", r#","ephemeralContainers":["sh"]"#)).sub("ephemeralcontainers");
     needs_approval(&world, &debugs);
     is_free(&world, &changes(&pod("1", r#","schedulingGates":[]"#)));
+    // What the API server lets these change is not what runs.
+    for subresource in ["status", "resize"] {
+        is_free(&world, &changes(&pod("2", "")).sub(subresource));
+    }
 }
 
 #[test]

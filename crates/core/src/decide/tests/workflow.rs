@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     decision::Reason,
-    fixtures::{Ask, Said, World, approved, creates, digest, id, pending, updates, world, zone},
+    environment::Environment,
+    fixtures::{Ask, Said, World, approved, ask, creates, digest, id, pending, updates, world, zone},
     hash,
     own::{Own, Present, ReviewDraft, TicketDraft},
     review::ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
     role::Role,
-    ticket::{Claim, End, Ticket, TicketState},
+    ticket::{CallKind, Claim, End, Ticket, TicketState},
 };
 
 /// Olga owns billing, where Carl cooperates; Ada is an admin.
@@ -145,6 +146,105 @@ fn a_ticket_fits_what_it_is_for() {
         let lenient = billing().observing();
         assert_eq!(lenient.enforces(&ask), expected, "{told}, in every mode");
     }
+}
+
+#[test]
+fn a_ticket_is_of_the_environment_of_its_target_or_of_prod() {
+    let mut lab = zone("lab", "user:olga", &["lab/**"]);
+    lab.cooperators = vec![id("user:carl")];
+    lab.require_review = Some(true);
+    let world = billing().zone(lab);
+    let demand = world.demand(&updates("carl", "lab/configmaps/app"));
+    let says = |environment| {
+        let draft = rebound(|draft| {
+            draft.binding = demand.binding.clone();
+            draft.binding.environment = environment;
+        });
+        world.says(&requests("carl", "lab", draft))
+    };
+    assert_eq!(demand.binding.environment, Environment::Dev);
+    assert_eq!(says(Environment::Dev), Said::Allow(Reason::Workflow));
+    assert_eq!(
+        says(Environment::Prod),
+        Said::Allow(Reason::Workflow),
+        "as when the write yields an identity"
+    );
+    assert_eq!(says(Environment::Test), Said::Deny(Reason::BindingMismatch));
+}
+
+/// E1: a write is one call, or one in each of several attempts; a client that falls back connects twice.
+#[test]
+fn how_often_the_api_server_asks_for_a_write() {
+    use crate::{
+        decide::call_kind,
+        request::Operation::{self, Connect, Create, Delete, Update},
+    };
+    let rows: [(Operation, &str, CallKind); 12] = [
+        (Create, "", CallKind::Once),
+        (Create, "binding", CallKind::Once),
+        (Create, "eviction", CallKind::Evict),
+        (Create, "token", CallKind::Unseen),
+        (Update, "", CallKind::Update),
+        (Update, "token", CallKind::Update),
+        (Delete, "", CallKind::Delete),
+        (Delete, "eviction", CallKind::Delete),
+        (Connect, "exec", CallKind::Connect),
+        (Connect, "attach", CallKind::Connect),
+        (Connect, "portforward", CallKind::Connect),
+        (Connect, "proxy", CallKind::Unseen),
+    ];
+    for (operation, subresource, expected) in rows {
+        let ask = ask("carl", operation, "billing/pods/x").sub(subresource);
+        assert_eq!(call_kind(&ask.request()), expected, "{operation} {subresource}");
+    }
+}
+
+#[test]
+fn the_options_of_what_has_no_content_are_bound() {
+    use crate::request::Operation::{Connect, Create, Delete, Update};
+    let options = |options: &str| {
+        let options = options.to_owned();
+        move |operation, subresource: &str| {
+            let mut ask = ask("olga", operation, "billing/pods/x").sub(subresource);
+            ask.options = Some(options.clone());
+            if operation == Connect {
+                ask.new = Some(options.clone());
+            }
+            if subresource == "eviction" {
+                ask.new = Some(format!(r#"{{"deleteOptions":{options}}}"#));
+            }
+            billing().demand(&ask).binding.command_hash
+        }
+    };
+    let (some, others) = (options(r#"{"a":1}"#), options(r#"{"a":2}"#));
+    for (operation, subresource) in [(Connect, "exec"), (Delete, ""), (Create, "eviction")] {
+        let bound = some(operation, subresource);
+        assert!(bound.is_some(), "{operation}");
+        assert_ne!(bound, others(operation, subresource), "{operation}");
+    }
+    for (operation, subresource) in [(Create, ""), (Create, "binding"), (Update, "")] {
+        assert_eq!(some(operation, subresource), None, "{operation} {subresource}");
+    }
+}
+
+#[test]
+fn a_subject_waits_for_so_many_tickets_in_a_namespace() {
+    let (mut world, ticket) = billing()
+        .policy(|policy| policy.approvals.max_pending = 1)
+        .ticket(&carls_write(), pending(), &[]);
+    let asks = requests("carl", "billing", draft());
+    let mut waits = |who: &str, namespace: &str| {
+        let waiting = world
+            .snapshot
+            .pending
+            .entry((id(who), namespace.into()))
+            .or_default();
+        waiting.push_back(ticket.clone());
+        world.says(&asks)
+    };
+    assert_eq!(waits("user:olga", "billing"), Said::Allow(Reason::Workflow));
+    assert_eq!(waits("user:carl", "lab"), Said::Allow(Reason::Workflow));
+    assert_eq!(waits("user:carl", "billing"), Said::Deny(Reason::TooManyPending));
 }
 
 #[test]
