@@ -5,7 +5,6 @@ mod claim;
 mod complete;
 mod generated;
 mod history;
-mod members;
 mod mint;
 mod outcome;
 mod own;
@@ -36,7 +35,7 @@ use self::{
     claim::Claims,
     mint::{Minted, Minting},
     outcome::{Answer, Outcome, evidence_of, verdict_of, without_rules},
-    response::{AdmissionReview, Counted, Recorded, StatusCause},
+    response::{AdmissionResponse, Counted, Recorded, StatusCause},
     review::AdmissionRequest,
 };
 pub use self::{
@@ -88,7 +87,7 @@ impl Admission {
     }
 
     /// Answers one review of the validating webhook.
-    pub async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionReview {
+    pub async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
         let snapshot = self.state.snapshot();
         let judged = timeout(DEADLINE, self.judge(request, &snapshot)).await;
         let mut outcome = judged.unwrap_or_else(|_| without_rules(late(), &snapshot));
@@ -147,7 +146,7 @@ impl Admission {
     }
 
     /// Answers one review of the mutating webhook: stamps what a person may not choose.
-    pub fn mutate(&self, request: &AdmissionRequest<'_>) -> AdmissionReview {
+    pub fn mutate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
         response::mutate(&request.uid, stamp::patch(request, &self.state.snapshot()))
     }
 
@@ -361,7 +360,7 @@ fn respond(
     request: &AdmissionRequest<'_>,
     outcome: Outcome,
     recorded: Result<Recorded, Denial>,
-) -> AdmissionReview {
+) -> AdmissionResponse {
     match (outcome.answer, recorded) {
         (Answer::Allow { grant, warnings }, Ok(recorded)) => {
             response::allow(&request.uid, &grant, &recorded, warnings)

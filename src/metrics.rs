@@ -137,9 +137,17 @@ impl MutatorMetrics {
 }
 
 /// The numbers of the admission path.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct AdmissionMetrics {
-    decisions: Family<Decided, Counter>,
+    /// By reason, in their order.
+    decisions: Vec<Decisions>,
+}
+
+/// The decisions for one reason.
+#[derive(Clone, Debug)]
+struct Decisions {
+    stood: Counter,
+    relaxed: Counter,
 }
 
 /// How a request was decided.
@@ -152,24 +160,35 @@ struct Decided {
 impl AdmissionMetrics {
     /// Creates the metrics in `registry`.
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let decisions = Family::<Decided, Counter>::default();
         registry.register(
             "admission_decisions",
             "Judged writes, by reason and by whether a violation was let through",
-            metrics.decisions.clone(),
+            decisions.clone(),
         );
-        metrics
+        let counter = |reason: Reason, relaxed| {
+            let reason = reason.as_str();
+            decisions.get_or_create_owned(&Decided { reason, relaxed })
+        };
+        let of_reason = |reason: &Reason| Decisions {
+            stood: counter(*reason, "false"),
+            relaxed: counter(*reason, "true"),
+        };
+        Self {
+            decisions: Reason::ALL.iter().map(of_reason).collect(),
+        }
     }
 
     /// Counts one decision.
     pub fn decided(&self, reason: Reason, relaxed: bool) {
-        let relaxed = if relaxed { "true" } else { "false" };
-        self.decisions
-            .get_or_create(&Decided {
-                reason: reason.as_str(),
-                relaxed,
-            })
-            .inc();
+        if let Some(decisions) = self.decisions.get(reason as usize) {
+            let counter = if relaxed {
+                &decisions.relaxed
+            } else {
+                &decisions.stood
+            };
+            counter.inc();
+        }
     }
 }
 

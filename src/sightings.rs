@@ -11,6 +11,7 @@ use countersign_api::{
     Agent, AgentStatus, RoleGrant, RoleGrantStatus, WriteDelegation, WriteDelegationStatus,
 };
 use countersign_core::{decision::Cause, identity::Identity, snapshot::Snapshot};
+use foldhash::quality::RandomState;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::Client;
@@ -44,7 +45,7 @@ pub enum Sighted {
 /// Notes what is seen; most of it was seen a moment ago, and goes no further.
 #[derive(Debug)]
 pub struct Sightings {
-    last: Mutex<HashMap<Sighted, Instant>>,
+    last: Mutex<HashMap<Sighted, Instant, RandomState>>,
     queue: mpsc::Sender<Sighted>,
 }
 

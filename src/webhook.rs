@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{FromRef, State},
     response::{IntoResponse, Response},
     routing::post,
@@ -42,7 +42,7 @@ async fn validate(State(shared): State<Arc<Shared>>, body: Result<BoundedBody, B
         Err(rejection) => return refuse(rejection),
     };
     match review::parse(&body.bytes) {
-        Ok(request) => Json(shared.admission.validate(&request).await).into_response(),
+        Ok(request) => shared.admission.validate(&request).await.into_response(),
         Err(error) => malformed(&body.bytes, &error),
     }
 }
@@ -53,7 +53,7 @@ async fn mutate(State(shared): State<Arc<Shared>>, body: Result<BoundedBody, Bod
         Err(rejection) => return refuse(rejection),
     };
     match review::parse(&body.bytes) {
-        Ok(request) => Json(shared.admission.mutate(&request)).into_response(),
+        Ok(request) => shared.admission.mutate(&request).into_response(),
         Err(error) => malformed(&body.bytes, &error),
     }
 }
@@ -89,5 +89,5 @@ fn refuse(rejection: BodyRejection) -> Response {
 }
 
 fn deny(uid: &str, reason: Reason, message: &str) -> Response {
-    Json(response::deny(uid, &Denial::new(reason, message), Vec::new())).into_response()
+    response::deny(uid, &Denial::new(reason, message), Vec::new()).into_response()
 }

@@ -1,9 +1,11 @@
 //! The answer to a review: nothing is allowed without a receipt of the audit log.
 
+use axum::response::{IntoResponse, Response};
 use countersign_core::{
     decision::{Cause, Denial, Grant, Reason},
     plain::plain,
 };
+use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
 
 use crate::audit::Receipt;
@@ -11,14 +13,10 @@ use crate::audit::Receipt;
 /// The most characters of a message: clients cut longer ones in the wrong place.
 const MAX_MESSAGE: usize = 512;
 
-/// The outer object of an answer.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AdmissionReview {
-    api_version: &'static str,
-    kind: &'static str,
-    response: AdmissionResponse,
-}
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Room for most answers, in bytes.
+const ANSWER_BYTES: usize = 256;
 
 /// One answer.
 #[derive(Debug, Serialize)]
@@ -59,6 +57,21 @@ pub struct StatusCause {
     field: String,
 }
 
+impl IntoResponse for AdmissionResponse {
+    /// As an AdmissionReview.
+    fn into_response(self) -> Response {
+        let mut body = Vec::with_capacity(ANSWER_BYTES);
+        body.extend_from_slice(
+            br#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":"#,
+        );
+        if let Err(error) = serde_json::to_writer(&mut body, &self) {
+            return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
+        }
+        body.push(b'}');
+        ([(CONTENT_TYPE, JSON)], body).into_response()
+    }
+}
+
 /// Proof that an allowed write is on record: a receipt, or one of the reasons that are only counted.
 #[derive(Debug)]
 pub enum Recorded {
@@ -84,20 +97,19 @@ impl Counted {
 }
 
 /// The answer that lets a write happen.
-pub fn allow(uid: &str, _grant: &Grant, _recorded: &Recorded, warnings: Vec<String>) -> AdmissionReview {
-    let response = AdmissionResponse {
+pub fn allow(uid: &str, _grant: &Grant, _recorded: &Recorded, warnings: Vec<String>) -> AdmissionResponse {
+    AdmissionResponse {
         uid: uid.to_owned(),
         allowed: true,
         status: None,
         warnings,
         patch: None,
         patch_type: None,
-    };
-    wrap(response)
+    }
 }
 
 /// The answer that refuses a write: 403 Forbidden, which no client takes for a conflict or an immutable field.
-pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionReview {
+pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionResponse {
     let field = denial
         .cause
         .as_ref()
@@ -115,29 +127,27 @@ pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionRevi
             causes: std::iter::once(decided).chain(more).collect(),
         }),
     };
-    let response = AdmissionResponse {
+    AdmissionResponse {
         uid: uid.to_owned(),
         allowed: false,
         status: Some(status),
         warnings: Vec::new(),
         patch: None,
         patch_type: None,
-    };
-    wrap(response)
+    }
 }
 
 /// The answer of the mutating webhook: the object as it is, or with this JSON patch.
-pub fn mutate(uid: &str, patch: Option<String>) -> AdmissionReview {
+pub fn mutate(uid: &str, patch: Option<String>) -> AdmissionResponse {
     let patch_type = patch.is_some().then_some("JSONPatch");
-    let response = AdmissionResponse {
+    AdmissionResponse {
         uid: uid.to_owned(),
         allowed: true,
         status: None,
         warnings: Vec::new(),
         patch,
         patch_type,
-    };
-    wrap(response)
+    }
 }
 
 impl StatusCause {
@@ -157,14 +167,6 @@ impl StatusCause {
             message: message.to_owned(),
             field: Cause::new("Namespace", namespace, "metadata.labels").to_string(),
         }
-    }
-}
-
-const fn wrap(response: AdmissionResponse) -> AdmissionReview {
-    AdmissionReview {
-        api_version: "admission.k8s.io/v1",
-        kind: "AdmissionReview",
-        response,
     }
 }
 
@@ -200,8 +202,8 @@ mod tests {
         let cause = Cause::new("Zone", hostile.as_str(), "spec.owner");
         let denial = Denial::new(Reason::NotOfZone, hostile).because(cause);
         let json = serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap();
-        let status = &json["response"]["status"];
-        assert_eq!(json["response"]["uid"], "u1");
+        let status = &json["status"];
+        assert_eq!(json["uid"], "u1");
         assert_eq!(
             (status["code"].as_u64(), status["reason"].as_str()),
             (Some(403), Some("Forbidden"))
@@ -216,12 +218,25 @@ mod tests {
         assert!(!json.to_string().contains(['\u{1b}', '\u{202e}']), "{json}");
     }
 
+    #[tokio::test]
+    async fn an_answer_is_an_admission_review() {
+        let response = mutate("u\"1", None).into_response();
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        let body = axum::body::to_bytes(response.into_body(), 4096).await.unwrap();
+        let review: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        let response = serde_json::json!({"uid": "u\"1", "allowed": true});
+        let expected = serde_json::json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response,
+        });
+        assert_eq!(review, expected);
+    }
+
     #[test]
     fn a_denial_cites_the_line_that_decided() {
         let denial = |message: &str| {
             let denial = Denial::new(Reason::NotOfZone, message);
             let denial = denial.because(Cause::new("Zone", "billing", "spec.owner"));
-            serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap()["response"]["status"].clone()
+            serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap()["status"].clone()
         };
         let (short, long) = (denial("no"), denial(&"x".repeat(500)));
         assert_eq!(short["message"], "NotOfZone: no [Zone/billing spec.owner]");

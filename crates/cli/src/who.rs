@@ -83,8 +83,7 @@ fn user(identity: &Identity, policy: &Policy) -> anyhow::Result<Who> {
 
 fn account(identity: &Identity, snapshot: &Snapshot) -> anyhow::Result<Who> {
     let agent = snapshot
-        .agents
-        .get(identity)
+        .agent(identity)
         .with_context(|| format!("there is no Agent for {identity}"))?;
     let account = agent
         .accounts

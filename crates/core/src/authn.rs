@@ -106,7 +106,7 @@ fn agent_of<'a>(
     let mut agents = listed
         .into_iter()
         .flatten()
-        .filter_map(|identity| snapshot.agents.get(identity));
+        .filter_map(|identity| snapshot.agent(identity));
     let Some(agent) = agents.next() else {
         return Err(Unidentified::UnregisteredAccount(account));
     };

@@ -28,9 +28,9 @@ impl Identity {
     /// The human `name` of `realm`; an empty realm is left out.
     pub fn user(realm: &str, name: &str) -> Result<Self, InvalidIdentity> {
         let text = if realm.is_empty() {
-            format!("user:{name}")
+            ["user:", name].concat()
         } else {
-            format!("user:{realm}:{name}")
+            ["user:", realm, ":", name].concat()
         };
         // A name with a colon would be somebody of another realm.
         if name.contains(':') {
@@ -51,10 +51,12 @@ impl Identity {
 
     /// What kind of identity this is.
     pub fn kind(&self) -> IdentityKind {
-        match self.0.split_once(':') {
-            Some(("agent", _)) => IdentityKind::Agent,
-            Some(("team", _)) => IdentityKind::Team,
-            _ => IdentityKind::User,
+        if self.0.starts_with("agent:") {
+            IdentityKind::Agent
+        } else if self.0.starts_with("team:") {
+            IdentityKind::Team
+        } else {
+            IdentityKind::User
         }
     }
 

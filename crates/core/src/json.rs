@@ -3,8 +3,12 @@
 //! What is skipped is not checked; whoever reads a member's text finds out whether it is JSON.
 
 mod nested;
+mod string;
 
-use self::nested::behind_nested;
+use self::{
+    nested::behind_nested,
+    string::{behind_string, first_special},
+};
 use crate::object::MAX_DEPTH;
 
 /// A text that is not the JSON object that was expected.
@@ -25,7 +29,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the object that comes next: `each` gets every member's key, as it is between its quotes, and has to read
-    /// its value, by [`Self::value`] or by this.
+    /// its value.
     pub fn members<E: From<Misplaced>>(
         &mut self,
         mut each: impl FnMut(&'a str, &mut Self) -> Result<(), E>,
@@ -35,9 +39,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let key = self.value()?;
-            let key = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
-            let key = key.ok_or(Misplaced("has a key that is no string"))?;
+            let key = self.key()?;
             self.expect(b':', "lacks a colon behind a key")?;
             each(key, self)?;
             if self.take(b'}') {
@@ -45,6 +47,32 @@ impl<'a> Reader<'a> {
             }
             self.expect(b',', "lacks a comma behind a member")?;
         }
+    }
+
+    /// Reads the list that comes next: `each` has to read every item.
+    pub fn items<E: From<Misplaced>>(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.expect(b'[', "has something else where a list should be")?;
+        if self.take(b']') {
+            return Ok(());
+        }
+        loop {
+            each(self)?;
+            if self.take(b']') {
+                return Ok(());
+            }
+            self.expect(b',', "lacks a comma behind an item")?;
+        }
+    }
+
+    fn key(&mut self) -> Result<&'a str, Misplaced> {
+        let key = self
+            .value()?
+            .strip_prefix('"')
+            .and_then(|key| key.strip_suffix('"'));
+        key.ok_or(Misplaced("has a key that is no string"))
     }
 
     /// Reads the value that comes next.
@@ -58,6 +86,24 @@ impl<'a> Reader<'a> {
             .ok_or(Misplaced("lacks a value"))?;
         self.rest = rest;
         Ok(value)
+    }
+
+    /// Reads the string that comes next and returns what is between its quotes, if nothing of it is escaped. Anything
+    /// else stays to be read.
+    pub fn plain_string(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        let text = self.rest.strip_prefix('"')?;
+        let (plain, rest) = text.split_at_checked(first_special(text.as_bytes())?)?;
+        self.rest = rest.strip_prefix('"')?;
+        Some(plain)
+    }
+
+    /// Reads `null`, if it comes next.
+    pub fn null(&mut self) -> bool {
+        self.skip_space();
+        let behind = self.rest.strip_prefix("null");
+        self.rest = behind.unwrap_or(self.rest);
+        behind.is_some()
     }
 
     /// Reads the value that comes next, which may well be the same text as one that was read before.
@@ -92,7 +138,9 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_space(&mut self) {
-        self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
+        if self.rest.as_bytes().first().is_some_and(|byte| *byte <= b' ') {
+            self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
+        }
     }
 }
 
@@ -122,19 +170,6 @@ fn behind_value(text: &[u8]) -> Option<&[u8]> {
         _ => {
             let end = text.iter().position(|byte| b",:}] \n\r\t".contains(byte));
             text.get(end.unwrap_or(text.len())..)
-        }
-    }
-}
-
-/// What comes behind the string that was opened just before.
-fn behind_string(mut rest: &[u8]) -> Option<&[u8]> {
-    loop {
-        let (byte, behind) = rest.split_first()?;
-        rest = behind;
-        match byte {
-            b'"' => return Some(rest),
-            b'\\' => rest = rest.get(1..)?,
-            _ => {}
         }
     }
 }

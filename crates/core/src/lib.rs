@@ -21,6 +21,7 @@ pub mod glob;
 pub mod hash;
 pub mod identity;
 pub mod json;
+pub mod map;
 pub mod mutator;
 pub mod naming;
 pub mod object;

@@ -170,7 +170,7 @@ impl<'a> Target<'a> {
         if self.group.is_empty() {
             self.resource.to_owned()
         } else {
-            format!("{}.{}", self.resource, self.group)
+            [self.resource, ".", self.group].concat()
         }
     }
 

@@ -196,8 +196,7 @@ pub fn check_eligible(
         ));
     };
     let owned = snapshot
-        .agents
-        .get(&ticket.binding.subject)
+        .agent(&ticket.binding.subject)
         .is_some_and(|agent| is(&agent.owner));
     if owned && !policy.approvals.agent_owner_may_review {
         return Err(Ineligible::AgentOwner(who()));

@@ -54,7 +54,7 @@ pub fn user_role(subject: &Subject, snapshot: &Snapshot, policy: &Policy) -> Opt
 /// The role of any subject; an agent's is the one its Agent names, and no team raises it. An agent never holds
 /// `admin`: one that names it has no role.
 pub fn effective_role(subject: &Subject, snapshot: &Snapshot, policy: &Policy) -> Option<RoleSource> {
-    if let Some(agent) = snapshot.agents.get(&subject.identity) {
+    if let Some(agent) = snapshot.agent(&subject.identity) {
         let name = subject.identity.local().into();
         return (agent.role != Role::Admin).then_some(RoleSource {
             role: agent.role,

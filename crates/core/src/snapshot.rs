@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use imbl::{HashMap, HashSet, Vector};
+use imbl::Vector;
 use jiff::Timestamp;
 
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     digest::{Digest, MacKey},
     environment::Environment,
     identity::Identity,
+    map::{HashMap, HashSet},
     mutator::Mutators,
     permissions::Permissions,
     policy::{Policy, Shown},
@@ -196,6 +197,12 @@ impl Snapshot {
             || self.memberships.contains_key(identity)
     }
 
+    /// The agent that an identity is.
+    pub fn agent(&self, identity: &Identity) -> Option<&Arc<Agent>> {
+        // Most ask for people: whether one is an agent is seen at once.
+        identity.is_agent().then(|| self.agents.get(identity)).flatten()
+    }
+
     /// Whether nothing that says who may do what, and where, was touched between two snapshots of one index. It compares
     /// pointers.
     pub fn permits_alike(&self, other: &Self) -> bool {
@@ -215,10 +222,11 @@ impl Snapshot {
 
     /// The environment of a namespace; of one that is not known, the default; of one whose labels nobody judged, prod.
     pub fn environment_of_namespace(&self, name: &str, policy: &Policy) -> Environment {
-        if self.is_unsealed(name) {
+        let known = self.namespaces.get(name);
+        if known.is_some_and(|namespace| !namespace.sealed) {
             return Environment::Prod;
         }
-        let labels = self.namespaces.get(name).map(|namespace| &namespace.labels);
+        let labels = known.map(|namespace| &namespace.labels);
         environment_by_labels(name, |key| labels?.get(key).map(|value| &**value), policy)
     }
 

@@ -7,12 +7,13 @@ mod trie;
 
 use std::{fmt, sync::Arc};
 
-use imbl::{HashMap, OrdMap};
+use imbl::OrdMap;
 
 use self::trie::{Entry, Trie};
 use crate::{
     glob::{Alternative, Glob, Part, common_path},
     identity::Identity,
+    map::HashMap,
     role::Role,
 };
 

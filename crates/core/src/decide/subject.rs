@@ -36,7 +36,7 @@ pub(super) fn identify(
 ) -> Result<Actor, End> {
     let subject = authn::identify(&request.caller, snapshot, policy).map_err(|why| unidentified(&why))?;
     findings.subject = Some(subject.identity.clone());
-    if let Some(agent) = snapshot.agents.get(&subject.identity) {
+    if let Some(agent) = snapshot.agent(&subject.identity) {
         findings.answerable = Some(agent.owner.clone());
         let name = subject.identity.local();
         if agent.suspended {

@@ -16,6 +16,17 @@ fn members(text: &str) -> Result<Vec<(&str, &str)>, Misplaced> {
     Ok(all)
 }
 
+fn items(text: &str) -> Result<Vec<&str>, Misplaced> {
+    let mut all = Vec::new();
+    let mut reader = Reader::new(text);
+    reader.items::<Misplaced>(|reader| {
+        all.push(reader.value()?);
+        Ok(())
+    })?;
+    reader.end()?;
+    Ok(all)
+}
+
 fn json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -61,6 +72,25 @@ proptest! {
 
 proptest! {
     #[test]
+    fn items_are_where_serde_finds_them(list in prop::collection::vec(json(), 0..5), pretty in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&list) } else { serde_json::to_string(&list) }.unwrap();
+        let theirs: Vec<&RawValue> = serde_json::from_str(&text).unwrap();
+        let theirs: Vec<&str> = theirs.into_iter().map(RawValue::get).collect();
+        prop_assert_eq!(items(&text), Ok(theirs));
+    }
+
+    #[test]
+    fn a_plain_string_is_one_that_serde_borrows(value in json(), rest in "[,\\]} ]") {
+        let value = value.to_string();
+        let text = format!(" {value}{rest}");
+        let mut reader = Reader::new(&text);
+        let plain = serde_json::from_str::<&str>(&value).ok();
+        prop_assert_eq!(reader.plain_string(), plain);
+        let left = if plain.is_some() { rest } else { format!("{value}{rest}") };
+        prop_assert_eq!(reader.rest, left);
+    }
+
+    #[test]
     fn what_is_known_is_read_alike(known in json(), next in json(), same in any::<bool>()) {
         let known = known.to_string();
         let next = if same { known.clone() } else { next.to_string() };
@@ -87,5 +117,31 @@ fn what_is_no_object_is_told() {
         ("{} {}", "goes on behind its end"),
     ] {
         assert_eq!(members(text), Err(Misplaced(why)), "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_list_is_told() {
+    for (text, why) in [
+        ("{}", "has something else where a list should be"),
+        ("[1", "lacks a comma behind an item"),
+        ("[1 2]", "lacks a comma behind an item"),
+        ("[,]", "lacks a value"),
+        ("[\"a]", "ends within a value"),
+        ("[] []", "goes on behind its end"),
+    ] {
+        assert_eq!(items(text), Err(Misplaced(why)), "{text}");
+    }
+}
+
+#[test]
+fn null_is_read_where_it_stands() {
+    for (text, is_null, rest) in [
+        (" null,1", true, ",1"),
+        ("nul", false, "nul"),
+        ("\"null\"", false, "\"null\""),
+    ] {
+        let mut reader = Reader::new(text);
+        assert_eq!((reader.null(), reader.rest), (is_null, rest));
     }
 }
