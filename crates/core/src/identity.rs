@@ -1,8 +1,9 @@
 //! Identities: who acts, who reviews, who owns. Stable, canonical, one spelling for each.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, de};
+use smol_str::SmolStr;
 
 use crate::plain::excerpt;
 
@@ -22,7 +23,7 @@ pub enum IdentityKind {
 /// A name is 1 to 253 of `a-z 0-9 . _ @ + -`, beginning and ending with a letter or digit: what is not written
 /// this way is no identity, it is never folded into one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity(Arc<str>);
+pub struct Identity(SmolStr);
 
 impl Identity {
     /// The human `name` of `realm`; an empty realm is left out.

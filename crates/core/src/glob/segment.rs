@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, ops::Bound, sync::Arc};
 
+use smol_str::SmolStr;
+
 use super::{
     class::Class,
     sequence::{self, Step},
@@ -19,7 +21,7 @@ pub(crate) enum Part {
 /// A pattern for one segment of a path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Segment {
-    prefix: Box<str>,
+    prefix: SmolStr,
     /// What follows the prefix. INVARIANT: empty, or begins with no `Char`, and no two `Star` are neighbours.
     tail: Box<[Token]>,
 }
@@ -38,10 +40,10 @@ pub(crate) enum Token {
 impl Segment {
     pub(super) fn new(mut tokens: Vec<Token>) -> Self {
         tokens.dedup_by(|a, b| a.is_star() && b.is_star());
-        let prefix: String = tokens.iter().map_while(Token::literal).collect();
+        let prefix = tokens.iter().map_while(Token::literal).collect();
         let tail = tokens.into_iter().skip_while(|token| token.literal().is_some());
         Self {
-            prefix: prefix.into(),
+            prefix,
             tail: tail.collect(),
         }
     }
