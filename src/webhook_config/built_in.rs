@@ -121,7 +121,8 @@ fn kubelet(operator: &str) -> Vec<StartupWrite> {
         write(&[Create, Update], "leases.coordination.k8s.io")
             .within("kube-node-lease")
             .of_own_node(),
-        write(&[Create, Update], "csinodes.storage.k8s.io").of_own_node(),
+        // Where another machine had its name, it is not ready before that one's is deleted.
+        write(&[Create, Update, Delete], "csinodes.storage.k8s.io").of_own_node(),
         write(&[Create], "serviceaccounts/token"),
         write(&[Update], "pods/status").within(operator),
         write(&[Delete], "pods").within(operator),

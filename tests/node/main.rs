@@ -31,6 +31,7 @@ fn a_node_and_its_control_plane_do_their_work_in_strict_mode() {
     node.apply_as_admin(include_str!("../data/node/stand-in.yaml"));
     cluster.see_admins();
     cluster.enforce();
+    node.waits("wait --for=condition=Compiled writedelegation/machines");
 
     node.step("what people ask for", work::is_done);
     node.step("what people change", work::follows_changes);
@@ -41,5 +42,6 @@ fn a_node_and_its_control_plane_do_their_work_in_strict_mode() {
     node.step("what people take away", work::is_cleaned_up);
 
     trail::has_no_denial(&node);
+    trail::lets_the_operator_back(&node);
     trail::proves_every_row(&node);
 }

@@ -116,6 +116,13 @@ impl Builtin {
     }
 }
 
+impl fmt::Display for Write {
+    /// `<row> <operation> <resource>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.row, self.operation, self.resource)
+    }
+}
+
 impl fmt::Display for Who {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

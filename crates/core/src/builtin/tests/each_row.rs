@@ -3,7 +3,7 @@
 use super::super::{
     BUILTINS, Builtin,
     When::{Always, Changes, Exactly, In, Named, NamespaceTerminates, OwnGonePod, OwnNode, OwnSlice},
-    Who,
+    Who, writes,
 };
 use super::{Ask, World, ask, pod, world};
 use crate::{
@@ -30,6 +30,23 @@ fn what_a_row_is_there_for_is_let_through_by_no_other() {
             }
         }
     }
+}
+
+/// What the real components write, or why they need not be seen to: `make test-node` holds each line to its log.
+const SEEN: &str = include_str!("../../../../../tests/data/node/writes.txt");
+
+#[test]
+fn each_row_lets_through_what_the_real_components_write_and_no_more() {
+    let lines = SEEN.lines().filter(|line| !line.starts_with('#'));
+    let seen: BTreeSet<_> = lines
+        .map(|line| line.split(": ").next().unwrap().to_owned())
+        .collect();
+    let permitted: BTreeSet<_> = writes().map(|write| write.to_string()).collect();
+    let either: Vec<_> = permitted.symmetric_difference(&seen).collect();
+    assert!(
+        either.is_empty(),
+        "in the table or in the list, and not in both: {either:#?}"
+    );
 }
 
 #[test]
