@@ -890,15 +890,16 @@ fn in_zone(zone: &ZoneIs, actor: &Actor, rules: &Rules) -> Result<bool, Reason> 
 
 /// Whether somebody may end all that is in a namespace, zone by zone, and whether one of them asks for a review.
 fn contents_end(namespace: &str, case: &Case, actor: &Actor, rules: &Rules) -> Result<bool, Reason> {
-    let names = |segment: &str| {
+    let names = |glob: &str| {
+        let (segment, _) = glob.split_once('/').unwrap_or((glob, ""));
         !segment.starts_with(['*', '?', '[']) && pieces_meet(&pieces(segment), &pieces(namespace))
     };
-    let is_about = |glob: &&'static str| alternatives(glob).iter().any(|glob| names(&segments(glob)[0]));
+    let is_about = |glob: &&str| alternatives(glob).iter().any(|glob| names(glob));
     let mut zones: Vec<_> = case.zones.iter().collect();
     zones.sort_by_key(|zone| zone.name);
     let mut reviewed = false;
     for zone in zones {
-        if zone.globs.iter().any(|glob| is_about(&glob)) {
+        if zone.globs.iter().any(is_about) {
             if zone.unreadable {
                 return Err(Reason::ZoneContested);
             }
