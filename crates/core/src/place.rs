@@ -1,6 +1,6 @@
 //! The place of a write in the object space, and what lies there: zone, public place, environment.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     glob::Glob,
@@ -76,21 +76,13 @@ impl<'a> Place<'a> {
     }
 }
 
-/// The zones that are about a namespace, as for reading: those with a glob that says how it begins.
-pub fn zones_about<'s>(
-    namespace: &str,
-    snapshot: &'s Snapshot,
-) -> impl Iterator<Item = Result<&'s Arc<Zone>, Contest>> {
-    let namespace = BTreeSet::from([Arc::from(namespace)]);
-    let is_about = move |zone: &&Arc<Zone>| {
-        let mut globs = zone.objects.iter();
-        globs.any(|glob| !glob.namespaces(&namespace).is_empty())
-    };
-    let readable = |zone: &'s Arc<Zone>| {
-        if snapshot.unreadable_zones.contains_key(&zone.name) {
-            return Err(Contest(vec![zone.name.clone()]));
+/// The zones that are about a namespace, by name.
+pub fn zones_about(namespace: &str, snapshot: &Snapshot) -> impl Iterator<Item = Result<Arc<Zone>, Contest>> {
+    let readable = |(name, zone)| {
+        if snapshot.unreadable_zones.contains_key(&name) {
+            return Err(Contest(vec![name]));
         }
         Ok(zone)
     };
-    snapshot.zones.iter().filter(is_about).map(readable)
+    snapshot.zones.about(namespace).into_iter().map(readable)
 }

@@ -64,7 +64,7 @@ fn among_contents(
 ) -> Result<Standing, End> {
     for zone in zones_about(place.name, snapshot) {
         let zone = zone.map_err(|contest| contested(place, &contest))?;
-        let inside = in_zone(zone, actor, policy)?;
+        let inside = in_zone(&zone, actor, policy)?;
         if !standing.reviewed {
             standing = inside;
         }
