@@ -18,6 +18,8 @@ const READY: &str = "kubectl rollout status statefulset/countersign -n countersi
 const APPLY: &str = "helm template countersign charts/countersign -n countersign-system -f values.yaml | kubectl apply \
                      --server-side --force-conflicts -f -";
 const UPGRADE: &str = "helm upgrade countersign charts/countersign -n countersign-system -f values.yaml";
+const READING: &str = "readAccess: true";
+const BINDINGS: &str = "kubectl get clusterrolebindings,rolebindings -A -l countersign.dev/read-access";
 const DELETE_POD: &str = "kubectl delete pod countersign-0 -n countersign-system";
 const DELETE_CONFIGURATIONS: &str =
     "kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration countersign";
@@ -77,7 +79,7 @@ fn process() -> PathBuf {
     all.find(is_operator).unwrap()
 }
 
-/// Nothing is refused yet, and the report in the pod tells what would be.
+/// Nothing is refused yet, and the report in the pod tells what would be. Helm upgrades: people may read.
 fn observes(site: &Site) {
     site.types("kubectl apply -f examples/quickstart/").done();
     let kinds = "accesspolicies,zones,rolegrants,teams,agents";
@@ -87,6 +89,14 @@ fn observes(site: &Site) {
     let report = "kubectl exec -n countersign-system countersign-0 -- countersign report --since 7d";
     let told = site.types(report).stdout;
     assert!(told.contains("user:mallory"), "{told}");
+
+    site.wants("1", READING);
+    site.types(UPGRADE).done();
+    let bind = r#"kubectl patch accesspolicy default --type=merge -p '{"spec":{"readAccess":"RBAC"}}'"#;
+    site.types(bind).done();
+    until("a binding", || {
+        (!site.types(BINDINGS).done().is_empty()).then_some(())
+    });
 }
 
 /// Once two admins were seen: a write takes a grant and an approval.
@@ -179,11 +189,11 @@ fn goes_on(site: &Site, starts: u32) {
 /// In strict mode: Helm cannot, since its record of the release is another one at each try; what the chart says can be
 /// applied, with an approval of what is new in it.
 fn is_upgraded(site: &Site) {
-    site.wants("1", "info,countersign=debug");
+    site.wants("1", &format!("{READING}\nlog: info,countersign=debug"));
     let mut tickets = [(); 2].map(|()| {
         let denial = site.types(UPGRADE).denied("ApprovalRequired");
         assert!(
-            denial.contains("secrets/sh.helm.release.v1.countersign.v2"),
+            denial.contains("secrets/sh.helm.release.v1.countersign.v"),
             "{denial}"
         );
         denial
@@ -202,7 +212,7 @@ fn is_upgraded(site: &Site) {
 
 /// There is no such image, and nobody is left to approve the way back.
 fn is_rescued(site: &Site) {
-    site.wants("none", "info");
+    site.wants("none", READING);
     site.approved(|| site.types(APPLY));
     let why = "get pod countersign-0 -n countersign-system --ignore-not-found \
                -o jsonpath={.status.containerStatuses[0].state.waiting.reason}";
@@ -210,7 +220,7 @@ fn is_rescued(site: &Site) {
         let said = site.admin.kubectl(why).done();
         said.contains("ImagePull").then_some(())
     });
-    site.wants("1", "info");
+    site.wants("1", READING);
     site.types(APPLY).refused(AWAY);
     site.types(DELETE_CONFIGURATIONS).done();
     site.types(APPLY).done();
@@ -221,19 +231,23 @@ fn is_rescued(site: &Site) {
 
 /// In the order of the document, by which nothing is left.
 fn is_removed(site: &Site) {
-    let patch = r#"kubectl patch accesspolicy default --type=merge -p '{"spec":{"strictMode":false}}'"#;
-    site.approved(|| site.types(patch));
-    for line in [
-        "kubectl wait accesspolicy default --for=condition=Enforcing=False",
-        "helm uninstall countersign -n countersign-system --wait",
-        DELETE_CONFIGURATIONS,
-    ] {
-        site.types(line).done();
-    }
-    // What people made for themselves.
-    site.admin
-        .kubectl("delete --ignore-not-found -f examples/quickstart")
+    let off = r#"kubectl patch accesspolicy default --type=merge -p '{"spec":{"strictMode":false}}'"#;
+    site.approved(|| site.types(off));
+    site.types("kubectl wait accesspolicy default --for=condition=Enforcing=False")
         .done();
+    site.types(&format!("{UPGRADE} --force-conflicts")).done();
+    let unbind =
+        r#"kubectl patch accesspolicy default --type=merge -p '{"spec":{"readAccess":"Unmanaged"}}'"#;
+    site.types(unbind).done();
+    until("no binding", || {
+        site.types(BINDINGS).done().is_empty().then_some(())
+    });
+    site.types("helm uninstall countersign -n countersign-system --wait")
+        .done();
+    site.types(DELETE_CONFIGURATIONS).done();
+    // What people made for themselves.
+    let quickstart = "delete --ignore-not-found -f examples/quickstart";
+    site.admin.kubectl(quickstart).done();
     for line in [
         "helm uninstall countersign-crds -n countersign-system",
         "kubectl delete -f crds/",

@@ -56,7 +56,7 @@ impl Site {
         let ground = include_str!("../../data/node/disk.yaml");
         let objects = ground.replace("$DISK", site.disk().to_str().unwrap());
         site.admin.kubectl_with("apply -f -", &objects).done();
-        site.wants("1", "info");
+        site.wants("1", "");
         site
     }
 
@@ -69,10 +69,10 @@ impl Site {
         self.control_plane.dir().join("values.yaml")
     }
 
-    /// Writes the file of values, with this tag of the image, of which the node has `1`, and this filter of the log.
-    pub fn wants(&self, tag: &str, log: &str) {
+    /// Writes the file of values: this tag of the image, of which the node has `1`, and more.
+    pub fn wants(&self, tag: &str, more: &str) {
         let image = format!("image: {{repository: node.local/countersign, tag: {tag:?}}}");
-        fs::write(self.values(), format!("{image}\nlog: {log}\n")).unwrap();
+        fs::write(self.values(), format!("{image}\n{more}\n")).unwrap();
     }
 
     /// Has ada type a line of the document, at the root of the repository.
