@@ -160,10 +160,11 @@ impl Admission {
             Ok(read) => read,
             Err(denial) => return without_rules(denial, snapshot),
         };
-        match request.judged(own.as_ref(), hidden.as_ref()) {
-            Ok(judged) => self.decide(request, &judged, snapshot).await,
-            Err(error) => without_rules(Denial::new(Reason::Malformed, error.to_string()), snapshot),
-        }
+        let judged = match request.judged(own.as_ref(), hidden.as_ref()) {
+            Ok(judged) => judged,
+            Err(error) => return without_rules(Denial::new(Reason::Malformed, error.to_string()), snapshot),
+        };
+        self.decide(request, &judged, snapshot).await
     }
 
     /// The object behind a request that does not show it, read only when somebody's credential or an approval is at

@@ -41,10 +41,11 @@ async fn validate(State(shared): State<Arc<Shared>>, body: Result<BoundedBody, B
         Ok(body) => body,
         Err(rejection) => return refuse(rejection),
     };
-    match review::parse(&body.bytes) {
-        Ok(request) => shared.admission.validate(&request).await.into_response(),
-        Err(error) => malformed(&body.bytes, &error),
-    }
+    let request = match review::parse(&body.bytes) {
+        Ok(request) => request,
+        Err(error) => return malformed(&body.bytes, &error),
+    };
+    shared.admission.validate(&request).await.into_response()
 }
 
 async fn mutate(State(shared): State<Arc<Shared>>, body: Result<BoundedBody, BodyRejection>) -> Response {

@@ -48,22 +48,16 @@ pub async fn read(
     let Some(text) = request.object() else {
         return Ok(None);
     };
-    let why = match target.resource {
-        "approvaltickets" => match draft_ticket(text, &target) {
-            Ok(draft) => return Box::pin(complete_ticket(draft, snapshot, client)).await.map(Some),
-            Err(why) => why,
-        },
-        "approvalreviews" => match draft_review(text, snapshot) {
-            Ok(draft) => {
-                return Box::pin(complete_review(draft, &target, snapshot, client))
-                    .await
-                    .map(Some);
-            }
-            Err(why) => why,
-        },
-        resource => return Ok(permission::read(resource, text)),
-    };
-    Ok(Some(Own::Invalid(why)))
+    // Boxed, since every request is as large as the largest of them.
+    match target.resource {
+        "approvaltickets" => Box::pin(read_ticket(text, &target, snapshot, client))
+            .await
+            .map(Some),
+        "approvalreviews" => Box::pin(read_review(text, &target, snapshot, client))
+            .await
+            .map(Some),
+        resource => Ok(permission::read(resource, text)),
+    }
 }
 
 /// A ticket as it was sent and stamped.
@@ -131,12 +125,20 @@ fn unheld(metadata: &ObjectMeta) -> Result<(), String> {
         .unwrap_or(Ok(()))
 }
 
-async fn complete_ticket(sent: SentTicket, snapshot: &Snapshot, client: &Client) -> Result<Own, Denial> {
+async fn read_ticket(
+    text: &str,
+    target: &Target<'_>,
+    snapshot: &Snapshot,
+    client: &Client,
+) -> Result<Own, Denial> {
     let SentTicket {
         object,
         binding,
         namespace,
-    } = sent;
+    } = match draft_ticket(text, target) {
+        Ok(sent) => sent,
+        Err(why) => return Ok(Own::Invalid(why)),
+    };
     let spec = &object.spec;
     let invalid = |why: String| Ok(Own::Invalid(why));
     let change = match digests(&spec.change, Side::New) {
@@ -250,12 +252,16 @@ fn draft_review(text: &str, snapshot: &Snapshot) -> Result<(ApprovalReview, Revi
     Ok((object, draft))
 }
 
-async fn complete_review(
-    (object, mut draft): (ApprovalReview, ReviewDraft),
+async fn read_review(
+    text: &str,
     target: &Target<'_>,
     snapshot: &Snapshot,
     client: &Client,
 ) -> Result<Own, Denial> {
+    let (object, mut draft) = match draft_review(text, snapshot) {
+        Ok(sent) => sent,
+        Err(why) => return Ok(Own::Invalid(why)),
+    };
     let Some(policy) = snapshot.policy.get() else {
         return Ok(Own::Review(Box::new(draft)));
     };

@@ -1,6 +1,9 @@
 //! The answer to a review: nothing is allowed without a receipt of the audit log.
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
 use countersign_core::{
     decision::{Cause, Denial, Grant, Reason},
     plain::plain,
@@ -68,7 +71,9 @@ impl IntoResponse for AdmissionResponse {
             return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response();
         }
         body.push(b'}');
-        ([(CONTENT_TYPE, JSON)], body).into_response()
+        let mut response = Response::new(Body::from(body));
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        response
     }
 }
 

@@ -111,8 +111,7 @@ fn agent_of<'a>(
         return Err(Unidentified::UnregisteredAccount(account));
     };
     if agents.next().is_some() {
-        let mut agents: Vec<_> = listed.into_iter().flatten().cloned().collect();
-        agents.sort_unstable();
+        let agents = listed.into_iter().flatten().cloned().collect();
         return Err(Unidentified::AmbiguousAccount { account, agents });
     }
     let pinned = agent

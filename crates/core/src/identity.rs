@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize, de};
-use smol_str::SmolStr;
+use smol_str::{SmolStr, SmolStrBuilder};
 
 use crate::plain::excerpt;
 
@@ -28,16 +28,19 @@ pub struct Identity(SmolStr);
 impl Identity {
     /// The human `name` of `realm`; an empty realm is left out.
     pub fn user(realm: &str, name: &str) -> Result<Self, InvalidIdentity> {
-        let text = if realm.is_empty() {
-            ["user:", name].concat()
-        } else {
-            ["user:", realm, ":", name].concat()
-        };
-        // A name with a colon would be somebody of another realm.
-        if name.contains(':') {
-            return Err(InvalidIdentity(text));
+        let mut text = SmolStrBuilder::new();
+        text.push_str("user:");
+        if !realm.is_empty() {
+            text.push_str(realm);
+            text.push_str(":");
         }
-        text.parse()
+        text.push_str(name);
+        let text = text.finish();
+        if is_name(name) && (realm.is_empty() || is_name(realm)) {
+            Ok(Self(text))
+        } else {
+            Err(InvalidIdentity(text.into()))
+        }
     }
 
     /// The agent that is registered under this object name.
@@ -137,7 +140,7 @@ fn is_name(name: &str) -> bool {
         && edge(bytes.last())
         && bytes
             .iter()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._@+-".contains(b))
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'@' | b'+' | b'-'))
 }
 
 impl Serialize for Identity {

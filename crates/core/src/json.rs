@@ -68,6 +68,9 @@ impl<'a> Reader<'a> {
     }
 
     fn key(&mut self) -> Result<&'a str, Misplaced> {
+        if let Some(key) = self.plain_string() {
+            return Ok(key);
+        }
         let key = self
             .value()?
             .strip_prefix('"')

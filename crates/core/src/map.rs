@@ -1,11 +1,8 @@
 //! The persistent maps that a snapshot is made of.
 
 use foldhash::quality::RandomState;
-use imbl::{GenericHashMap, GenericHashSet, shared_ptr::DefaultSharedPtr};
+use imbl::{GenericHashMap, shared_ptr::DefaultSharedPtr};
 
 /// A map whose copies share what they have in common. Nobody sees a hash, and its seed is the process's own: whoever
 /// chooses names cannot make them collide.
 pub type HashMap<K, V> = GenericHashMap<K, V, RandomState, DefaultSharedPtr>;
-
-/// Likewise, a set.
-pub type HashSet<T> = GenericHashSet<T, RandomState, DefaultSharedPtr>;

@@ -1,6 +1,9 @@
 //! What is known of the cluster at one moment: compiled, immutable, shared; one request reads one snapshot.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use imbl::Vector;
 use jiff::Timestamp;
@@ -10,7 +13,7 @@ use crate::{
     digest::{Digest, MacKey},
     environment::Environment,
     identity::Identity,
-    map::{HashMap, HashSet},
+    map::HashMap,
     mutator::Mutators,
     permissions::Permissions,
     policy::{Policy, Shown},
@@ -41,13 +44,13 @@ pub struct Snapshot {
     /// Teams by identity.
     pub teams: HashMap<Identity, Arc<Team>>,
     /// The teams that name an identity as a member.
-    pub memberships: HashMap<Identity, HashSet<Identity>>,
+    pub memberships: HashMap<Identity, BTreeSet<Identity>>,
     /// The teams that name a directory group.
-    pub team_groups: HashMap<Arc<str>, HashSet<Identity>>,
+    pub team_groups: HashMap<Arc<str>, BTreeSet<Identity>>,
     /// Agents by identity.
     pub agents: HashMap<Identity, Arc<Agent>>,
     /// The agents that list a service account, by `<namespace>:<name>`.
-    pub service_accounts: HashMap<Arc<str>, HashSet<Identity>>,
+    pub service_accounts: HashMap<Arc<str>, BTreeSet<Identity>>,
     /// Zones by place.
     pub zones: ZoneIndex,
     /// Zones that cannot be read, with the reason; the part of their places that can be read is contested.
@@ -156,7 +159,7 @@ pub struct Namespace {
     /// The uid.
     pub uid: Arc<str>,
     /// Its labels, for environment selection and delegations.
-    pub labels: std::collections::BTreeMap<Arc<str>, Arc<str>>,
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// Whether its labels passed admission. If not it is prod, and no delegation that selects by labels holds there.
     pub sealed: bool,
     /// Whether it is being deleted.

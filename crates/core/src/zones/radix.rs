@@ -31,6 +31,15 @@ pub(super) enum Reach {
     Related,
 }
 
+/// Where a key ends that is visited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Before the one that is sought: it is a proper prefix.
+    Before,
+    /// With the one that is sought, or behind it.
+    NotBefore,
+}
+
 impl<V: Bucket> Default for Radix<V> {
     fn default() -> Self {
         Self {
@@ -74,22 +83,23 @@ impl<V: Bucket> Radix<V> {
         }
     }
 
-    /// Visits the values of the keys within reach of this one, until one visit finds something.
+    /// Visits the values of the keys within reach of this one, until one visit finds something. A visit is told how the
+    /// value's key ends.
     pub(super) fn search<'v, T>(
         &'v self,
         mut key: impl Iterator<Item = u8>,
         reach: Reach,
-        visit: &mut impl FnMut(&'v V) -> Option<T>,
+        visit: &mut impl FnMut(&'v V, End) -> Option<T>,
     ) -> Option<T> {
         let mut place = self;
         loop {
             let Some(byte) = key.next() else {
                 return match reach {
-                    Reach::Prefixes => visit(&place.value),
+                    Reach::Prefixes => visit(&place.value, End::NotBefore),
                     Reach::Related => place.each(visit),
                 };
             };
-            if let Some(found) = visit(&place.value) {
+            if let Some(found) = visit(&place.value, End::Before) {
                 return Some(found);
             }
             let at = place.limbs.binary_search_by_key(&byte, |(byte, _)| *byte).ok()?;
@@ -106,8 +116,9 @@ impl<V: Bucket> Radix<V> {
     }
 
     /// Visits every value, until one visit finds something.
-    pub(super) fn each<'v, T>(&'v self, visit: &mut impl FnMut(&'v V) -> Option<T>) -> Option<T> {
-        visit(&self.value).or_else(|| self.limbs.iter().find_map(|(_, limb)| limb.below.each(visit)))
+    pub(super) fn each<'v, T>(&'v self, visit: &mut impl FnMut(&'v V, End) -> Option<T>) -> Option<T> {
+        let below = |visit: &mut _| self.limbs.iter().find_map(|(_, limb)| limb.below.each(visit));
+        visit(&self.value, End::NotBefore).or_else(|| below(visit))
     }
 }
 
@@ -161,15 +172,19 @@ mod tests {
         }
     }
 
-    fn found(radix: &Radix<Vec<u8>>, key: &str, reach: Reach) -> Vec<u8> {
+    fn found_at(radix: &Radix<Vec<u8>>, key: &str, reach: Reach, ends: &[End]) -> Vec<u8> {
         let mut found = Vec::new();
-        let none: Option<()> = radix.search(key.bytes(), reach, &mut |value| {
-            found.extend(value);
+        let none: Option<()> = radix.search(key.bytes(), reach, &mut |value, end| {
+            found.extend(value.iter().filter(|_| ends.contains(&end)));
             None
         });
         assert_eq!(none, None);
         found.sort_unstable();
         found
+    }
+
+    fn found(radix: &Radix<Vec<u8>>, key: &str, reach: Reach) -> Vec<u8> {
+        found_at(radix, key, reach, &[End::Before, End::NotBefore])
     }
 
     proptest! {
@@ -194,6 +209,14 @@ mod tests {
                 values
             };
             prop_assert_eq!(found(&radix, &sought, Reach::Prefixes), expect(&|key| sought.starts_with(key)));
+            prop_assert_eq!(
+                found_at(&radix, &sought, Reach::Prefixes, &[End::NotBefore]),
+                expect(&|key| sought == key)
+            );
+            prop_assert_eq!(
+                found_at(&radix, &sought, Reach::Related, &[End::NotBefore]),
+                expect(&|key| key.starts_with(&sought))
+            );
             prop_assert_eq!(
                 found(&radix, &sought, Reach::Related),
                 expect(&|key| sought.starts_with(key) || key.starts_with(&sought))

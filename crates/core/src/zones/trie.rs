@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::{
     Holding, Zone,
-    radix::{Bucket, Radix, Reach},
+    radix::{Bucket, End, Radix, Reach},
 };
 use crate::glob::{Alternative, Part, Segment, matches_parts};
 
@@ -30,9 +30,32 @@ pub(super) struct Trie {
     /// Those that go on with `**`.
     rests: Vec<Entry>,
     /// Those that go on with a segment, by its prefix.
-    heads: Radix<Group>,
+    heads: Radix<Heads>,
     /// Those that go on with a segment whose suffix is longer than its prefix, by the suffix read backwards.
     tails: Radix<Group>,
+}
+
+/// Patterns whose next segments have the same prefix.
+#[derive(Clone, Default)]
+struct Heads {
+    /// Those whose segment is nothing else.
+    literal: Group,
+    /// Those whose segment goes on with something that is not literal.
+    open: Group,
+}
+
+impl Heads {
+    /// Those that may match a text which the prefix ends with, behind or (`End::Before`) within.
+    fn meeting(&self, end: End) -> impl Iterator<Item = &Group> {
+        let literal = (end == End::NotBefore).then_some(&self.literal);
+        literal.into_iter().chain([&self.open])
+    }
+}
+
+impl Bucket for Heads {
+    fn is_empty(&self) -> bool {
+        self.literal.is_empty() && self.open.is_empty()
+    }
 }
 
 /// Patterns whose next segments have the same literal end.
@@ -83,12 +106,16 @@ impl Trie {
     }
 
     fn update(&mut self, segment: &Segment, change: impl FnOnce(&mut Group)) {
+        let prefix = segment.prefix().as_bytes();
+        if segment.is_literal() {
+            return self.heads.update(prefix, |heads| change(&mut heads.literal));
+        }
         let suffix = segment.suffix();
-        if suffix.len() > segment.prefix().len() {
+        if suffix.len() > prefix.len() {
             let backwards: Vec<u8> = suffix.bytes().rev().collect();
             self.tails.update(&backwards, change);
         } else {
-            self.heads.update(segment.prefix().as_bytes(), change);
+            self.heads.update(prefix, |heads| change(&mut heads.open));
         }
     }
 
@@ -104,20 +131,25 @@ impl Trie {
         let Some(segment) = after.next() else {
             return self.ends.iter().for_each(|entry| found.add(&entry.zone));
         };
-        let mut descend = |group: &'a Group| -> Option<()> {
-            match group {
-                Group::Few(entries) => add_matching(entries, segments, depth, found),
-                Group::Many(tries) => {
-                    for (_, trie) in tries.iter().filter(|(pattern, _)| pattern.matches(segment)) {
-                        trie.find(&after, depth + 1, found);
-                    }
+        let mut descend = |group: &'a Group| match group {
+            Group::Few(entries) => add_matching(entries, segments, depth, found),
+            Group::Many(tries) => {
+                for (_, trie) in tries.iter().filter(|(pattern, _)| pattern.matches(segment)) {
+                    trie.find(&after, depth + 1, found);
                 }
             }
-            None
         };
-        self.heads.search(segment.bytes(), Reach::Prefixes, &mut descend);
+        let mut visit = |heads: &'a Heads, end| {
+            heads.meeting(end).for_each(&mut descend);
+            None::<()>
+        };
+        self.heads.search(segment.bytes(), Reach::Prefixes, &mut visit);
+        let mut visit = |group: &'a Group, _| {
+            descend(group);
+            None::<()>
+        };
         self.tails
-            .search(segment.bytes().rev(), Reach::Prefixes, &mut descend);
+            .search(segment.bytes().rev(), Reach::Prefixes, &mut visit);
     }
 
     /// Visits at least every pattern that has a path in common with one which goes on with these parts, until a visit
@@ -148,8 +180,10 @@ impl Trie {
                 meeting.find_map(|(_, trie)| trie.candidates(parts, visit))
             }
         };
-        let found = self.heads.search(segment.prefix().bytes(), reach, &mut descend);
-        found.or_else(|| self.tails.search(suffix.bytes().rev(), reach, &mut descend))
+        let mut meeting = |heads: &Heads, end| heads.meeting(end).find_map(&mut descend);
+        let found = self.heads.search(segment.prefix().bytes(), reach, &mut meeting);
+        let mut tail = |group: &Group, _| descend(group);
+        found.or_else(|| self.tails.search(suffix.bytes().rev(), reach, &mut tail))
     }
 
     fn each<T>(&self, visit: &mut dyn FnMut(&Entry) -> Option<T>) -> Option<T> {
@@ -160,8 +194,9 @@ impl Trie {
             Group::Few(entries) => entries.iter().find_map(&mut *visit),
             Group::Many(tries) => tries.iter().find_map(|(_, trie)| trie.each(visit)),
         };
-        let found = self.heads.each(&mut descend);
-        found.or_else(|| self.tails.each(&mut descend))
+        let mut all = |heads: &Heads, end| heads.meeting(end).find_map(&mut descend);
+        let found = self.heads.each(&mut all);
+        found.or_else(|| self.tails.each(&mut |group, _| descend(group)))
     }
 }
 
