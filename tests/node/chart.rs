@@ -9,7 +9,10 @@ use serde_json::Value;
 
 use self::site::Site;
 use super::{
-    harness::wait::{until, within},
+    harness::{
+        ticket,
+        wait::{until, within},
+    },
     node::{LONG, step},
     power::{self, AWAY},
 };
@@ -141,9 +144,9 @@ fn comes_back(site: &Site) {
     let (pod, keys) = (site.pod(), keys(site));
     site.approved(|| site.types(DELETE_POD));
     site.types(READY).done();
+    goes_on(site, 2);
     assert_ne!(site.pod()["metadata"]["uid"], pod["metadata"]["uid"]);
     assert_eq!(self::keys(site), keys);
-    goes_on(site, 2);
 }
 
 /// All that is on the node loses power: the same Pod runs again.
@@ -156,10 +159,8 @@ fn outlives_a_loss_of_power(site: &Site) {
         let restarts = &now["status"]["containerStatuses"][0]["restartCount"];
         (*restarts == 1 && power::is_ready(&now)).then_some(())
     });
-    eprintln!(
-        "   ready {:.0} s after the API server",
-        begin.elapsed().as_secs_f64()
-    );
+    let took = begin.elapsed().as_secs_f64();
+    eprintln!("   ready {took:.0} s after the API server");
     assert_eq!(site.pod()["metadata"]["uid"], pod["metadata"]["uid"]);
     assert_eq!(self::keys(site), keys);
     goes_on(site, 3);
@@ -190,24 +191,20 @@ fn goes_on(site: &Site, starts: u32) {
 /// applied, with an approval of what is new in it.
 fn is_upgraded(site: &Site) {
     site.wants("1", &format!("{READING}\nlog: info,countersign=debug"));
-    let mut tickets = [(); 2].map(|()| {
-        let denial = site.types(UPGRADE).denied("ApprovalRequired");
-        assert!(
-            denial.contains("secrets/sh.helm.release.v1.countersign.v"),
-            "{denial}"
-        );
-        denial
-    });
-    tickets.sort();
-    assert_ne!(tickets[0], tickets[1]);
+    let [first, second] = [(); 2].map(|()| site.types(UPGRADE).denied("ApprovalRequired"));
+    assert!(
+        first.contains("secrets/sh.helm.release.v1.countersign.v"),
+        "{first}"
+    );
+    assert_ne!(ticket::named_in(&first), ticket::named_in(&second));
 
     let denial = site.types(APPLY).denied("ApprovalRequired");
     assert_eq!(denial.matches("ApprovalRequired").count(), 1, "{denial}");
     site.approved(|| site.types(APPLY));
     site.types(READY).done();
+    goes_on(site, 4);
     let arguments = site.pod()["spec"]["containers"][0]["args"].to_string();
     assert!(arguments.contains("--log=info,countersign=debug"), "{arguments}");
-    goes_on(site, 4);
 }
 
 /// There is no such image, and nobody is left to approve the way back.
