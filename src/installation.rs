@@ -14,7 +14,7 @@ use kube::{
     client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use tower::util::MapResponseLayer;
+use tower::layer::layer_fn;
 
 use crate::{
     clock::Clock,
@@ -40,9 +40,8 @@ pub async fn client(connection: &Connection) -> anyhow::Result<(Client, Clock)> 
     };
     config.default_retry = false;
     let clock = Clock::default();
-    let noting = clock.clone();
-    let dates = MapResponseLayer::new(move |answer| noting.note(answer));
-    let client = ClientBuilder::try_from(config)?.with_layer(&dates).build();
+    let dating = layer_fn(|client| clock.dating(client));
+    let client = ClientBuilder::try_from(config)?.with_layer(&dating).build();
     Ok((client, clock))
 }
 

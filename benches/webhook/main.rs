@@ -39,7 +39,7 @@ use self::{
 const REQUESTS: u32 = 1_008;
 
 /// How often the servers are started for each kind of request: where a process lies in memory is luck.
-const STARTS: usize = 4;
+const STARTS: usize = 8;
 
 /// What is asked, and what the names of its figures end with.
 const REQUESTED: [(&str, Request); 4] = [
@@ -80,7 +80,7 @@ struct Arguments {
     #[arg(long, value_enum)]
     serve: Option<Served>,
     /// Rounds of each kind of request at each server, after each start.
-    #[arg(long, default_value_t = 6)]
+    #[arg(long, default_value_t = 4)]
     rounds: usize,
     /// What cargo passes to every bench.
     #[arg(long, hide = true)]

@@ -97,6 +97,38 @@ fn nobody_runs_anything_as_somebody_else_in_a_place_of_their_own() {
 }
 
 #[test]
+fn no_former_template_runs_as_somebody_else() {
+    let revision = |template: Value| {
+        json!({
+            "apiVersion": "apps/v1",
+            "kind": "ControllerRevision",
+            "metadata": { "name": "theft", "namespace": "workshop" },
+            "revision": 1,
+            "data": { "spec": { "template": template } },
+        })
+    };
+    let pods = |more: Value| {
+        let mut pods = pods_as("other", "theft");
+        pods["$patch"] = json!("replace");
+        pods["spec"]
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        pods
+    };
+    // The StatefulSet controller takes all of these for the account: U+017F is a long s.
+    for key in [
+        "serviceAccountName",
+        "ServiceAccountName",
+        "\u{17f}erviceAccountName",
+    ] {
+        let stolen = revision(pods(json!({ key: "robot" })));
+        mallory().create(&stolen).denied("StolenIdentity");
+    }
+    mallory().create(&revision(pods(json!({})))).done();
+}
+
+#[test]
 fn nobody_gets_a_token_an_account_or_a_certificate_of_somebody_else() {
     for account in ["robot", "manager"] {
         mallory()

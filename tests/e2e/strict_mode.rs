@@ -159,8 +159,16 @@ fn strict_mode_begins_for_exactly_what_was_shown() {
         .create(&area.config_map("app", &json!({})))
         .done();
 
+    let before = looked_at(ada);
+    assert_ne!(before, shown);
+    let label = format!(
+        "label namespace {} countersign.dev/environment=dev --overwrite",
+        area.namespace
+    );
+    cluster.admin().kubectl(&label).done();
     let again = looked_at(ada);
-    assert_ne!(again, shown);
+    assert_ne!(again, before);
+    bound(ada, &before).denied("PermissionsChanged");
     let turned_on = ada.countersign(&format!("{ENABLE} --digest {again}")).done();
     assert!(turned_on.ends_with("strict mode is on\n"), "{turned_on}");
     assert_eq!(cluster.failure_policy(), "Fail");
@@ -197,6 +205,7 @@ fn looked_at(who: &Person) -> String {
     shows("AccessPolicy", "default", " as shipped");
     shows("RoleGrant", "ada", " identity: user:ada, role: admin");
     shows("Team", "shop", " members: [user:olga, user:otto]");
+    shows("Namespace", "kube-system", " no labels");
     let (_, digest) = looked.stdout.split_once("\ndigest: ").unwrap();
     assert!(
         looked.stderr.contains(&format!("--digest {}", digest.trim())),

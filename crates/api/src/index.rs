@@ -91,13 +91,16 @@ pub trait Indexed: Resource<DynamicType = ()> + Clone {
     /// Whether the objects say what others may do: then the standing of other objects depends on them.
     const PERMITS: bool = true;
 
+    /// Whether whoever turns strict mode on is shown the objects, since they are sealed as they are then.
+    const SHOWN: bool = Self::PERMITS;
+
     /// Whether the object bears the operator's seal, or is of a kind that bears none.
     fn is_sealed(&self, seals: &Seals) -> bool {
         let _ = seals;
         !Self::PERMITS
     }
 
-    /// Digest of what the object says to whoever turns strict mode on; `None` when it has none, or does not permit.
+    /// Digest of what the object says to whoever turns strict mode on; `None` when it has none, or is not shown.
     fn says(&self) -> Option<Digest> {
         None
     }
@@ -211,7 +214,7 @@ impl Index {
     }
 
     fn note_permission<K: Indexed>(&mut self, key: &Key, says: Option<Digest>) {
-        if K::PERMITS {
+        if K::SHOWN {
             self.snapshot
                 .permissions
                 .note(K::kind(&()), key.name.clone(), says);

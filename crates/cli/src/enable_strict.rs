@@ -24,7 +24,8 @@ use crate::{confirm::confirmed, connection::Session, failure::Outcome};
 
 /// Turn strict mode on, for what is there and nothing else
 ///
-/// Shows the policy, every grant, team, agent, zone and delegation, who could be locked out, and one digest of all of it.
+/// Shows the policy, every grant, team, agent, zone and delegation, the labels of every namespace, who could be locked
+/// out, and one digest of all of it.
 /// When you confirm, the policy asks for strict mode together with that digest: strict mode begins only while everything
 /// is as it was shown. Without a terminal nothing is asked: the digest is printed and the exit code is 3; look at what is
 /// there, and run the command again with --digest.

@@ -78,9 +78,8 @@ impl Glob {
     /// The namespaces among these that a pattern over objects is about: the one that it names, or those that begin as
     /// it does. One that leaves the beginning open (`*`, `**`, `*-dev`) is about none in particular.
     pub fn namespaces<'n>(&self, known: &'n BTreeSet<Arc<str>>) -> Vec<&'n Arc<str>> {
-        let of = |alternative: &Alternative| match alternative.first() {
-            Some(Part::One(segment)) if !segment.prefix().is_empty() => segment.beginning_alike(known),
-            _ => Vec::new(),
+        let of = |alternative: &Alternative| {
+            namespace_of(alternative).map_or_else(Vec::new, |segment| segment.beginning_alike(known))
         };
         self.alternatives().iter().flat_map(of).collect()
     }
@@ -105,6 +104,24 @@ impl fmt::Debug for Glob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.as_str())
     }
+}
+
+/// What a pattern over objects says of the namespace, unless it leaves the beginning open.
+fn namespace_of(parts: &[Part]) -> Option<&Segment> {
+    match parts.first()? {
+        Part::One(segment) => Some(segment).filter(|segment| !segment.prefix().is_empty()),
+        Part::Rest => None,
+    }
+}
+
+/// Whether a pattern over objects is about a namespace; see [`Glob::namespaces`].
+pub(crate) fn is_about(parts: &[Part], namespace: &str) -> bool {
+    namespace_of(parts).is_some_and(|segment| segment.matches(namespace))
+}
+
+/// Every object in a namespace.
+pub(crate) fn all_of(namespace: &str) -> [Part; 3] {
+    [Segment::literal(namespace), Segment::star(), Segment::star()].map(Part::One)
 }
 
 /// A path that both patterns match, or `None` when there is none at all: exact, not a heuristic.

@@ -1,6 +1,6 @@
 //! The place of a write in the object space, and what lies there: zone, public place, environment.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     glob::Glob,
@@ -74,4 +74,23 @@ impl<'a> Place<'a> {
     pub fn path(&self) -> String {
         format!("{}/{}/{}", self.project, self.resource, self.name)
     }
+}
+
+/// The zones that are about a namespace, as for reading: those with a glob that says how it begins.
+pub fn zones_about<'s>(
+    namespace: &str,
+    snapshot: &'s Snapshot,
+) -> impl Iterator<Item = Result<&'s Arc<Zone>, Contest>> {
+    let namespace = BTreeSet::from([Arc::from(namespace)]);
+    let is_about = move |zone: &&Arc<Zone>| {
+        let mut globs = zone.objects.iter();
+        globs.any(|glob| !glob.namespaces(&namespace).is_empty())
+    };
+    let readable = |zone: &'s Arc<Zone>| {
+        if snapshot.unreadable_zones.contains_key(&zone.name) {
+            return Err(Contest(vec![zone.name.clone()]));
+        }
+        Ok(zone)
+    };
+    snapshot.zones.iter().filter(is_about).map(readable)
 }

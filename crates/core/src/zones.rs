@@ -5,13 +5,13 @@ mod radix;
 mod tests;
 mod trie;
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use imbl::OrdMap;
 
 use self::trie::{Entry, Trie};
 use crate::{
-    glob::{Alternative, Glob, Part, common_path},
+    glob::{Alternative, Glob, Part, all_of, common_path, is_about},
     identity::Identity,
     map::HashMap,
     role::Role,
@@ -199,6 +199,19 @@ impl ZoneIndex {
             found.add(zone);
         }
         found
+    }
+
+    /// The zones that are about a namespace, by name: those with a pattern that says how it begins.
+    pub fn about(&self, namespace: &str) -> BTreeMap<Arc<str>, Arc<Zone>> {
+        let mut zones = BTreeMap::new();
+        let mut note = |entry: &Entry| {
+            if is_about(&entry.parts, namespace) {
+                zones.insert(Arc::clone(&entry.zone.name), Arc::clone(&entry.zone));
+            }
+            None::<()>
+        };
+        self.objects.candidates(&all_of(namespace), &mut note);
+        zones
     }
 
     /// What the zone has in common with another one; the one of its own name, which it would replace, apart. Exact.

@@ -12,7 +12,8 @@
 //!   an end, never for people, agents or Countersign's own kinds;
 //! * stolen identities: pods, Deployments, tokens, accounts and connections of agents and delegated subjects;
 //! * rules 3 and 4: identity, suspension, the effective role with contradicting grants, teams, directory groups;
-//! * rule 5: owner, cooperator, agents of the owning team, admins, public places, the unzoned, contested places;
+//! * rule 5: owner, cooperator, agents of the owning team, admins, public places, the unzoned, contested places, what is in
+//!   a namespace that ends;
 //! * rule 7: no-ops, prod, zones and rules that ask for review and how many, names that the server makes, objects that
 //!   cannot be read, tickets in every state with reviews of every kind;
 //! * environments by name, label and changed label; subresources, known and unknown;

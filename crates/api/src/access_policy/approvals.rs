@@ -49,8 +49,8 @@ pub struct Approvals {
     ).message("rollbackWindow is 1m to 24h"))]
     pub rollback_window: Option<String>,
 
-    /// How long finished tickets and their reviews are kept in the cluster: a duration such as `168h` (the
-    /// default), 1 hour to 8760 hours. The audit log keeps them for ever.
+    /// How long finished tickets and their reviews shall be kept in the cluster: a duration such as `168h` (the
+    /// default), 1 hour to 8760 hours. Nothing removes them yet. The audit log keeps them for ever.
     #[schemars(length(min = 2, max = MAX_DURATION), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new(
         "duration(self) >= duration('1h') && duration(self) <= duration('8760h')"

@@ -74,12 +74,17 @@ impl Indexed for Zone {
 
 impl Indexed for Namespace {
     const PERMITS: bool = false;
+    const SHOWN: bool = true;
 
     fn is_sealed(&self, seals: &Seals) -> bool {
         let metadata = &self.metadata;
         let (name, uid) = (Key::of(self).name, metadata.uid.as_deref().unwrap_or_default());
         let labels = metadata.labels.clone().unwrap_or_default();
         labels_content(&*name, uid, &labels).is_some_and(|content| seals.vouch_for_labels(&content))
+    }
+
+    fn says(&self) -> Option<Digest> {
+        seal::digest(&self.metadata.labels.clone().unwrap_or_default())
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

@@ -1,4 +1,5 @@
-//! What is shown before strict mode is turned on: each permission object in one line that leaves nothing out.
+//! What is shown before strict mode is turned on: each permission object, and the labels of each namespace, in one line
+//! that leaves nothing out.
 
 use std::{
     collections::BTreeMap,
@@ -11,6 +12,7 @@ use countersign_api::{
     index::{Index, Indexed},
 };
 use countersign_core::{digest::Digest, plain::plain, snapshot::Snapshot};
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, ResourceExt, api::ListParams};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -59,6 +61,7 @@ impl Shown {
         shown.add::<Agent>(session).await?;
         shown.add::<Zone>(session).await?;
         shown.add::<WriteDelegation>(session).await?;
+        shown.add::<Namespace>(session).await?;
         Ok(shown)
     }
 
@@ -130,6 +133,12 @@ impl Shown {
 
 impl Line {
     fn of(object: &Value) -> anyhow::Result<Self> {
+        if object.get("kind").is_some_and(|kind| kind == "Namespace") {
+            return Ok(Self {
+                says: labels(object),
+                trouble: None,
+            });
+        }
         let mut spec = object.get("spec").cloned().unwrap_or_default();
         if object.get("kind").is_some_and(|kind| kind == "AccessPolicy") {
             drop_shipped(&mut spec)?;
@@ -143,6 +152,20 @@ impl Line {
             trouble: trouble(object),
         })
     }
+}
+
+/// The labels of a namespace, but for the one that repeats its name.
+fn labels(namespace: &Value) -> String {
+    let labels = namespace.pointer("/metadata/labels").and_then(Value::as_object);
+    let labels = labels.into_iter().flatten();
+    let labels: Vec<_> = labels
+        .filter(|(key, _)| *key != "kubernetes.io/metadata.name")
+        .map(|(key, value)| format!("{}: {}", scalar(key), nested(value)))
+        .collect();
+    if labels.is_empty() {
+        return "no labels".to_owned();
+    }
+    labels.join(", ")
 }
 
 /// Of the policy what differs from an empty one, and is no switch of strict mode.
@@ -250,6 +273,24 @@ mod tests {
         assert_eq!(says(&spec), "as shipped");
         spec["maxHumanAdmins"] = json!(5);
         assert_eq!(says(&spec), "maxHumanAdmins: 5");
+    }
+
+    #[test]
+    fn of_a_namespace_the_labels_are_shown() {
+        let line = |labels: Value| {
+            let namespace =
+                json!({"kind": "Namespace", "metadata": {"labels": labels}, "spec": {"finalizers": ["a"]}});
+            Line::of(&namespace).unwrap()
+        };
+        let shown =
+            line(json!({"kubernetes.io/metadata.name": "a", "b": "", "countersign.dev/environment": "dev"}));
+        assert_eq!(shown.says, "b: \"\", countersign.dev/environment: dev");
+        assert_eq!(shown.trouble, None);
+        assert_eq!(
+            line(json!({"kubernetes.io/metadata.name": "a"})).says,
+            "no labels"
+        );
+        assert_eq!(line(Value::Null).says, "no labels");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! here when somebody wrote them, and a kubelet gets tokens for the pods of its node alone. No other delegation
 //! reaches beyond it: who can steer the controller of some custom kind would have its pods run as anybody.
 
+mod former;
 mod holder;
 mod workload;
 

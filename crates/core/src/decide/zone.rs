@@ -5,9 +5,9 @@ use crate::{
     decision::{Cause, Denial, Reason},
     environment::Environment,
     identity::Identity,
-    place::{Contest, Place},
+    place::{Contest, Place, zones_about},
     policy::Policy,
-    request::Request,
+    request::{Operation, Request},
     role::Role,
     snapshot::Snapshot,
     zones::Zone,
@@ -40,10 +40,36 @@ pub(super) fn standing(
     let zone = place
         .zone(snapshot)
         .map_err(|contest| contested(&place, &contest))?;
-    match zone {
-        Some(zone) => in_zone(&zone, actor, policy).map_err(End::from),
-        None => outside_zones(&place, actor, environment, policy).map_err(End::from),
+    let standing = match zone {
+        Some(zone) => in_zone(&zone, actor, policy),
+        None => outside_zones(&place, actor, environment, policy),
+    }?;
+    if ends_namespace(request) {
+        return among_contents(standing, &place, actor, (snapshot, policy));
     }
+    Ok(standing)
+}
+
+fn ends_namespace(request: &Request<'_>) -> bool {
+    let target = &request.target;
+    request.operation == Operation::Delete && target.is("", "namespaces") && target.subresource.is_empty()
+}
+
+/// Whoever ends a namespace ends what is in it: that takes a part in each zone that is about it.
+fn among_contents(
+    mut standing: Standing,
+    place: &Place<'_>,
+    actor: &Actor,
+    (snapshot, policy): (&Snapshot, &Policy),
+) -> Result<Standing, End> {
+    for zone in zones_about(place.name, snapshot) {
+        let zone = zone.map_err(|contest| contested(place, &contest))?;
+        let inside = in_zone(zone, actor, policy)?;
+        if !standing.reviewed {
+            standing = inside;
+        }
+    }
+    Ok(standing)
 }
 
 /// The denial of a place that nobody can be said to own.

@@ -48,6 +48,11 @@ impl Segment {
         }
     }
 
+    /// The text itself.
+    pub(super) fn literal(text: &str) -> Self {
+        Self::new(text.chars().map(Token::Char).collect())
+    }
+
     /// `*`
     pub(super) fn star() -> Self {
         Self::new(vec![Token::Star])

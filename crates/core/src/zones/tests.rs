@@ -1,5 +1,7 @@
 //! The index against a scan over all zones.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -107,6 +109,20 @@ proptest! {
         }
         let expected = scan(&index, |zone| zone.function_ids.iter().any(|id| **id == *function));
         prop_assert_eq!(names(&index.function(&function)), expected);
+    }
+
+    #[test]
+    fn the_zones_about_a_namespace_are_those_that_a_scan_finds(
+        index in any_index(),
+        namespaces in prop::collection::vec(crowded_path(1..2), 12),
+    ) {
+        for namespace in namespaces {
+            let known = BTreeSet::from([namespace.as_str().into()]);
+            let is_about = |glob: &Glob| !glob.namespaces(&known).is_empty();
+            let expected = scan(&index, |zone| zone.objects.iter().any(is_about));
+            let found: Vec<_> = index.about(&namespace).into_keys().collect();
+            prop_assert_eq!(found, expected.iter().map(|name| name.as_str().into()).collect::<Vec<Arc<str>>>());
+        }
     }
 
     #[test]

@@ -854,20 +854,8 @@ fn standing(
     actor: &Actor,
     rules: &Rules,
 ) -> Result<bool, Reason> {
-    let is_admin = actor.role == Role::Admin;
     if let Some(zone) = place.zone(case)? {
-        let through_team = actor.teams.contains(&zone.owner);
-        if actor.identity == zone.owner || (through_team && actor.is_human()) || is_admin {
-            return Ok(false);
-        }
-        let cooperates = zone
-            .cooperators
-            .iter()
-            .any(|holder| actor.is_or_belongs_to(holder));
-        if through_team || cooperates {
-            return Ok(zone.require_review.unwrap_or(rules.default_review));
-        }
-        return Err(Reason::NotOfZone);
+        return in_zone(zone, actor, rules);
     }
     if environment != Environment::Prod && rules.public.iter().any(|glob| place.is_under(glob)) {
         return Ok(false);
@@ -884,6 +872,43 @@ fn standing(
     }
 }
 
+fn in_zone(zone: &ZoneIs, actor: &Actor, rules: &Rules) -> Result<bool, Reason> {
+    let through_team = actor.teams.contains(&zone.owner);
+    let is_admin = actor.role == Role::Admin;
+    if actor.identity == zone.owner || (through_team && actor.is_human()) || is_admin {
+        return Ok(false);
+    }
+    let cooperates = zone
+        .cooperators
+        .iter()
+        .any(|holder| actor.is_or_belongs_to(holder));
+    if through_team || cooperates {
+        return Ok(zone.require_review.unwrap_or(rules.default_review));
+    }
+    Err(Reason::NotOfZone)
+}
+
+/// Whether somebody may end all that is in a namespace, zone by zone, and whether one of them asks for a review.
+fn contents_end(namespace: &str, case: &Case, actor: &Actor, rules: &Rules) -> Result<bool, Reason> {
+    let names = |glob: &str| {
+        let (segment, _) = glob.split_once('/').unwrap_or((glob, ""));
+        !segment.starts_with(['*', '?', '[']) && pieces_meet(&pieces(segment), &pieces(namespace))
+    };
+    let is_about = |glob: &&str| alternatives(glob).iter().any(|glob| names(glob));
+    let mut zones: Vec<_> = case.zones.iter().collect();
+    zones.sort_by_key(|zone| zone.name);
+    let mut reviewed = false;
+    for zone in zones {
+        if zone.globs.iter().any(is_about) {
+            if zone.unreadable {
+                return Err(Reason::ZoneContested);
+            }
+            reviewed |= in_zone(zone, actor, rules)?;
+        }
+    }
+    Ok(reviewed)
+}
+
 // Writes.
 
 fn deed_done(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
@@ -895,7 +920,12 @@ fn deed_done(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         return Deny(Reason::StolenIdentity);
     }
     let place = Place::of(deed);
-    let reviewed = match standing(&place, environment, case, actor, rules) {
+    let mut standing = standing(&place, environment, case, actor, rules);
+    if deed.operation == Delete && deed.resource == ("", "namespaces") && deed.subresource.is_empty() {
+        let inside = || contents_end(deed.name, case, actor, rules);
+        standing = standing.and_then(|reviewed| Ok(inside()? || reviewed));
+    }
+    let reviewed = match standing {
         Ok(reviewed) => reviewed,
         Err(reason) => return Deny(reason),
     };

@@ -59,6 +59,23 @@ fn labels_count_as_they_are_until_strict_mode_and_then_with_a_seal_only() {
 }
 
 #[test]
+fn strict_mode_is_turned_on_for_labels_as_well() {
+    let seals = Seals::new(MacKey::new([5; 32]), "cluster");
+    let mut index = index(&seals);
+    let digest = |index: &Index| index.snapshot().permissions.digest();
+    let none = digest(&index);
+    index.apply(&namespace("u1", "dev"));
+    let dev = digest(&index);
+    assert_ne!(dev, none);
+    index.apply(&namespace("u1", "prod"));
+    assert_ne!(digest(&index), dev);
+    index.replace([Ok(&namespace("u2", "dev"))]);
+    assert_eq!(digest(&index), dev, "what it says, and not which it is");
+    index.replace::<Namespace>([]);
+    assert_eq!(digest(&index), none);
+}
+
+#[test]
 fn a_seal_is_of_the_labels_of_one_namespace() {
     let seals = Seals::new(MacKey::new([5; 32]), "cluster");
     let mut index = index(&seals);

@@ -4,13 +4,16 @@
 
 use std::borrow::Cow;
 
-use super::{Holder, How, Yielded, touches};
+use super::{Holder, How, Yielded, former, touches};
 use crate::{
     credential::Workload,
     object::{Object, ObjectError},
     request::{Request, Target},
     snapshot::Snapshot,
 };
+
+/// The fields that name the account of pods: the one that counts, and its former name.
+pub(super) const ACCOUNT: [&str; 2] = ["serviceAccountName", "serviceAccount"];
 
 /// As whom the pods of a workload run.
 enum Account<'a> {
@@ -73,14 +76,14 @@ fn account_of<'a>(
     workload: &Workload,
     target: &Target<'_>,
 ) -> Result<Account<'a>, ObjectError> {
-    for key in ["serviceAccountName", "serviceAccount"] {
+    if target.is("apps", "controllerrevisions") && former::is_untold(object)? {
+        return Ok(Account::Untold);
+    }
+    for key in ACCOUNT {
         let named = object.text_at(&[workload.pods, &[key]].concat())?;
         if let Some(name) = named.filter(|name| !name.is_empty()) {
             return Ok(Account::Named(name));
         }
-    }
-    if target.is("apps", "controllerrevisions") && is_added(object, workload)? {
-        return Ok(Account::Untold);
     }
     // The account of a pod is filled in before the webhook is asked; one that has none gets no token.
     let is_template = !target.is("", "pods") && object.field(workload.pods)?.is_some();
@@ -89,12 +92,4 @@ fn account_of<'a>(
     } else {
         Account::None
     })
-}
-
-/// Whether this is a former template that is laid over the present one rather than put in its place.
-fn is_added(object: &Object<'_>, workload: &Workload) -> Result<bool, ObjectError> {
-    let replaces = object.text_at(&["data", "spec", "template", "$patch"])?;
-    let runs = |key| object.field(&[workload.pods, &[key]].concat());
-    let has_containers = runs("containers")?.is_some() || runs("initContainers")?.is_some();
-    Ok(has_containers && replaces.as_deref() != Some("replace"))
 }

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     decision::{Covered, Decision, Reason},
     fixtures::{
-        Ask, Said, World, after, approved, ask, creates, deletes, digest, now, pending, updates, world, zone,
+        Ask, Said, World, after, approved, ask, creates, deletes, digest, id, now, pending, updates, world,
+        zone,
     },
     glob::Glob,
     place::Place,
@@ -44,6 +45,52 @@ fn a_proxied_name_is_its_object() {
     let mut roles = zone("roles", "user:olga", &["lab/roles.rbac.authorization.k8s.io/a:b"]);
     roles.cooperators = vec![];
     assert_eq!(zoned().zone(roles).says(&role), Said::Deny(Reason::NotOfZone));
+}
+
+#[test]
+fn whoever_ends_a_namespace_ends_what_is_in_it() {
+    let about = |globs: &[&str]| {
+        let mut zone = zone("inside", "user:olga", globs);
+        zone.cooperators = vec![id("user:cora")];
+        zone.require_review = Some(true);
+        let people = ["olga", "carl", "cora"];
+        people
+            .into_iter()
+            .fold(world().admin("ada"), World::contributor)
+            .zone(zone)
+    };
+    let dev = r#"{"metadata":{"labels":{"countersign.dev/environment":"dev"}}}"#;
+    let place = "@cluster/namespaces/lab";
+    let ends = |who| deletes(who, place).from(dev, "{}");
+    let permitted = Said::Allow(Reason::Permitted);
+    for globs in [
+        &["lab/**"][..],
+        &["attic/**", "l*/configmaps/app"],
+        &["{attic,lab}/*/a"],
+    ] {
+        let world = about(globs);
+        assert_eq!(
+            world.says(&ends("carl")),
+            Said::Deny(Reason::NotOfZone),
+            "{globs:?}"
+        );
+        assert_eq!(world.says(&ends("olga")), permitted, "{globs:?}");
+        assert_eq!(world.says(&ends("cora")), Said::Needs, "{globs:?}");
+        assert_eq!(world.says(&ends("ada")), permitted, "{globs:?}");
+        let annotated = dev.replace(r#""labels""#, r#""annotations":{"a":"b"},"labels""#);
+        let annotates = updates("carl", place).from(dev, &annotated);
+        assert_eq!(world.says(&annotates), permitted, "{globs:?}");
+    }
+    // These are about no namespace in particular, or about another.
+    for globs in [&["*/configmaps/app"][..], &["*b/**"], &["labs/**", "la/**"]] {
+        assert_eq!(about(globs).says(&ends("carl")), permitted, "{globs:?}");
+    }
+    let mut world = about(&["lab/**"]);
+    world
+        .snapshot
+        .unreadable_zones
+        .insert("inside".into(), "why".into());
+    assert_eq!(world.says(&ends("olga")), Said::Deny(Reason::ZoneContested));
 }
 
 #[test]

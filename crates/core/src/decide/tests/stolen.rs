@@ -243,6 +243,52 @@ fn a_former_template_that_does_not_tell_its_account_is_for_admins() {
 }
 
 #[test]
+fn a_former_template_is_read_as_its_controller_reads_it() {
+    let place = "ci/controllerrevisions.apps/x";
+    let replaced = |pods: &str| {
+        format!(
+            r#""data":{{"spec":{{"template":{{"$patch":"replace","spec":{{"containers":[],{pods}}}}}}}}}"#
+        )
+    };
+    for pods in [
+        r#""serviceAccountName":"other","ſerviceAccountName":"bot""#,
+        r#""serviceAccountName":"other","\u017ferviceAccountName":"bot""#,
+        r#""ServiceAccountName":"bot""#,
+        r#""serviceaccount":"bot""#,
+        r#""containerſ":[]"#,
+    ] {
+        is_for_admins(&company(), |who| made(who, place, &replaced(pods)));
+    }
+    let bot = r#"{"template":{"spec":{"serviceAccountName":"bot"}}}"#;
+    for data in [
+        format!(r#""ſpec":{bot}"#),
+        format!(r#""spec":{{"replicas":1}},"SPEC":{bot}"#),
+        r#""spec":{"Template":{"spec":{"serviceAccountName":"bot"}}}"#.to_owned(),
+        r#""spec":{"template":{"spec":{},"Spec":{"serviceAccountName":"bot"}}}"#.to_owned(),
+        r#""spec":{"template":{"spec":{"Containers":[]}}}"#.to_owned(),
+    ] {
+        is_for_admins(&company(), |who| {
+            made(who, place, &format!(r#""data":{{{data}}}"#))
+        });
+    }
+    // Laid over the present template, whose account counts as long as none is put in its place.
+    let added = |account: &str| {
+        format!(r#""data":{{"spec":{{"template":{{"spec":{{{account}"containers":[]}}}}}}}}"#)
+    };
+    for account in [
+        r#""serviceAccount":"other","#,
+        r#""serviceAccountName":null,"serviceAccount":"other","#,
+        r#""serviceAccountName":"","serviceAccount":"other","#,
+    ] {
+        is_for_admins(&company(), |who| made(who, place, &added(account)));
+    }
+    is_free(
+        &company(),
+        &made("carl", place, &added(r#""serviceAccountName":"other","#)),
+    );
+}
+
+#[test]
 fn tokens_and_accounts_are_for_admins() {
     let world = company();
     for account in ["bot", "manager"] {
