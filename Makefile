@@ -29,9 +29,11 @@ test-all: test test-node coverage figures-main-job figures-no-way-around ## The 
 
 # cargo has a runner for each target; this one puts the test into the node's namespaces.
 test-node: export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/$(LOCALNODE) enter
-test-node: ## Strict mode on a real node: kubelet, scheduler and controllers do all their work; needs root
-	$(LOCALNODE) up
-	cargo test --workspace --test node -- --nocapture && $(LOCALNODE) down
+test-node: ## Strict mode on a real node: kubelet, scheduler and controllers do all their work; the charts; needs root
+	for test in a_node the_charts; do \
+		$(LOCALNODE) up && cargo test --workspace --test node -- --nocapture $$test || exit 1; \
+	done
+	$(LOCALNODE) down
 
 coverage: controlplane ## Try every write that the API server offers, on each version of Kubernetes
 	cargo test --workspace --test e2e -- --nocapture coverage::

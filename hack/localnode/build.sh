@@ -12,9 +12,11 @@ go_build() {
 	mv "$3.unfinished" "$3"
 }
 
-# image NAME FILE
-image() {
-	python3 "$here/mkimage.py" "$images/$1.tar" "node.local/$1:1" "/$1" 65532 "$2:/$1"
+# go_install NAME PACKAGE@VERSION: the same, of a program that is a module of its own.
+go_install() {
+	[[ -x $bin/$1 ]] && return
+	say "building $1"
+	(cd / && CGO_ENABLED=0 GOFLAGS='' GOBIN=$bin nice go install -p 2 -trimpath -ldflags '-s -w' "$2")
 }
 
 mkdir -p "$bin" "$images"
@@ -26,9 +28,9 @@ flags="-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.
 for name in kube-scheduler kubelet kube-proxy; do
 	go_build kubernetes "k8s.io/kubernetes/cmd/$name" "$bin/$name" "$flags"
 done
-[[ -x $bin/coredns ]] || (say "building coredns" && cd / && CGO_ENABLED=0 GOFLAGS='' GOBIN=$bin nice go install -p 2 \
-	-trimpath -ldflags '-s -w' github.com/coredns/coredns@v1.15.0)
+go_install coredns github.com/coredns/coredns@v1.15.0
+go_install helm helm.sh/helm/v4/cmd/helm@v4.3.1
 rm -f "$bin/work"
 go_build work . "$bin/work" '-s -w'
-image work "$bin/work"
-image coredns "$bin/coredns"
+image "$images" work "$bin/work"
+image "$images" coredns "$bin/coredns"

@@ -50,3 +50,11 @@ kubeconfig() {
 kubeconfig_of() {
 	kubeconfig "{client-certificate-data: $(base64 -w0 "$1.crt"), client-key-data: $(base64 -w0 "$1.key")}"
 }
+
+# image FOLDER NAME PROGRAM: the archive FOLDER/NAME.tar of node.local/NAME:1, which holds the program and the libraries that
+# it needs.
+image() {
+	local libraries
+	mapfile -t libraries < <(ldd "$3" 2>/dev/null | grep -oE '/\S+' | sed 's/.*/&:&/')
+	python3 "$here/mkimage.py" "$1/$2.tar" "node.local/$2:1" "/$2" 65532 "$3:/$2" "${libraries[@]}"
+}

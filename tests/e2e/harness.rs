@@ -2,12 +2,12 @@
 
 mod area;
 mod cluster;
-mod control_plane;
+pub mod control_plane;
 pub mod kubelet;
 mod operator;
 mod person;
 mod room;
-mod ticket;
+pub mod ticket;
 pub mod wait;
 
 pub use self::{

@@ -11,7 +11,16 @@ use super::harness::{Area, Cluster, Outcome, Ticket, wait::within};
 /// How long controllers may take: some look every minute only.
 pub const LONG: Duration = Duration::from_mins(3);
 
-const LOCALNODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/localnode/localnode");
+/// The command that steers the node.
+pub const LOCALNODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hack/localnode/localnode");
+
+/// Runs one step on something, and tells how long it took.
+pub fn step<T>(on: &T, what: &str, run: impl Fn(&T)) {
+    let begin = Instant::now();
+    eprintln!("== {what}");
+    run(on);
+    eprintln!("   {:.0} s", begin.elapsed().as_secs_f64());
+}
 
 /// The node and its cluster, and a namespace of prod with a zone.
 pub struct Node<'a> {
@@ -26,14 +35,6 @@ impl<'a> Node<'a> {
     pub fn new(cluster: &'a Cluster) -> Self {
         let area = cluster.area();
         Self { cluster, area }
-    }
-
-    /// Runs one step, and tells how long it took.
-    pub fn step(&self, what: &str, run: impl Fn(&Self)) {
-        let begin = Instant::now();
-        eprintln!("== {what}");
-        run(self);
-        eprintln!("   {:.0} s", begin.elapsed().as_secs_f64());
     }
 
     /// A file of the node's folder.

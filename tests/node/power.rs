@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     harness::{
         Person,
+        control_plane::ControlPlane,
         wait::{until, within},
     },
     node::{LONG, Node},
@@ -44,7 +45,7 @@ pub fn comes_back_without_the_operator(node: &Node<'_>) {
     node.asks_to("label node node1 node.kubernetes.io/exclude-disruption=");
     node.cluster.operator().kill();
     let at_first = uids(&stand_ins(node));
-    power_returns(node);
+    returns(node.cluster.control_plane(), node.cluster.admin());
     runs_where_it_was(node, &at_first);
     node.shows("get endpoints left -o name", "");
     leaves_a_silent_node(node);
@@ -63,19 +64,19 @@ pub fn comes_back_without_the_operator(node: &Node<'_>) {
 }
 
 /// Power is lost and comes back.
-fn power_returns(node: &Node<'_>) {
+pub fn returns(control_plane: &ControlPlane, admin: &Person) {
     for component in ["kubelet", "scheduler", "controller-manager", "apiserver", "etcd"] {
-        node.component("stop", component);
+        control_plane.component("stop", component);
     }
     kill_pods();
-    node.component("start", "etcd");
-    node.component("start", "apiserver");
+    control_plane.component("start", "etcd");
+    control_plane.component("start", "apiserver");
     until("the API server", || {
-        let ready = node.cluster.admin().kubectl("get --raw /readyz");
+        let ready = admin.kubectl("get --raw /readyz");
         ready.succeeded().then_some(())
     });
     for component in ["kubelet", "controller-manager", "scheduler"] {
-        node.component("start", component);
+        control_plane.component("start", component);
     }
 }
 
@@ -157,7 +158,8 @@ fn uids(pods: &[Value]) -> BTreeSet<String> {
     uids.map(str::to_owned).collect()
 }
 
-fn is_ready(pod: &Value) -> bool {
+/// Whether a pod is ready.
+pub fn is_ready(pod: &Value) -> bool {
     let mut conditions = pod["status"]["conditions"].as_array().into_iter().flatten();
     conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
 }

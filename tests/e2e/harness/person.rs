@@ -61,7 +61,8 @@ impl Person {
         self.call(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, "")
     }
 
-    fn call(&self, program: &Path, arguments: &[&str], input: &str) -> Outcome {
+    /// Runs a program with these arguments and this on its standard input.
+    pub fn call(&self, program: &Path, arguments: &[&str], input: &str) -> Outcome {
         let mut child = Command::new(program)
             .args(arguments)
             .env("KUBECONFIG", &self.kubeconfig)

@@ -31,13 +31,8 @@ impl<'a> Ticket<'a> {
     /// The ticket that a denial names.
     #[track_caller]
     pub fn named_in(denial: &str, cluster: &'a Cluster) -> Self {
-        let found = || {
-            let (_, after) = denial.split_once(": ticket ")?;
-            let (name, after) = after.split_once(" in ")?;
-            let (namespace, _) = after.split_once(',')?;
-            Some(Self::new(namespace, name, cluster))
-        };
-        found().unwrap_or_else(|| panic!("no ticket is named: {denial}"))
+        let (namespace, name) = named_in(denial).unwrap_or_else(|| panic!("no ticket is named: {denial}"));
+        Self::new(namespace, name, cluster)
     }
 
     /// The ticket of this name beside this one.
@@ -133,4 +128,12 @@ impl<'a> Ticket<'a> {
             .unwrap_or_else(|| panic!("no part `{pointer}` in {parts:?}"));
         (part["old"].clone(), part["new"].clone())
     }
+}
+
+/// Namespace and name of the ticket that a denial names.
+pub fn named_in(denial: &str) -> Option<(&str, &str)> {
+    let (_, after) = denial.split_once(": ticket ")?;
+    let (name, after) = after.split_once(" in ")?;
+    let (namespace, _) = after.split_once(',')?;
+    Some((namespace, name))
 }
