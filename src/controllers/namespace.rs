@@ -84,12 +84,12 @@ fn differs(before: &Snapshot, now: &Snapshot) -> bool {
 fn judge(snapshot: &Snapshot, seals: &Seals) -> Judged {
     let (kept, mut judged) = (seals.namespaces(), Judged::default());
     for (name, known) in &snapshot.namespaces {
-        let content = labels_content(&**name, &*known.uid, &known.labels);
+        let content = labels_content(&**name, &*known.uid, known.labels());
         let vouched = |content: &Content| !snapshot.latched || seals.vouch_for_labels(content);
         let content = content.filter(vouched);
         let seal = content.as_ref().and_then(|content| seals.sign(content, &[]));
         if seal.is_none() {
-            judged.unsealed.insert((name.clone(), known.uid.clone()));
+            judged.unsealed.insert((name.as_str().into(), known.uid.clone()));
         }
         judged.sealed.extend(content);
         // An old seal stays: the labels that it is for may be given back.

@@ -134,7 +134,7 @@ impl DelegatedNamespaces {
                     known.sealed
                         && labels
                             .iter()
-                            .all(|(key, value)| known.labels.get(key) == Some(value))
+                            .all(|(key, value)| known.labels().get(key) == Some(value))
                 })
             }
             (Self::Names(_) | Self::Labels(_), None) => false,

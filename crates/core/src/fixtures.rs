@@ -92,12 +92,7 @@ pub fn world() -> World {
 impl World {
     pub fn namespace(mut self, name: &str, labels: &[(&str, &str)]) -> Self {
         let labels = labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-        let namespace = Namespace {
-            uid: format!("uid-of-{name}").into(),
-            labels,
-            sealed: true,
-            terminating: false,
-        };
+        let namespace = Namespace::new(format!("uid-of-{name}"), labels);
         self.snapshot.namespaces.insert(name.into(), Arc::new(namespace));
         self
     }

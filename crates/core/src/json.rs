@@ -133,17 +133,28 @@ impl<'a> Reader<'a> {
         self.take(byte).then_some(()).ok_or(Misplaced(otherwise))
     }
 
+    #[inline]
     fn take(&mut self, byte: u8) -> bool {
         self.skip_space();
-        let behind = self.rest.strip_prefix(char::from(byte));
+        let behind = match self.rest.as_bytes().first() {
+            Some(first) if *first == byte => self.rest.get(1..),
+            _ => None,
+        };
         self.rest = behind.unwrap_or(self.rest);
         behind.is_some()
     }
 
+    #[inline]
     fn skip_space(&mut self) {
+        // The API server writes none.
         if self.rest.as_bytes().first().is_some_and(|byte| *byte <= b' ') {
-            self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
+            self.skip_some_space();
         }
+    }
+
+    #[cold]
+    fn skip_some_space(&mut self) {
+        self.rest = self.rest.trim_start_matches([' ', '\n', '\r', '\t']);
     }
 }
 

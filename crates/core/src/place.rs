@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use crate::{
     glob::Glob,
     request::Target,
@@ -15,7 +17,7 @@ pub struct Place<'a> {
     /// The namespace, or `@cluster`.
     pub project: &'a str,
     /// `<resource>.<group>`.
-    pub resource: String,
+    pub resource: SmolStr,
     /// The name.
     pub name: &'a str,
 }

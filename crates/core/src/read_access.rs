@@ -183,7 +183,7 @@ impl Places {
             .namespaces
             .iter()
             .filter(|(_, namespace)| !namespace.terminating);
-        let known: BTreeSet<Arc<str>> = staying.map(|(name, _)| name.clone()).collect();
+        let known: BTreeSet<Arc<str>> = staying.map(|(name, _)| name.as_str().into()).collect();
         let mut by_holder: HashMap<Holder, BTreeSet<Arc<str>>> = HashMap::new();
         for zone in snapshot.zones.iter() {
             if snapshot.unreadable_zones.contains_key(&zone.name) || !in_force(Permit::Zone(&zone.name)) {

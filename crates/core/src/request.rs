@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use smol_str::{SmolStr, SmolStrBuilder};
+
 use crate::{
     identity::Identity,
     object::{Change, Object},
@@ -166,12 +168,14 @@ impl<'a> Target<'a> {
     }
 
     /// `<resource>.<group>`, or `<resource>` in the core group: the second segment of the object space.
-    pub fn resource_type(&self) -> String {
-        if self.group.is_empty() {
-            self.resource.to_owned()
-        } else {
-            [self.resource, ".", self.group].concat()
+    pub fn resource_type(&self) -> SmolStr {
+        let mut text = SmolStrBuilder::new();
+        text.push_str(self.resource);
+        if !self.group.is_empty() {
+            text.push_str(".");
+            text.push_str(self.group);
         }
+        text.finish()
     }
 
     /// `<group>/<version>`, or the version alone in the core group.

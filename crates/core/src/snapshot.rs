@@ -7,11 +7,12 @@ use std::{
 
 use imbl::Vector;
 use jiff::Timestamp;
+use smol_str::SmolStr;
 
 use crate::{
     delegation::Delegation,
     digest::{Digest, MacKey},
-    environment::Environment,
+    environment::{ENVIRONMENT_LABEL, Environment},
     identity::Identity,
     map::HashMap,
     mutator::Mutators,
@@ -58,7 +59,7 @@ pub struct Snapshot {
     /// Delegations by the exact username they name.
     pub delegations: HashMap<Arc<str>, Vector<Arc<Delegation>>>,
     /// Namespaces by name.
-    pub namespaces: HashMap<Arc<str>, Arc<Namespace>>,
+    pub namespaces: HashMap<SmolStr, Arc<Namespace>>,
     /// Tickets by the digest of their binding without the nonce.
     pub tickets: HashMap<Digest, Vector<Arc<Ticket>>>,
     /// Tickets that wait for reviews, by subject and by the namespace that they live in.
@@ -158,12 +159,32 @@ pub struct Account {
 pub struct Namespace {
     /// The uid.
     pub uid: Arc<str>,
-    /// Its labels, for environment selection and delegations.
-    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    labels: BTreeMap<Arc<str>, Arc<str>>,
+    /// What its own label says, read once: every request asks.
+    environment: Option<Environment>,
     /// Whether its labels passed admission. If not it is prod, and no delegation that selects by labels holds there.
     pub sealed: bool,
     /// Whether it is being deleted.
     pub terminating: bool,
+}
+
+impl Namespace {
+    /// A namespace that stays, with labels that passed admission.
+    pub fn new(uid: impl Into<Arc<str>>, labels: BTreeMap<Arc<str>, Arc<str>>) -> Self {
+        let own = labels.get(ENVIRONMENT_LABEL);
+        Self {
+            uid: uid.into(),
+            environment: own.map(|value| environment_of_label(value)),
+            labels,
+            sealed: true,
+            terminating: false,
+        }
+    }
+
+    /// Its labels, for environment selection and delegations.
+    pub const fn labels(&self) -> &BTreeMap<Arc<str>, Arc<str>> {
+        &self.labels
+    }
 }
 
 impl Snapshot {
@@ -228,6 +249,9 @@ impl Snapshot {
         let known = self.namespaces.get(name);
         if known.is_some_and(|namespace| !namespace.sealed) {
             return Environment::Prod;
+        }
+        if let Some(own) = known.and_then(|namespace| namespace.environment) {
+            return own;
         }
         let labels = known.map(|namespace| &namespace.labels);
         environment_by_labels(name, |key| labels?.get(key).map(|value| &**value), policy)
@@ -300,14 +324,14 @@ pub(crate) fn is_live_admin<'a>(grants: impl IntoIterator<Item = &'a Grant> + Co
 }
 
 /// The environment of a namespace with these labels: its own label, else the first match of the policy, else the
-/// default. A label that names no environment is treated as prod: nobody lowers a place by a typing error.
+/// default.
 pub fn environment_by_labels<'a>(
     name: &str,
     label: impl Fn(&str) -> Option<&'a str>,
     policy: &Policy,
 ) -> Environment {
-    if let Some(value) = label(crate::environment::ENVIRONMENT_LABEL) {
-        return value.parse().unwrap_or(Environment::Prod);
+    if let Some(value) = label(ENVIRONMENT_LABEL) {
+        return environment_of_label(value);
     }
     let selects = |rule: &crate::policy::EnvironmentRule| {
         let by_labels = !rule.labels.is_empty()
@@ -320,6 +344,11 @@ pub fn environment_by_labels<'a>(
     let rule = policy.environments.iter().find(|rule| selects(rule));
     rule.and_then(|rule| rule.environment)
         .unwrap_or(policy.defaults.environment)
+}
+
+/// A label that names no environment is treated as prod: nobody lowers a place by a typing error.
+fn environment_of_label(value: &str) -> Environment {
+    value.parse().unwrap_or(Environment::Prod)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use super::super::{
-    harness::{Outcome, Person, control_plane::ControlPlane, ticket},
+    harness::{Outcome, Person, control_plane::ControlPlane, ticket, wait::until},
     node::LOCALNODE,
 };
 
@@ -52,6 +52,11 @@ impl Site {
             mallory: issued("mallory"),
             control_plane,
         };
+        // The last that a new node makes by itself.
+        until("the node's lease", || {
+            let lease = site.admin.kubectl("get lease node1 -n kube-node-lease");
+            lease.succeeded().then_some(())
+        });
         fs::create_dir(site.disk()).unwrap();
         let ground = include_str!("../../data/node/disk.yaml");
         let objects = ground.replace("$DISK", site.disk().to_str().unwrap());

@@ -48,7 +48,7 @@ impl Indexed for Zone {
 
     fn unfile(key: &Key, index: &mut Index) {
         index.snapshot.zones.remove(&key.name);
-        index.snapshot.unreadable_zones.remove(&key.name);
+        index.snapshot.unreadable_zones.remove(&*key.name);
     }
 
     /// The part of its places that can be read stays in the index: nobody writes there until the zone is mended.
@@ -97,7 +97,7 @@ impl Indexed for Namespace {
     }
 
     fn unfile(key: &Key, index: &mut Index) {
-        index.snapshot.namespaces.remove(&key.name);
+        index.snapshot.namespaces.remove(&*key.name);
     }
 
     /// It stays where it is, and is prod.
@@ -112,7 +112,7 @@ impl Indexed for Namespace {
             .keys()
             .map(|name| Key {
                 namespace: "".into(),
-                name: name.clone(),
+                name: name.as_str().into(),
             })
             .collect()
     }
@@ -121,26 +121,18 @@ impl Indexed for Namespace {
 fn file_namespace(object: &Namespace, sealed: bool, index: &mut Index) {
     let metadata = &object.metadata;
     let labels = metadata.labels.iter().flatten();
-    let namespace = snapshot::Namespace {
-        uid: metadata.uid.as_deref().unwrap_or_default().into(),
-        labels: labels
-            .map(|(key, value)| (key.as_str().into(), value.as_str().into()))
-            .collect(),
-        sealed,
-        terminating: metadata.deletion_timestamp.is_some(),
-    };
-    index
-        .snapshot
-        .namespaces
-        .insert(Key::of(object).name, Arc::new(namespace));
+    let labels = labels.map(|(key, value)| (key.as_str().into(), value.as_str().into()));
+    let uid = metadata.uid.as_deref().unwrap_or_default();
+    let mut namespace = snapshot::Namespace::new(uid, labels.collect());
+    namespace.sealed = sealed;
+    namespace.terminating = metadata.deletion_timestamp.is_some();
+    let name = metadata.name.as_deref().unwrap_or_default();
+    index.snapshot.namespaces.insert(name.into(), Arc::new(namespace));
 }
 
 fn set_sealed(name: &str, sealed: bool, index: &mut Index) {
     if let Some(namespace) = index.snapshot.namespaces.get_mut(name) {
-        *namespace = Arc::new(snapshot::Namespace {
-            sealed,
-            ..(**namespace).clone()
-        });
+        Arc::make_mut(namespace).sealed = sealed;
     }
 }
 
@@ -154,8 +146,8 @@ impl Index {
         let unsealed = self.unsealed.keys().filter(|(of, _)| *of == kind);
         let keys: Vec<Key> = unsealed.map(|(_, key)| key.clone()).collect();
         for key in keys {
-            let known = self.snapshot.namespaces.get(&key.name);
-            let content = known.and_then(|known| labels_content(&*key.name, &*known.uid, &known.labels));
+            let known = self.snapshot.namespaces.get(&*key.name);
+            let content = known.and_then(|known| labels_content(&*key.name, &*known.uid, known.labels()));
             if content.is_some_and(|content| seals.vouch_for_labels(&content)) {
                 self.note_seal::<Namespace>(&key, true);
                 set_sealed(&key.name, true, self);

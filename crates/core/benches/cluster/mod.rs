@@ -112,12 +112,8 @@ impl World {
         };
         let new = zone(format!("zone-{i}"), Self::owner(i), self.cooperator(i), &objects);
         self.snapshot.zones.insert(Arc::new(new));
-        let known = Namespace {
-            uid: format!("uid-of-{name}").into(),
-            labels: [(ENVIRONMENT_LABEL.into(), "dev".into())].into(),
-            sealed: true,
-            terminating: false,
-        };
+        let labels = [(ENVIRONMENT_LABEL.into(), "dev".into())];
+        let known = Namespace::new(format!("uid-of-{name}"), labels.into());
         self.snapshot.namespaces.insert(name.into(), Arc::new(known));
     }
 

@@ -22,8 +22,36 @@ pub(crate) enum Part {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Segment {
     prefix: SmolStr,
-    /// What follows the prefix. INVARIANT: empty, or begins with no `Char`, and no two `Star` are neighbours.
-    tail: Box<[Token]>,
+    tail: Tail,
+}
+
+/// What follows the prefix.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Tail {
+    /// A star and nothing else, which most patterns end with: there is nothing to be read elsewhere.
+    Star,
+    /// Anything else. INVARIANT: empty, or begins with no `Char`, and no two `Star` are neighbours.
+    Tokens(Box<[Token]>),
+}
+
+impl Tail {
+    fn tokens(&self) -> &[Token] {
+        static STAR: [Token; 1] = [Token::Star];
+        match self {
+            Self::Star => &STAR,
+            Self::Tokens(tokens) => tokens,
+        }
+    }
+}
+
+impl FromIterator<Token> for Tail {
+    fn from_iter<T: IntoIterator<Item = Token>>(tokens: T) -> Self {
+        let tokens: Box<[Token]> = tokens.into_iter().collect();
+        match &*tokens {
+            [Token::Star] => Self::Star,
+            _ => Self::Tokens(tokens),
+        }
+    }
 }
 
 /// A pattern for one character of a segment, or `*`.
@@ -65,18 +93,24 @@ impl Segment {
 
     /// The literal characters that it ends with; empty when there is nothing but literal characters.
     pub(crate) fn suffix(&self) -> String {
-        let reversed: Vec<char> = self.tail.iter().rev().map_while(Token::literal).collect();
+        let reversed: Vec<char> = self
+            .tail
+            .tokens()
+            .iter()
+            .rev()
+            .map_while(Token::literal)
+            .collect();
         reversed.into_iter().rev().collect()
     }
 
     /// Whether only the prefix itself matches.
     pub(crate) fn is_literal(&self) -> bool {
-        self.tail.is_empty()
+        self.tail.tokens().is_empty()
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
         text.strip_prefix(&*self.prefix)
-            .is_some_and(|rest| sequence::matches(&self.tail, rest.chars()))
+            .is_some_and(|rest| sequence::matches(self.tail.tokens(), rest.chars()))
     }
 
     /// Those that it matches; only those with its prefix are looked at.
@@ -100,8 +134,8 @@ impl Segment {
             return short.matches(&long.prefix).then(|| long.prefix.to_string());
         }
         let ahead = long.prefix.strip_prefix(&*short.prefix)?.chars().map(Token::Char);
-        let ahead: Vec<Token> = ahead.chain(long.tail.iter().cloned()).collect();
-        let rest = sequence::common(&short.tail, &ahead)?;
+        let ahead: Vec<Token> = ahead.chain(long.tail.tokens().iter().cloned()).collect();
+        let rest = sequence::common(short.tail.tokens(), &ahead)?;
         Some(short.prefix.chars().chain(rest).collect())
     }
 }

@@ -285,20 +285,14 @@ fn add_places(case: &Case, snapshot: &mut Snapshot) {
         let environment = spec.environment.map(|name| ("countersign.dev/environment", name));
         let tier = spec.tier.map(|tier| ("tier", tier));
         let labels = environment.into_iter().chain(tier);
-        let namespace = Namespace {
-            uid: "namespace-uid".into(),
-            labels: labels.map(|(key, value)| (key.into(), value.into())).collect(),
-            sealed: spec.sealed,
-            terminating: spec.terminating,
-        };
+        let labels = labels.map(|(key, value)| (key.into(), value.into()));
+        let mut namespace = Namespace::new("namespace-uid", labels.collect());
+        namespace.sealed = spec.sealed;
+        namespace.terminating = spec.terminating;
         snapshot.namespaces.insert(spec.name.into(), Arc::new(namespace));
     }
-    let home = Namespace {
-        uid: "home-uid".into(),
-        labels: [("countersign.dev/environment".into(), "prod".into())].into(),
-        sealed: true,
-        terminating: false,
-    };
+    let labels = [("countersign.dev/environment".into(), "prod".into())];
+    let home = Namespace::new("home-uid", labels.into());
     snapshot
         .namespaces
         .insert("countersign-system".into(), Arc::new(home));
