@@ -48,7 +48,7 @@ impl Indexed for Zone {
 
     fn unfile(key: &Key, index: &mut Index) {
         index.snapshot.zones.remove(&key.name);
-        index.snapshot.unreadable_zones.remove(&*key.name);
+        index.snapshot.unreadable_zones.remove(&key.name);
     }
 
     /// The part of its places that can be read stays in the index: nobody writes there until the zone is mended.
