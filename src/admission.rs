@@ -41,7 +41,7 @@ use self::{
 pub use self::{
     claim::record_lost_claim,
     history::{Past, Trace},
-    record::of_transition as transition,
+    record::{of_removal as removal, of_transition as transition},
 };
 use crate::{
     audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State, violations::Violations,

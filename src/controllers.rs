@@ -5,9 +5,11 @@ mod agent;
 mod namespace;
 mod pending;
 mod resolution;
+mod retention;
 mod review;
 mod role_grant;
 mod status;
+mod task;
 mod team;
 mod ticket;
 mod write_delegation;
@@ -39,6 +41,7 @@ pub use self::{
     namespace::keep_namespaces,
     pending::{Counts, Pending, moved_zones},
     status::apply as apply_status,
+    task::follow_tasks,
     ticket::keep_tickets,
 };
 use crate::{

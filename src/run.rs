@@ -22,7 +22,9 @@ use crate::{
     audit::{Log, admitted},
     certs::{Callers, ServingTls},
     clock::Clock,
-    controllers::{Context, assess, gathered, keep_namespaces, keep_tickets, moved_zones, pin_accounts},
+    controllers::{
+        Context, assess, follow_tasks, gathered, keep_namespaces, keep_tickets, moved_zones, pin_accounts,
+    },
     enforcement::Enforcement,
     feeds::Feeds,
     installation::{Installation, client},
@@ -328,6 +330,7 @@ fn reconcile(
         reviews,
         context(),
     ));
+    tokio::spawn(follow_tasks(context()));
     drop(feeds.watch::<Namespace>(client, namespaces.1.clone()));
     sources
 }

@@ -1,5 +1,7 @@
 //! Tickets at the API server: made, read, and moved from state to state by compare-and-swap.
 
+use std::fmt::Debug;
+
 use countersign_api::{
     ApprovalReview, ApprovalTicket, ApprovalTicketSpec, STATUS_MANAGER,
     approval_ticket::{Binding, ChangedPart, summary},
@@ -13,14 +15,14 @@ use countersign_core::{
     request::Request,
     snapshot::Snapshot,
     stamp::TicketStamp,
-    ticket::{Ticket, TicketState},
+    ticket::{Claim, Ticket, TicketState},
 };
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ListParams, Patch, PatchParams, PostParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
 };
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::admission::stamp::nonce;
 
@@ -75,6 +77,13 @@ impl Tickets {
         self.set_status(ticket, &status).await
     }
 
+    /// Says that a used ticket covers this write, which undoes its own, if it is still the version that is known.
+    pub async fn set_rollback(&self, ticket: &Ticket, claim: &Claim) -> Result<(), kube::Error> {
+        let mut status = countersign_api::ApprovalTicketStatus::default();
+        status.show_rollback(claim);
+        self.set_status(ticket, &status).await
+    }
+
     /// Writes these fields of the status, if the ticket is still the version that is known.
     pub async fn set_status(
         &self,
@@ -96,8 +105,47 @@ impl Tickets {
             .map(|_| ())
     }
 
+    /// Removes these reviews of the ticket, and then the ticket: each only if it is still the version that is known.
+    pub async fn remove(&self, ticket: &Ticket, reviews: &[ApprovalReview]) -> Result<(), kube::Error> {
+        for review in reviews {
+            self.remove_review(review).await?;
+        }
+        let known = Preconditions {
+            uid: Some(ticket.uid.to_string()),
+            resource_version: Some(ticket.resource_version.to_string()),
+        };
+        remove(&self.api(&ticket.namespace), &ticket.name, known).await
+    }
+
+    /// Removes the review, if it is still the version that is known.
+    pub async fn remove_review(&self, review: &ApprovalReview) -> Result<(), kube::Error> {
+        let namespace = review.namespace().unwrap_or_default();
+        let known = Preconditions {
+            uid: review.uid(),
+            resource_version: review.resource_version(),
+        };
+        let api: Api<ApprovalReview> = Api::namespaced(self.0.clone(), &namespace);
+        remove(&api, &review.name_any(), known).await
+    }
+
     fn api(&self, namespace: &str) -> Api<ApprovalTicket> {
         Api::namespaced(self.0.clone(), namespace)
+    }
+}
+
+/// Deletes an object on these conditions; one that is gone already is gone.
+async fn remove<K>(api: &Api<K>, name: &str, known: Preconditions) -> Result<(), kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let parameters = DeleteParams {
+        preconditions: Some(known),
+        ..DeleteParams::default()
+    };
+    match api.delete(name, &parameters).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(gone)) if gone.is_not_found() => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

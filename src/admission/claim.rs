@@ -8,6 +8,7 @@ use countersign_core::{
     object::Change,
     request::{Operation, Request},
     review::{Outcome, tally},
+    rollback::inverse,
     snapshot::Snapshot,
     ticket::{CallKind, Event, Step, Ticket, TicketState, step},
 };
@@ -86,7 +87,10 @@ impl Claims {
         if Timestamp::now().duration_since(covered.ticket.created) > TICKET_LIFE {
             return Err(denial(&covered.ticket, "it is older than any may be"));
         }
-        self.still_approved(covered, snapshot).await?;
+        // What undoes a write rests on the approval of that, which was counted then.
+        if covered.undoes.is_none() {
+            self.still_approved(covered, snapshot).await?;
+        }
         self.clock.check()?;
         let write = Write {
             covered,
@@ -104,7 +108,7 @@ impl Claims {
         }
         Err(denial(
             &ticket,
-            if self.log.contradicts(&ticket) {
+            if self.is_contradicted(&write, &ticket) {
                 "the audit log does not say what its status says: it ends by itself, ask anew"
             } else {
                 "it changes too fast, try again"
@@ -130,8 +134,17 @@ impl Claims {
         Err(denial(ticket, "its reviews do not approve it any more"))
     }
 
+    /// Whether the log says something else of the ticket than its status; of a used one that is about to cover what
+    /// undoes its write, whether that is not the last that happened to it.
+    fn is_contradicted(&self, write: &Write<'_, '_>, ticket: &Ticket) -> bool {
+        if write.covered.undoes.is_none() {
+            return self.log.contradicts(ticket);
+        }
+        ticket.rollback.is_none() && !self.log.led_to(ticket, "Consumed")
+    }
+
     async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {
-        if self.log.contradicts(ticket) {
+        if self.is_contradicted(write, ticket) {
             return self.again(write, ticket).await.map(Attempt::Again);
         }
         let version = self.version_before(write).await?;
@@ -177,11 +190,18 @@ impl Claims {
             claim.object_uid = write.created_uid()?;
         }
         let by = write.request.caller.username.to_owned();
-        let record = record::of_transition(ticket, &state, by);
+        let undoes = state.claim().filter(|_| write.covered.undoes.is_some()).cloned();
+        let record = match &undoes {
+            Some(claim) => record::of_rollback(ticket, claim, by),
+            None => record::of_transition(ticket, &state, by),
+        };
         let (tickets, log, held) = (self.tickets.clone(), self.log.clone(), ticket.clone());
         // A call that is given up leaves its claim behind, and then the record of it, too.
         let swapping = tokio::spawn(async move {
-            tickets.set_state(&held, &state).await?;
+            match &undoes {
+                Some(claim) => tickets.set_rollback(&held, claim).await?,
+                None => tickets.set_state(&held, &state).await?,
+            }
             Ok::<_, kube::Error>(log.append(record).await)
         });
         match swapping.await {
@@ -195,7 +215,13 @@ impl Claims {
         let object = object.map_err(|error| denial(ticket, &error.to_string()))?;
         let read = object.and_then(|object| compiled(&object, write.snapshot));
         let same = read.filter(|read| read.uid == ticket.uid);
-        same.map(Arc::new).ok_or_else(|| denial(ticket, "it is gone"))
+        let read = same.ok_or_else(|| denial(ticket, "it is gone"))?;
+        let read = match &write.covered.undoes {
+            None => Some(read),
+            Some(undoing) => inverse(&read, &undoing.binding, undoing.window),
+        };
+        read.map(Arc::new)
+            .ok_or_else(|| denial(ticket, "it covers the inverse of its change no more"))
     }
 
     /// The version from which on a watch shows whether the write was stored: of the old object, or for a create

@@ -7,7 +7,7 @@ use countersign_core::{
     },
     decision::{Cause, Findings, Reason},
     digest::Digest,
-    ticket::{Ticket, TicketState},
+    ticket::{Claim, Ticket, TicketState},
 };
 use jiff::Timestamp;
 
@@ -111,6 +111,28 @@ pub fn of_minting(ticket: ObjectRef) -> Record {
         to: "Pending".into(),
         by: "minting".into(),
         bind: None,
+    })
+}
+
+/// The record of the use of a used ticket for the inverse of its change.
+pub fn of_rollback(ticket: &Ticket, claim: &Claim, by: String) -> Record {
+    transition(record::TicketTransition {
+        ticket: reference(ticket),
+        from: Some("Consumed".into()),
+        to: "RolledBack".into(),
+        by: by.into(),
+        bind: Some(claim.bind),
+    })
+}
+
+/// The record of the removal of a finished ticket.
+pub fn of_removal(ticket: &Ticket) -> Record {
+    transition(record::TicketTransition {
+        ticket: reference(ticket),
+        from: Some(ticket.state.as_str().into()),
+        to: "Removed".into(),
+        by: "retention".into(),
+        bind: ticket.state.claim().map(|claim| claim.bind),
     })
 }
 

@@ -136,6 +136,11 @@ impl Log {
         self.0.tickets.denies(&ticket.uid, &ticket.state)
     }
 
+    /// Whether the last step of the ticket that is on record led there.
+    pub fn led_to(&self, ticket: &Ticket, state: &str) -> bool {
+        self.0.tickets.led_to(&ticket.uid, state)
+    }
+
     /// Whether a claim of the ticket is not on record yet, or never came there.
     pub fn lags_behind(&self, ticket: &Ticket) -> bool {
         self.0.tickets.lags(&ticket.uid, &ticket.state)

@@ -86,6 +86,12 @@ impl Standing {
             .map_or_else(is_usable, |last| !last.led_to(state))
     }
 
+    /// Whether the last step of the ticket led to the state of this name; of one that nobody heard of, no.
+    pub fn led_to(&self, uid: &str, state: &str) -> bool {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.last.get(uid).is_some_and(|last| last.to == state)
+    }
+
     /// Whether the ticket's status is one step ahead: a claim is written first and recorded then, and whoever wrote
     /// it may have died between.
     pub fn lags(&self, uid: &str, state: &TicketState) -> bool {

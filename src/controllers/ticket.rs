@@ -25,7 +25,12 @@ use kube::runtime::{
     watcher,
 };
 
-use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry, review};
+use super::{
+    CONCURRENCY, Context, ReconcileError, gathered,
+    resolution::resolve,
+    retention::{keep_reviews, outlive},
+    retry, review, task,
+};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -37,7 +42,8 @@ use crate::{
 /// How soon to look again at a clock that is wrong.
 const CLOCK_LOOK: Duration = Duration::from_secs(2);
 
-/// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
+/// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does; and their
+/// reviews.
 pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {
     let store = feed.store.clone();
     let keeper = Arc::new(Keeper {
@@ -46,6 +52,18 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
     });
     let changes = gathered(context.permissions.clone());
     let (older, superseded) = mpsc::unbounded_channel();
+    let (review, each_review) = mpsc::unbounded_channel();
+    let orphans = keep_reviews(
+        received(each_review).map(Ok),
+        reviews.store.clone(),
+        store.clone(),
+        context.clone(),
+    );
+    let of_tickets = reviews.touched().inspect(move |touched| {
+        if let Ok(touched) = touched {
+            let _ = review.send(touched.clone());
+        }
+    });
     let state = context.state.clone();
     let touched = feed.touched().inspect(move |ticket| {
         for other in rivals(ticket, &state.snapshot()) {
@@ -53,15 +71,21 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
             let _ = older.send(other);
         }
     });
-    Controller::for_stream(touched, store)
+    let tickets = Controller::for_stream(touched, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
-        .reconcile_on(reviewed(reviews.touched()))
+        .reconcile_on(reviewed(of_tickets))
         .reconcile_on(received(superseded))
         .reconcile_all_on(changes)
         .run(reconcile, |_, error, _| retry(error), keeper)
-        .for_each(|_| async {})
-        .await;
+        .for_each(|_| async {});
+    tokio::join!(tickets, orphans);
 }
+
+/// How soon to open a task again that could not be opened.
+const TASK_LOOK: Duration = Duration::from_secs(30);
+
+/// How a ticket came to its end whose change was undone.
+const ROLLED_BACK: &str = "the change was made, and its subject was let undo it without another approval";
 
 /// What keeps tickets.
 struct Keeper {
@@ -121,12 +145,17 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     record_lost_claim(&context.log, &ticket).await?;
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
-    let (state, again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
+    let (state, mut again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
     let Some(state) = unless_rewound(&ticket, state, context).await? else {
         return Ok(Action::await_change());
     };
-    let status = shown(&object, &state, &tally, now);
-    if object.status.as_ref() != Some(&status) {
+    let mut status = shown(&object, &state, &tally, now);
+    if let (TicketState::Consumed { claim }, None) = (&state, &status.task) {
+        status.task = task::open(&object, claim, &context.client).await;
+        again = status.task.is_none().then_some(TASK_LOOK);
+    }
+    let is_shown = object.status.as_ref() == Some(&status);
+    if !is_shown {
         if state != ticket.state {
             let by = cause(&tally, &state);
             context.log.append(transition(&ticket, &state, by)).await?;
@@ -136,6 +165,9 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
             .await?;
     }
     review::tell(&keeper.reviews, (&ticket, &tally), &snapshot, &context.client).await?;
+    if let (true, Some(finished)) = (is_shown, status.finished_at) {
+        again = again.or(outlive(&ticket, finished.0, (&snapshot, policy), context).await?);
+    }
     Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
@@ -264,13 +296,17 @@ fn shown(
         status.approvals = Some(approvals(tally));
         status.reviews = tally.counted.iter().map(|review| counted(review)).collect();
     }
-    status.resolution = Some(resolution(state).to_owned());
-    let conditions = [
+    status.resolution = Some(match status.rollback {
+        None => resolution(state).to_owned(),
+        Some(_) => ROLLED_BACK.to_owned(),
+    });
+    let mut conditions = vec![
         ("Ready", matches!(state, TicketState::Approved { .. })),
         ("Approved", status.approved_at.is_some()),
         ("Denied", *state == TicketState::Ended(End::Denied)),
         ("Consumed", matches!(state, TicketState::Consumed { .. })),
     ];
+    conditions.extend(status.rollback.is_some().then_some(("RolledBack", true)));
     for (kind, holds) in conditions {
         let observed = Observation {
             kind,

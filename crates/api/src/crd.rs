@@ -11,10 +11,11 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 
 use crate::{
-    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone, reference,
+    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Task, Team, WriteDelegation, Zone,
+    reference,
 };
 
-/// All CustomResourceDefinitions: the policy first, then who may act, then what is asked.
+/// All CustomResourceDefinitions: the policy first, then who may act, then what is asked, and what became of it.
 pub fn all() -> Vec<CustomResourceDefinition> {
     [
         AccessPolicy::crd(),
@@ -25,6 +26,7 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         WriteDelegation::crd(),
         ApprovalTicket::crd(),
         ApprovalReview::crd(),
+        Task::crd(),
     ]
     .map(finish)
     .into()

@@ -57,6 +57,8 @@ struct Ticketed {
     subject: Identity,
     namespace: Arc<str>,
     uid: Arc<str>,
+    /// The uid of the object that was made under it.
+    created: Option<Arc<str>>,
 }
 
 /// Namespace and name of an object; the namespace is empty for a cluster-scoped one.

@@ -23,6 +23,7 @@ pub mod reference;
 pub mod role_grant;
 pub mod schema;
 pub mod seal;
+pub mod task;
 pub mod team;
 pub mod write_delegation;
 pub mod zone;
@@ -33,6 +34,7 @@ pub use approval_review::{ApprovalReview, ApprovalReviewSpec, ApprovalReviewStat
 pub use approval_ticket::{ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus};
 pub use invalid::{Invalid, Problem};
 pub use role_grant::{RoleGrant, RoleGrantSpec, RoleGrantStatus};
+pub use task::{Task, TaskSpec, TaskStatus};
 pub use team::{Team, TeamSpec, TeamStatus};
 pub use write_delegation::{WriteDelegation, WriteDelegationSpec, WriteDelegationStatus};
 pub use zone::{Zone, ZoneSpec, ZoneStatus};

@@ -4,6 +4,8 @@ mod reason;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
+use jiff::SignedDuration;
+
 pub use self::reason::{Reason, Severity};
 use crate::{
     binding::Binding,
@@ -89,6 +91,17 @@ pub struct Covered {
     pub bind: Digest,
     /// How often the API server may ask.
     pub call: CallKind,
+    /// What the request undoes under a ticket that was used already, which is then read as an approval of that.
+    pub undoes: Option<Undoing>,
+}
+
+/// The exact inverse of a write that was approved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undoing {
+    /// The binding of the inverse.
+    pub binding: Binding,
+    /// How long after the write it needs no approval.
+    pub window: SignedDuration,
 }
 
 impl Grant {
@@ -101,9 +114,16 @@ impl Grant {
     }
 
     pub(crate) fn by_ticket(covered: Covered) -> Self {
+        let (reason, cause) = match covered.undoes {
+            None => (
+                Reason::Approved,
+                Cause::of_ticket(&covered.ticket, "status.state"),
+            ),
+            Some(_) => (Reason::Rollback, Cause::of_policy("spec.approvals.rollbackWindow")),
+        };
         Self {
-            reason: Reason::Approved,
-            cause: Some(Cause::of_ticket(&covered.ticket, "status.state")),
+            reason,
+            cause: Some(cause),
             ticket: Some(Box::new(covered)),
         }
     }

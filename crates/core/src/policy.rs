@@ -179,6 +179,8 @@ pub struct Approvals {
     pub mint_on_denial: bool,
     /// The most pending tickets of one subject in one namespace.
     pub max_pending: usize,
+    /// How long after a write that was approved its exact inverse needs no approval; never when `None`.
+    pub rollback_window: Option<SignedDuration>,
     /// How long a finished ticket is kept.
     pub retention: SignedDuration,
     /// Whether the owner of an agent counts as its reviewer.
@@ -294,6 +296,7 @@ impl Default for Approvals {
             approved_ttl: SignedDuration::from_mins(15),
             mint_on_denial: true,
             max_pending: 50,
+            rollback_window: None,
             retention: SignedDuration::from_hours(24 * 7),
             agent_owner_may_review: false,
         }

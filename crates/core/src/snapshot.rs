@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub namespaces: HashMap<SmolStr, Arc<Namespace>>,
     /// Tickets by the digest of their binding without the nonce.
     pub tickets: HashMap<Digest, Vector<Arc<Ticket>>>,
+    /// The tickets under which objects were made, by the uid of the object.
+    pub created: HashMap<Arc<str>, Arc<Ticket>>,
     /// Tickets that wait for reviews, by subject and by the namespace that they live in.
     pub pending: HashMap<(Identity, Arc<str>), Vector<Arc<Ticket>>>,
     /// Reviews by the uid of the ticket that they are about.
@@ -208,6 +210,7 @@ impl Snapshot {
             delegations: HashMap::new(),
             namespaces: HashMap::new(),
             tickets: HashMap::new(),
+            created: HashMap::new(),
             pending: HashMap::new(),
             reviews: HashMap::new(),
         }

@@ -44,6 +44,8 @@ pub struct Ticket {
     pub created: Timestamp,
     /// Where it stands.
     pub state: TicketState,
+    /// The write that undid its own without another approval, if one did.
+    pub rollback: Option<Claim>,
 }
 
 impl Ticket {

@@ -3,8 +3,8 @@
 //! `oracle/rules.rs` is written from the rules as people read them, over plain lists, with none of the engine's code:
 //!
 //! * not guarded: Events, virtual creates, a service account's Leases in its own namespace;
-//! * the operator's own writes, and what is the operator's alone: status of Countersign's kinds, changes of tickets
-//!   and reviews, its keys;
+//! * the operator's own writes, and what is the operator's alone: status of Countersign's kinds, changes and removals of
+//!   tickets and reviews, tasks, its keys;
 //! * rule 1: tickets (own subject, own cluster and place, hashes that fit, a good stamp, not too many) and reviews (an
 //!   open ticket, the hash that was seen, an eligible person, once), which nothing relaxes; integrity of the kinds that
 //!   permit (seals, overlap, shared accounts, live admins, the policy while strict, who switches strict mode);
@@ -83,6 +83,7 @@ const fn rule_of(reason: Reason) -> Option<&'static str> {
         | R::Permitted
         | R::ApprovalRequired
         | R::Approved
+        | R::Rollback
         | R::TicketSpent
         | R::TicketDenied
         | R::GeneratedName

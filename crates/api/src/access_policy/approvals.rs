@@ -39,9 +39,9 @@ pub struct Approvals {
     #[schemars(range(min = 1, max = 1000))]
     pub max_pending: u32,
 
-    /// For how long after an approved change its subject may put the replaced values back without another
-    /// approval: a duration, 1 minute to 24 hours. Never when absent (the default), and not supported yet: a
-    /// rollback needs an approval like any other change.
+    /// For how long after an approved change its subject may undo exactly that, once, without another approval: put
+    /// the replaced values back, or delete the object that it made. A duration, 1 minute to 24 hours. Never when
+    /// absent (the default). Deletions and connections cannot be undone so, and what permits never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = MAX_DURATION), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new(
@@ -49,8 +49,10 @@ pub struct Approvals {
     ).message("rollbackWindow is 1m to 24h"))]
     pub rollback_window: Option<String>,
 
-    /// How long finished tickets and their reviews shall be kept in the cluster: a duration such as `168h` (the
-    /// default), 1 hour to 8760 hours. Nothing removes them yet. The audit log keeps them for ever.
+    /// How long finished tickets, their reviews and tasks are kept in the cluster: a duration such as `168h` (the
+    /// default), 1 hour to 8760 hours; a denied ticket for `pendingTTL` and a used one for `rollbackWindow` where that
+    /// is longer. Tickets that ended before anybody reviewed them are kept for ten minutes. The audit log tells of
+    /// them all for ever.
     #[schemars(length(min = 2, max = MAX_DURATION), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new(
         "duration(self) >= duration('1h') && duration(self) <= duration('8760h')"

@@ -230,14 +230,15 @@ fn approvals(approvals: &Approvals) -> Result<core::Approvals, Invalid> {
         }
         .at("spec.approvals.requiredProof"));
     }
-    if let Some(window) = &approvals.rollback_window {
-        duration("spec.approvals.rollbackWindow", window)?;
-    }
+    let window = approvals.rollback_window.as_ref();
     Ok(core::Approvals {
         pending_ttl: duration("spec.approvals.pendingTTL", &approvals.pending_ttl)?,
         approved_ttl: duration("spec.approvals.approvedTTL", &approvals.approved_ttl)?,
         mint_on_denial: approvals.mint_on_denial,
         max_pending: size(approvals.max_pending),
+        rollback_window: window
+            .map(|window| duration("spec.approvals.rollbackWindow", window))
+            .transpose()?,
         retention: duration("spec.approvals.retention", &approvals.retention)?,
         agent_owner_may_review: approvals.agent_owner_may_review,
     })

@@ -10,7 +10,7 @@ use countersign_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ApprovalTicket, ApprovalTicketSpec, Binding, Side, Target, digests};
+use super::{ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, Binding, Side, Target, digests};
 use crate::invalid::{Invalid, Kinds, Problem, each, name, required};
 
 /// The ticket, compiled; its stamp is still to be verified. A ticket that the operator has not seen yet waits for
@@ -44,6 +44,10 @@ pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<tic
             .status
             .as_ref()
             .map_or(Ok(pending), |status| status.state(until))?,
+        rollback: object
+            .status
+            .as_ref()
+            .map_or(Ok(None), ApprovalTicketStatus::rolled_back)?,
     };
     same(
         "spec.bindingHash",

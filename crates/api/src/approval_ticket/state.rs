@@ -81,6 +81,9 @@ impl ApprovalTicketStatus {
             }
             ticket::TicketState::Ended(end) => self.state = TicketState::of(*end),
         }
+        if state.is_final() {
+            self.finished_at.get_or_insert(Time(now));
+        }
     }
 
     /// Shows a claim; what the core does not need to know of it (the replica) stays.
@@ -92,16 +95,21 @@ impl ApprovalTicketStatus {
             .filter(|present| present.bind == bind)
             .and_then(|present| present.replica);
         self.claim = Some(Claim {
-            bind,
-            claimed_at: MicroTime(claim.claimed_at),
-            deadline: MicroTime(claim.deadline()),
-            uid: Some(claim.by.to_string()).filter(|uid| !uid.is_empty()),
-            old_resource_version: claim.resource_version.as_deref().map(str::to_owned),
-            object_uid: claim.object_uid.as_deref().map(str::to_owned),
-            resent: claim.resent,
             replica,
             stop: stop.and_then(ClaimStop::of),
+            ..Claim::of(claim)
         });
+    }
+
+    /// The write that undid the change without another approval, if one did.
+    pub fn rolled_back(&self) -> Result<Option<ticket::Claim>, Invalid> {
+        self.rollback.as_ref().map(Claim::parse).transpose()
+    }
+
+    /// Shows the write that undoes the change of a ticket that was used.
+    pub fn show_rollback(&mut self, claim: &ticket::Claim) {
+        self.state = TicketState::Consumed;
+        self.rollback = Some(Claim::of(claim));
     }
 }
 
@@ -119,6 +127,20 @@ impl TicketState {
 }
 
 impl Claim {
+    fn of(claim: &ticket::Claim) -> Self {
+        Self {
+            bind: claim.bind.to_string(),
+            claimed_at: MicroTime(claim.claimed_at),
+            deadline: MicroTime(claim.deadline()),
+            uid: Some(claim.by.to_string()).filter(|uid| !uid.is_empty()),
+            old_resource_version: claim.resource_version.as_deref().map(str::to_owned),
+            object_uid: claim.object_uid.as_deref().map(str::to_owned),
+            resent: claim.resent,
+            replica: None,
+            stop: None,
+        }
+    }
+
     fn parse(&self) -> Result<ticket::Claim, Invalid> {
         Ok(ticket::Claim {
             bind: digest("status.claim.bind", &self.bind)?,

@@ -25,7 +25,7 @@ pub struct ApprovalTicketStatus {
     pub observed_generation: Option<i64>,
 
     /// `Approved`, `Denied` and `Consumed` say so for `kubectl wait`; `Ready` is True while the change may be
-    /// made.
+    /// made; `RolledBack` is there once the change was undone without another approval.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -62,14 +62,29 @@ pub struct ApprovalTicketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
 
+    /// The write that undid the change without another approval, within `rollbackWindow` of the AccessPolicy. There is
+    /// one at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Claim>,
+
     /// When the change was found stored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consumed_at: Option<Time>,
+
+    /// When the ticket came to its end. It is kept for `retention` of the AccessPolicy from then on, and for ten
+    /// minutes if nobody but who asked for it had a say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Time>,
 
     /// How the ticket came to its end, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub resolution: Option<String>,
+
+    /// The name of the Task that tells what became of the change since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = schema::MAX_NAME))]
+    pub task: Option<String>,
 
     /// The name of the newer ticket that took this one's place.
     #[serde(default, skip_serializing_if = "Option::is_none")]

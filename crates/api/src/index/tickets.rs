@@ -71,7 +71,11 @@ impl Indexed for ApprovalTicket {
             subject: ticket.binding.subject.clone(),
             namespace: ticket.namespace.clone(),
             uid: ticket.uid.clone(),
+            created: created(&ticket),
         };
+        if let Some(object) = &filed.created {
+            index.snapshot.created.insert(object.clone(), ticket.clone());
+        }
         if matches!(ticket.state, TicketState::Pending { .. }) {
             let waiting = (filed.subject.clone(), filed.namespace.clone());
             index
@@ -101,6 +105,9 @@ impl Indexed for ApprovalTicket {
                 index.snapshot.tickets.remove(&filed.digest);
             }
         }
+        if let Some(object) = &filed.created {
+            index.snapshot.created.remove(object);
+        }
         let waiting = (filed.subject, filed.namespace);
         if let Some(tickets) = index.snapshot.pending.get_mut(&waiting) {
             tickets.retain(|ticket| ticket.uid != filed.uid);
@@ -112,6 +119,14 @@ impl Indexed for ApprovalTicket {
 
     fn filed(index: &Index) -> Vec<Key> {
         index.tickets.keys().cloned().collect()
+    }
+}
+
+/// The uid of the object that was made under the ticket.
+fn created(ticket: &Ticket) -> Option<Arc<str>> {
+    match &ticket.state {
+        TicketState::Consumed { claim } => claim.object_uid.clone(),
+        _ => None,
     }
 }
 

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 
 use super::{
     End,
+    operator::GROUP,
     subject::Actor,
     zone::{Standing, contested},
 };
 use crate::{
     binding::{Binding, BoundTarget},
-    decision::{Cause, Covered, Decision, Demand, Denial, Grant, Reason},
+    decision::{Cause, Covered, Decision, Demand, Denial, Grant, Reason, Undoing},
     digest::Digest,
     environment::Environment,
     hash::{self, EffectiveChange, HashContext},
@@ -20,6 +21,7 @@ use crate::{
     policy::Policy,
     request::{Operation, Request},
     review::{Needs, Outcome, ReviewDecision, tally},
+    rollback,
     snapshot::Snapshot,
     ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, falls_back, step},
 };
@@ -37,7 +39,8 @@ pub(super) struct Case<'a, 'r> {
     pub(super) now: Timestamp,
 }
 
-/// A no-op escapes; what needs no approval passes; an approved ticket that covers exactly this passes.
+/// A no-op escapes; what needs no approval passes; an approved ticket that covers exactly this passes, and for a while
+/// what undoes a change that was approved.
 pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
     let request = case.request;
     if hash::is_noop(&request.change).map_err(Denial::from)? {
@@ -66,6 +69,9 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
         Tickets::Waiting(ticket) => Some(ticket),
         Tickets::None => None,
     };
+    if let Some(covered) = case.undone_ticket(&binding) {
+        return Ok(Decision::Allow(Grant::by_ticket(covered)));
+    }
     Ok(Decision::NeedsTicket(Box::new(Demand {
         binding,
         change,
@@ -181,7 +187,28 @@ impl Case<'_, '_> {
             ticket: ticket.clone(),
             bind: binding.bind(&ticket.uid),
             call: call_kind(self.request),
+            undoes: None,
         }
+    }
+
+    /// The used ticket whose write this one undoes, where the policy has that need no approval. What permits, and what
+    /// yields an identity, needs one in any case.
+    fn undone_ticket(&self, binding: &Binding) -> Option<Covered> {
+        let window = self.policy.approvals.rollback_window?;
+        if self.yielded.is_some() || binding.target.group == GROUP {
+            return None;
+        }
+        let call = call_kind(self.request);
+        let ticket = rollback::covering(binding, call, (window, self.now), self.snapshot)?;
+        Some(Covered {
+            bind: binding.bind(&ticket.uid),
+            ticket: Arc::new(ticket),
+            call,
+            undoes: Some(Undoing {
+                binding: binding.clone(),
+                window,
+            }),
+        })
     }
 
     fn no_longer_approved(&self, ticket: &Ticket) -> Denial {

@@ -15,9 +15,12 @@ pub const GROUP: &str = "countersign.dev";
 pub const KEYS_SECRET: &str = "countersign-keys";
 
 /// The kinds whose objects are tickets and statements about them: their content never changes.
-const WORKFLOW_KINDS: [&str; 2] = ["approvaltickets", "approvalreviews"];
+const WORKFLOW_KINDS: [&str; 3] = ["approvaltickets", "approvalreviews", TASKS];
 
-/// Whether the target is a ticket or a review.
+/// The kind whose objects tell what came of used tickets: nobody but the operator makes one.
+const TASKS: &str = "tasks";
+
+/// Whether the target is a ticket, a review or a task.
 pub(super) fn is_workflow(target: &Target<'_>) -> bool {
     target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource)
 }
@@ -31,7 +34,8 @@ pub(super) fn or_others(request: &Request<'_>, snapshot: &Snapshot) -> Result<()
         let message = format!("the operator has no business with {}", request.target.place());
         return Err(Denial::new(Reason::OperatorOnly, message).into());
     }
-    if is_operators_alone(request, snapshot) && !follows_its_namespace(request, snapshot) {
+    let follows = follows_its_namespace(request, snapshot) || follows_its_ticket(request);
+    if is_operators_alone(request, snapshot) && !follows {
         return Err(operators_alone(request).into());
     }
     Ok(())
@@ -46,15 +50,26 @@ fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let target = &request.target;
     let at_home = target.namespace == Some(&*snapshot.cluster.namespace);
     let own_status = target.group == GROUP && target.subresource == "status";
-    let workflow = is_workflow(target);
     let keys = at_home && target.is("", "secrets") && target.name == KEYS_SECRET;
     let lease = at_home && target.is("coordination.k8s.io", "leases");
     let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
     let home = home && request.operation == Operation::Create;
-    own_status || workflow || keys || lease || home || read_access::is_upkeep(request, snapshot)
+    own_status || keeps_workflow(request) || keys || lease || home || read_access::is_upkeep(request, snapshot)
 }
 
-/// Status of Countersign's kinds, changes and removals of tickets and reviews, the keys.
+/// Tickets that are minted, tasks that are opened, and what is removed when its time is over. A task goes by its owner.
+fn keeps_workflow(request: &Request<'_>) -> bool {
+    let target = &request.target;
+    let own = matches!(
+        (target.resource, request.operation),
+        ("approvaltickets", Operation::Create | Operation::Delete)
+            | ("approvalreviews", Operation::Delete)
+            | (TASKS, Operation::Create)
+    );
+    own && target.group == GROUP && target.subresource.is_empty()
+}
+
+/// Status of Countersign's kinds, changes and removals of tickets and reviews, tasks, the keys.
 fn is_operators_alone(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let target = &request.target;
     let keys = target.namespace == Some(&*snapshot.cluster.namespace)
@@ -62,7 +77,8 @@ fn is_operators_alone(request: &Request<'_>, snapshot: &Snapshot) -> bool {
         && target.name == KEYS_SECRET;
     let status = target.group == GROUP && !target.subresource.is_empty();
     let workflow = is_workflow(target);
-    keys || status || (workflow && request.operation != Operation::Create)
+    let others_make = target.resource != TASKS && request.operation == Operation::Create;
+    keys || status || (workflow && !others_make)
 }
 
 /// Whether the object goes with its namespace: tickets are kept by the audit log, not by a namespace that ends.
@@ -74,10 +90,17 @@ fn follows_its_namespace(request: &Request<'_>, snapshot: &Snapshot) -> bool {
             .is_some_and(|namespace| namespace.terminating)
 }
 
+/// Whether it is a task, whose owner is a ticket that is gone.
+fn follows_its_ticket(request: &Request<'_>) -> bool {
+    request.operation == Operation::Delete
+        && request.target.is(GROUP, TASKS)
+        && request.caller.service_account() == Some(("kube-system", "generic-garbage-collector"))
+}
+
 fn operators_alone(request: &Request<'_>) -> Denial {
     let target = &request.target;
     let place = target.place();
-    if !target.subresource.is_empty() || target.group != GROUP {
+    if !target.subresource.is_empty() || target.group != GROUP || target.resource == TASKS {
         return Denial::new(
             Reason::OperatorOnly,
             format!("`{place}` is written by the operator alone"),

@@ -40,6 +40,8 @@ reasons! {
     Permitted,
     /// Allowed: an approved ticket covers exactly this.
     Approved,
+    /// Allowed: it undoes what the same subject was allowed by a ticket a short while ago.
+    Rollback,
     /// Allowed, although the rules say no: strict mode is off, or the environment only warns.
     Relaxed,
     /// Allowed: a dry run of a change that would need an approval.
@@ -172,6 +174,7 @@ impl Reason {
             | Self::NoOp
             | Self::Permitted
             | Self::Approved
+            | Self::Rollback
             | Self::Relaxed
             | Self::Preview
             | Self::Malformed

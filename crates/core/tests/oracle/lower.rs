@@ -436,9 +436,20 @@ impl Asked {
                     OperatorsOwn::TicketChange => {
                         own_kind(Operation::Update, "approvaltickets", Some("billing"), "t", None)
                     }
+                    OperatorsOwn::TicketRemoval => {
+                        let own = Some(Own::Removed);
+                        own_kind(Operation::Delete, "approvaltickets", Some("billing"), "t", own)
+                    }
                     OperatorsOwn::ReviewRemoval => {
                         let own = Some(Own::Removed);
                         own_kind(Operation::Delete, "approvalreviews", Some("billing"), "r", own)
+                    }
+                    OperatorsOwn::TaskMaking => {
+                        own_kind(Operation::Create, "tasks", Some("billing"), "t", None)
+                    }
+                    OperatorsOwn::TaskRemoval => {
+                        let own = Some(Own::Removed);
+                        own_kind(Operation::Delete, "tasks", Some("billing"), "t", own)
                     }
                     OperatorsOwn::Keys => Self {
                         group: "",
@@ -679,6 +690,7 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 nonce: format!("nonce-{index}").into(),
                 created,
                 state,
+                rollback: None,
                 binding,
             }
         })
@@ -727,6 +739,7 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
         nonce: "another".into(),
         created: now(),
         state: TicketState::Pending { until: in_seconds(9) },
+        rollback: None,
         binding: binding(case, &who, Environment::Prod),
     };
     let waiting = std::iter::repeat_n(Arc::new(another), case.waiting).collect();

@@ -80,7 +80,14 @@ fn is_workflow(case: &Case) -> bool {
         case.asks,
         Asks::Ticket(_)
             | Asks::Review(..)
-            | Asks::OperatorsOwn(O::TicketStatus | O::TicketChange | O::ReviewRemoval)
+            | Asks::OperatorsOwn(
+                O::TicketStatus
+                    | O::TicketChange
+                    | O::TicketRemoval
+                    | O::ReviewRemoval
+                    | O::TaskMaking
+                    | O::TaskRemoval
+            )
     )
 }
 
@@ -285,22 +292,27 @@ fn is_unguarded(case: &Case) -> bool {
 }
 
 fn is_operators_work(case: &Case) -> bool {
+    use OperatorsOwn as O;
     match &case.asks {
-        Asks::Deed | Asks::Permit(_) => false,
-        Asks::Ticket(_) | Asks::Review(..) | Asks::OperatorsOwn(_) => true,
+        // It makes tickets and tasks, and removes tickets and reviews. It changes none of them and reviews nothing, and
+        // a task goes with its owner.
+        Asks::Deed | Asks::Permit(_) | Asks::Review(..) => false,
+        Asks::OperatorsOwn(own) => !matches!(own, O::TicketChange | O::TaskRemoval),
+        Asks::Ticket(_) => true,
     }
 }
 
 fn operators_alone(own: OperatorsOwn, case: &Case) -> Option<Verdict> {
-    let follows = own == OperatorsOwn::ReviewRemoval
-        && case.caller.username == "system:serviceaccount:kube-system:namespace-controller"
+    use OperatorsOwn as O;
+    let ends = case.caller.username == "system:serviceaccount:kube-system:namespace-controller"
         && is_terminating("billing", case);
+    let collects = case.caller.username == "system:serviceaccount:kube-system:generic-garbage-collector";
     match own {
-        OperatorsOwn::TicketStatus | OperatorsOwn::ZoneStatus | OperatorsOwn::Keys => {
-            Some(Deny(Reason::OperatorOnly))
-        }
-        OperatorsOwn::TicketChange | OperatorsOwn::ReviewRemoval if !follows => Some(Deny(Reason::Immutable)),
-        OperatorsOwn::TicketChange | OperatorsOwn::ReviewRemoval | OperatorsOwn::Lease => None,
+        O::TicketStatus | O::ZoneStatus | O::Keys | O::TaskMaking => Some(Deny(Reason::OperatorOnly)),
+        O::TaskRemoval if !ends && !collects => Some(Deny(Reason::OperatorOnly)),
+        O::TicketChange => Some(Deny(Reason::Immutable)),
+        O::TicketRemoval | O::ReviewRemoval if !ends => Some(Deny(Reason::Immutable)),
+        O::TicketRemoval | O::ReviewRemoval | O::TaskRemoval | O::Lease => None,
     }
 }
 
@@ -320,14 +332,15 @@ fn is_built_in(case: &Case) -> bool {
         return false;
     }
     match case.caller.username {
-        // The API server itself, but for what permits and for tickets and reviews.
+        // The API server itself, but for what permits and for tickets, reviews and tasks.
         "system:apiserver" => match case.asks {
             Asks::Deed => is_api_server(case) && deed.operation != Connect,
             Asks::OperatorsOwn(own) => is_api_server(case) && own == OperatorsOwn::Lease,
             Asks::Permit(_) | Asks::Ticket(_) | Asks::Review(..) => false,
         },
         "system:serviceaccount:kube-system:generic-garbage-collector" => {
-            is_deed && (deed.operation == Delete || only(&["/metadata/ownerReferences"]))
+            matches!(case.asks, Asks::OperatorsOwn(OperatorsOwn::TaskRemoval))
+                || is_deed && (deed.operation == Delete || only(&["/metadata/ownerReferences"]))
         }
         "system:serviceaccount:kube-system:replicaset-controller" => {
             is_deed
@@ -340,7 +353,9 @@ fn is_built_in(case: &Case) -> bool {
                     || (deed.operation == Update
                         && [("namespaces", "status"), ("namespaces", "finalize")].contains(&what))
             }
-            Asks::OperatorsOwn(OperatorsOwn::ReviewRemoval) => is_terminating("billing", case),
+            Asks::OperatorsOwn(
+                OperatorsOwn::TicketRemoval | OperatorsOwn::ReviewRemoval | OperatorsOwn::TaskRemoval,
+            ) => is_terminating("billing", case),
             _ => false,
         },
         "system:kube-scheduler" => {

@@ -1,7 +1,7 @@
 //! What is wrong in every mode, whoever writes it; and what is the operator's alone.
 
 use crate::{
-    decide::KEYS_SECRET,
+    decide::{GROUP, KEYS_SECRET},
     decision::Reason,
     digest::Digest,
     fixtures::{Ask, Said, World, ask, creates, deletes, id, updates, world, zone},
@@ -363,6 +363,14 @@ fn what_is_the_operators_alone() {
             deletes("ada", "billing/approvalreviews.countersign.dev/r"),
             Reason::Immutable,
         ),
+        (
+            creates("ada", "billing/tasks.countersign.dev/t"),
+            Reason::OperatorOnly,
+        ),
+        (
+            updates("ada", "billing/tasks.countersign.dev/t"),
+            Reason::OperatorOnly,
+        ),
     ];
     for (ask, reason) in alone {
         for world in lenient(|| world().admin("ada")) {
@@ -389,8 +397,9 @@ fn what_is_the_operators_alone() {
             ..ask
         };
         let own = operators.clone().of_uid("operator-uid");
-        let is_scale = own.subresource == "scale";
-        let expected = if is_scale {
+        // What never changes once made it does not change either.
+        let changes = own.operation == Operation::Update && own.group == GROUP && own.subresource.is_empty();
+        let expected = if changes || own.subresource == "scale" {
             Said::Deny(Reason::OperatorOnly)
         } else {
             Said::Allow(Reason::Operator)
@@ -405,10 +414,33 @@ fn what_is_the_operators_alone() {
 }
 
 #[test]
+fn a_task_goes_with_its_ticket_and_by_nobodys_hand() {
+    let place = "billing/tasks.countersign.dev/t";
+    let collector = "system:serviceaccount:kube-system:generic-garbage-collector";
+    for world in lenient(|| world().admin("ada")) {
+        assert_eq!(
+            world.enforces(&deletes(collector, place)),
+            Said::Allow(Reason::Delegated)
+        );
+        for by in ["ada", "system:serviceaccount:kube-system:namespace-controller", OPERATOR] {
+            assert_eq!(
+                world.enforces(&deletes(by, place)),
+                Said::Deny(Reason::OperatorOnly),
+                "{by}"
+            );
+        }
+    }
+}
+
+#[test]
 fn tickets_and_reviews_go_with_a_namespace_that_ends() {
     let controller = "system:serviceaccount:kube-system:namespace-controller";
     let ends = || world().admin("ada").terminating("billing");
-    for kind in ["approvaltickets", "approvalreviews"] {
+    for (kind, reason) in [
+        ("approvaltickets", Reason::Immutable),
+        ("approvalreviews", Reason::Immutable),
+        ("tasks", Reason::OperatorOnly),
+    ] {
         let place = format!("billing/{kind}.countersign.dev/x");
         assert_eq!(
             ends().says(&deletes(controller, &place)),
@@ -419,7 +451,7 @@ fn tickets_and_reviews_go_with_a_namespace_that_ends() {
             ("by somebody else", ends(), deletes("ada", &place)),
             ("changed, not removed", ends(), updates(controller, &place)),
         ] {
-            assert_eq!(world.says(&ask), Said::Deny(Reason::Immutable), "{told}");
+            assert_eq!(world.says(&ask), Said::Deny(reason), "{told}");
         }
     }
 }

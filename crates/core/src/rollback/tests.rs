@@ -1,0 +1,277 @@
+use std::sync::Arc;
+
+use proptest::{prelude::*, sample::select};
+use serde_json::{Map, Value, json};
+
+use super::*;
+use crate::{
+    decision::{Decision, Reason},
+    digest::MacKey,
+    fixtures::{Ask, Said, World, after, creates, deletes, digest, ticket_for, updates, world, zone},
+    hash::{HashContext, effective_change},
+    object::Change,
+    own::Own,
+    role::Role,
+};
+
+const APP: &str = "billing/configmaps/app";
+const A: &str = r#"{"metadata":{"name":"x","uid":"object-uid","resourceVersion":"7"},"spec":{"a":1}}"#;
+const B: &str = r#"{"metadata":{"name":"x","uid":"object-uid","resourceVersion":"8"},"spec":{"a":2}}"#;
+const C: &str = r#"{"metadata":{"name":"x","uid":"object-uid","resourceVersion":"8"},"spec":{"a":3}}"#;
+
+fn billing() -> World {
+    world()
+        .admin("ada")
+        .contributor("olga")
+        .contributor("otto")
+        .zone(zone("billing", "user:olga", &["billing/**"]))
+        .policy(|policy| policy.approvals.rollback_window = Some(SignedDuration::from_hours(1)))
+}
+
+fn forth() -> Ask {
+    updates("olga", APP).from(A, B)
+}
+
+fn back() -> Ask {
+    updates("olga", APP).from(B, A)
+}
+
+fn claim(bind: Digest, seconds_ago: i64) -> Claim {
+    Claim {
+        bind,
+        by: "call".into(),
+        claimed_at: after(-seconds_ago),
+        object_uid: None,
+        resource_version: Some("7".into()),
+        resent: false,
+    }
+}
+
+/// The ticket for what is asked was used so long ago.
+fn used(world: World, ask: &Ask, seconds_ago: i64, change: impl FnOnce(&mut Ticket)) -> World {
+    let binding = world.demand(ask).binding;
+    let mut claim = claim(binding.bind("ticket-uid"), seconds_ago);
+    if ask.operation == Operation::Create {
+        claim.object_uid = Some("object-uid".into());
+    }
+    let mut ticket = ticket_for(binding, TicketState::Consumed { claim }, &[]);
+    change(&mut ticket);
+    let ticket = Arc::new(ticket);
+    let mut world = world;
+    world.snapshot = world.snapshot.with_ticket(ticket.clone());
+    world.snapshot.created.insert("object-uid".into(), ticket);
+    world
+}
+
+fn changed(seconds_ago: i64) -> World {
+    used(billing(), &forth(), seconds_ago, |_| ())
+}
+
+const ROLLED_BACK: Said = Said::Allow(Reason::Rollback);
+
+#[test]
+fn within_the_window_the_exact_inverse_needs_no_approval() {
+    assert_eq!(changed(0).says(&back()), ROLLED_BACK);
+    assert_eq!(changed(3599).says(&back()), ROLLED_BACK);
+    assert_eq!(changed(3600).says(&back()), Said::Needs);
+    let without = changed(0).policy(|policy| policy.approvals.rollback_window = None);
+    assert_eq!(without.says(&back()), Said::Needs);
+}
+
+#[test]
+fn it_is_the_same_subject_object_and_content() {
+    let world = changed(10);
+    for (why, ask) in [
+        ("once more forth", forth()),
+        ("by somebody else", Ask { username: "ada".to_owned(), ..back() }),
+        ("to something else", updates("olga", APP).from(B, C)),
+        ("from something else", updates("olga", APP).from(C, A)),
+        ("of another object", updates("olga", "billing/configmaps/other").from(B, A)),
+        (
+            "of one made anew",
+            updates("olga", APP).from(&B.replace("object-uid", "new"), &A.replace("object-uid", "new")),
+        ),
+        ("by another way", back().sub("status")),
+    ] {
+        assert_eq!(world.says(&ask), Said::Needs, "{why}");
+    }
+}
+
+#[test]
+fn all_other_rules_still_hold() {
+    let moved = |zone_of: &str| {
+        let mut world = changed(10);
+        world.snapshot.zones = crate::zones::ZoneIndex::default();
+        world.zone(zone("billing", zone_of, &["billing/**"]))
+    };
+    assert_eq!(moved("user:otto").says(&back()), Said::Deny(Reason::NotOfZone));
+    assert_eq!(moved("user:olga").says(&back()), ROLLED_BACK);
+    let reader = changed(10).grant("less", "user:olga", Role::Reader);
+    assert_ne!(reader.says(&back()), ROLLED_BACK);
+}
+
+#[test]
+fn what_was_not_used_covers_no_inverse() {
+    for state in [crate::fixtures::approved(), crate::fixtures::pending()] {
+        let world = used(billing(), &forth(), 10, |ticket| ticket.state = state);
+        assert_eq!(world.says(&back()), Said::Needs);
+    }
+}
+
+#[test]
+fn one_write_undoes_and_that_as_often_as_it_is_asked_for() {
+    let inverse = changed(10).demand_of_rollback(&back());
+    let undone = |bind, ago| used(billing(), &forth(), 100, |ticket| ticket.rollback = Some(claim(bind, ago)));
+    assert_eq!(undone(inverse, 10).says(&back()), ROLLED_BACK);
+    assert_eq!(undone(inverse, 75).says(&back()), Said::Needs);
+    assert_eq!(undone(digest(9), 10).says(&back()), Said::Needs);
+}
+
+impl World {
+    /// The bind of what the request undoes.
+    fn demand_of_rollback(&self, ask: &Ask) -> Digest {
+        match self.decides(ask) {
+            Decision::Allow(grant) => grant.ticket().unwrap().bind,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_was_made_may_be_deleted_plainly() {
+    let made = |place: &str| used(billing(), &creates("olga", place), 10, |_| ());
+    let plain = |place: &str, options: Option<&str>| {
+        let mut ask = deletes("olga", place);
+        ask.options = options.map(str::to_owned);
+        ask
+    };
+    for options in [None, Some("{}"), Some(r#"{"propagationPolicy":"Background","preconditions":{"uid":"u"}}"#)] {
+        assert_eq!(made(APP).says(&plain(APP, options)), ROLLED_BACK, "{options:?}");
+    }
+    for options in [
+        r#"{"propagationPolicy":"Orphan"}"#,
+        r#"{"propagationPolicy":"Foreground"}"#,
+        r#"{"gracePeriodSeconds":0}"#,
+        r#"{"propagationPolicy":"Background","gracePeriodSeconds":0}"#,
+    ] {
+        assert_eq!(made(APP).says(&plain(APP, Some(options))), Said::Needs, "{options}");
+    }
+    let mut another = plain(APP, None);
+    another.old = another.old.map(|old| old.replace("object-uid", "new"));
+    assert_eq!(made(APP).says(&another), Said::Needs, "one made anew");
+    assert_eq!(made(APP).says(&Ask { username: "ada".to_owned(), ..plain(APP, None) }), Said::Needs);
+    let other = "billing/configmaps/other";
+    assert_eq!(made(APP).says(&plain(other, None)), Said::Needs, "of another name");
+}
+
+#[test]
+fn deletions_and_what_holds_the_objects_of_others_have_no_inverse() {
+    let deleted = used(billing(), &deletes("olga", APP), 10, |_| ());
+    assert_eq!(deleted.says(&creates("olga", APP)), Said::Needs);
+    for place in [
+        "@cluster/namespaces/new",
+        "@cluster/customresourcedefinitions.apiextensions.k8s.io/new",
+    ] {
+        let world = used(billing(), &creates("ada", place), 10, |_| ());
+        assert_eq!(world.says(&deletes("ada", place)), Said::Needs, "{place}");
+    }
+}
+
+#[test]
+fn scaling_is_undone_and_other_subresources_are_not() {
+    for (subresource, expected) in [("scale", ROLLED_BACK), ("resize", Said::Needs)] {
+        let world = used(billing(), &forth().sub(subresource), 10, |_| ());
+        assert_eq!(world.says(&back().sub(subresource)), expected, "{subresource}");
+    }
+}
+
+#[test]
+fn what_permits_needs_an_approval_in_any_case() {
+    let grant = |role| Own::RoleGrant {
+        identity: "user:zoe".parse().unwrap(),
+        role,
+    };
+    let place = "@cluster/rolegrants.countersign.dev/zoe";
+    let forth = updates("ada", place).from(A, B).own(grant(Role::Reader));
+    let back = updates("ada", place).from(B, A).own(grant(Role::Admin));
+    let world = used(billing(), &forth, 10, |_| ());
+    assert_eq!(world.says(&back), Said::Needs);
+}
+
+#[test]
+fn a_change_that_was_denied_lately_is_not_let_through_as_an_inverse() {
+    let world = changed(10);
+    let binding = updates("olga", APP).from(B, A);
+    let demand = changed(10)
+        .policy(|policy| policy.approvals.rollback_window = None)
+        .demand(&binding);
+    let mut denied = ticket_for(
+        demand.binding,
+        TicketState::Ended(crate::ticket::End::Denied),
+        &[],
+    );
+    denied.uid = "denied-uid".into();
+    let mut world = world;
+    world.snapshot = world.snapshot.with_ticket(Arc::new(denied));
+    assert_eq!(world.says(&back()), Said::Deny(Reason::TicketDenied));
+}
+
+/// Some labels, annotations, spec and data.
+fn object() -> impl Strategy<Value = String> {
+    let value = select(vec![json!(null), json!(1), json!("a"), json!({"b": [1]}), json!([]), json!({})]);
+    let map = proptest::collection::btree_map(select(vec!["a", "b", "c/d", "e~f"]), value, 0..3);
+    let map = map.prop_map(|entries| {
+        let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
+        Value::Object(entries.collect::<Map<_, _>>())
+    });
+    let text = proptest::collection::btree_map(select(vec!["a", "b"]), select(vec!["x", "y"]), 0..2);
+    (text, map.clone(), map).prop_map(|(labels, spec, data)| {
+        let meta = json!({ "name": "x", "namespace": "n", "uid": "u", "labels": labels });
+        json!({ "metadata": meta, "spec": spec, "data": data }).to_string()
+    })
+}
+
+proptest! {
+    /// What the one digest is over on the way forth, the other is over on the way back.
+    #[test]
+    fn the_digests_of_a_change_and_of_its_inverse_are_each_others(
+        one in object(),
+        other in object(),
+        kind in select(vec!["ConfigMap", "Secret", "Thing"]),
+    ) {
+        let context = HashContext {
+            api_version: "v1",
+            kind,
+            subresource: "",
+            writer: None,
+            ignore: &[],
+            redaction: &MacKey::new([1; 32]),
+        };
+        let change = |old: &str, new: &str| {
+            let (old, new) = (Object::parse(old).unwrap(), Object::parse(new).unwrap());
+            effective_change(&Change::Update { old, new }, &context).unwrap()
+        };
+        let (forth, back) = (change(&one, &other), change(&other, &one));
+        prop_assert_eq!(Some(forth.resource_hash), back.old_hash);
+        prop_assert_eq!(forth.old_hash, Some(back.resource_hash));
+    }
+}
+
+#[test]
+fn a_window_that_never_ends_does_not_overflow() {
+    let binding = changed(10)
+        .policy(|policy| policy.approvals.rollback_window = None)
+        .demand(&back())
+        .binding;
+    let made = billing().demand(&forth()).binding;
+    let state = TicketState::Consumed { claim: claim(digest(1), 0) };
+    let ticket = ticket_for(made, state, &[]);
+    let read = inverse(&ticket, &binding, SignedDuration::MAX).unwrap();
+    assert_eq!(
+        read.state,
+        TicketState::Approved {
+            usable_until: Timestamp::MAX
+        }
+    );
+    assert_eq!(read.binding, binding);
+}

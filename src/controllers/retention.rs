@@ -1,0 +1,122 @@
+//! Finished tickets leave when their time is over, and their reviews with them; so does a review whose ticket is gone.
+
+use std::{sync::Arc, time::Duration};
+
+use countersign_api::{ApprovalReview, ApprovalTicket};
+use countersign_core::{
+    policy::Policy, retention::kept_for, review::ReviewDecision, snapshot::Snapshot, ticket::Ticket,
+};
+use futures::{Stream, StreamExt};
+use jiff::Timestamp;
+use kube::{
+    ResourceExt,
+    runtime::{
+        controller::{Action, Config, Controller},
+        reflector::{ObjectRef, Store},
+        watcher,
+    },
+};
+
+use super::{CONCURRENCY, Context, ReconcileError, retry};
+use crate::{admission::removal, tickets::Tickets};
+
+/// How soon, at the latest, what is kept is looked at again: clocks are set, and what a review is of may be taken away.
+const LOOK: Duration = Duration::from_hours(1);
+
+/// Removes a ticket that came to its end at `finished`, when its time is over, with its reviews. Else says when to
+/// look again.
+pub async fn outlive(
+    ticket: &Ticket,
+    finished: Timestamp,
+    (snapshot, policy): (&Snapshot, &Policy),
+    context: &Context,
+) -> Result<Option<Duration>, ReconcileError> {
+    let left = |reviewed| left(ticket, finished, reviewed, policy);
+    let of_ticket = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
+    let known = of_ticket.into_iter().any(|review| is_of_others(review.decision));
+    if let Some(left) = left(known) {
+        return Ok(Some(left));
+    }
+    // What is known may be older than the last review.
+    let tickets = Tickets::new(context.client.clone());
+    let reviews = tickets.reviews(ticket).await?;
+    let reviewed = reviews.iter().any(|review| is_of_others(review.spec.decision));
+    if let Some(left) = left(reviewed) {
+        return Ok(Some(left));
+    }
+    context.log.append(removal(ticket)).await?;
+    tickets.remove(ticket, &reviews).await?;
+    Ok(None)
+}
+
+/// How long until the ticket leaves, or is looked at again; `None` when its time is over.
+fn left(ticket: &Ticket, finished: Timestamp, reviewed: bool, policy: &Policy) -> Option<Duration> {
+    let kept = kept_for(&ticket.state, reviewed, &policy.approvals)?;
+    let leaves = finished.saturating_add(kept).unwrap_or(Timestamp::MAX);
+    let left = Duration::try_from(leaves.duration_since(Timestamp::now())).ok()?;
+    (!left.is_zero()).then_some(left.min(LOOK))
+}
+
+/// Only who asked takes a request back.
+const fn is_of_others(decision: ReviewDecision) -> bool {
+    !matches!(decision, ReviewDecision::Cancel)
+}
+
+/// What removes reviews.
+struct Keeper {
+    context: Arc<Context>,
+    tickets: Store<ApprovalTicket>,
+}
+
+/// Removes each review whose ticket is gone: somebody took that away while nobody judged.
+pub async fn keep_reviews(
+    touched: impl Stream<Item = Result<ApprovalReview, watcher::Error>> + Send + 'static,
+    store: Store<ApprovalReview>,
+    tickets: Store<ApprovalTicket>,
+    context: Arc<Context>,
+) {
+    // A store whose writer is gone knows nothing more; then the operator ends.
+    let _ = tickets.wait_until_ready().await;
+    Controller::for_stream(touched, store)
+        .with_config(Config::default().concurrency(CONCURRENCY))
+        .run(
+            reconcile,
+            |_, error, _| retry(error),
+            Arc::new(Keeper { context, tickets }),
+        )
+        .for_each(|_| async {})
+        .await;
+}
+
+async fn reconcile(review: Arc<ApprovalReview>, keeper: Arc<Keeper>) -> Result<Action, ReconcileError> {
+    let (of, namespace) = (
+        &review.spec.ticket_ref,
+        review.namespace().unwrap_or_default(),
+    );
+    let is_it = |ticket: &ApprovalTicket| ticket.uid().as_deref() == Some(&of.uid);
+    let known = keeper.tickets.get(&ObjectRef::new(&of.name).within(&namespace));
+    if known.is_some_and(|ticket| is_it(&ticket)) {
+        return Ok(Action::requeue(LOOK));
+    }
+    let tickets = Tickets::new(keeper.context.client.clone());
+    let there = tickets.get(&namespace, &of.name).await?;
+    if there.is_some_and(|ticket| is_it(&ticket)) {
+        return Ok(Action::requeue(LOOK));
+    }
+    tracing::warn!(review = review.name_any(), ticket = of.name, "the ticket of a review is gone: so is the review");
+    tickets.remove_review(&review).await?;
+    Ok(Action::await_change())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_asked_cancels() {
+        for decision in [ReviewDecision::Approve, ReviewDecision::Deny, ReviewDecision::Revoke] {
+            assert!(is_of_others(decision), "{decision:?}");
+        }
+        assert!(!is_of_others(ReviewDecision::Cancel));
+    }
+}
