@@ -41,7 +41,7 @@ use self::{
 pub use self::{
     claim::record_lost_claim,
     history::{Past, Trace},
-    record::{of_removal as removal, of_transition as transition},
+    record::{REMOVED, of_removal as removal, of_transition as transition},
 };
 use crate::{
     audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State, violations::Violations,
@@ -329,6 +329,7 @@ impl Admission {
     ) -> Result<Recorded, Denial> {
         if let Answer::Allow { grant, .. } = &outcome.answer
             && let Some(counted) = Counted::of(grant)
+            && !record::is_removal(request, grant)
         {
             return Ok(Recorded::Counted(counted));
         }

@@ -63,6 +63,12 @@ impl Tickets {
         self.api(namespace).get_opt(name).await
     }
 
+    /// The uid of the ticket of this name, by a quorum read.
+    pub async fn uid(&self, namespace: &str, name: &str) -> Result<Option<String>, kube::Error> {
+        let found = self.api(namespace).get_metadata_opt(name).await?;
+        Ok(found.and_then(|found| found.metadata.uid))
+    }
+
     /// The reviews of the ticket, by a quorum read.
     pub async fn reviews(&self, ticket: &Ticket) -> Result<Vec<ApprovalReview>, kube::Error> {
         let reviews: Api<ApprovalReview> = Api::namespaced(self.0.clone(), &ticket.namespace);

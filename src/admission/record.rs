@@ -5,8 +5,10 @@ use countersign_core::{
         Event, Record,
         record::{self, ObjectRef},
     },
-    decision::{Cause, Findings, Reason},
+    decide::GROUP,
+    decision::{Cause, Findings, Grant, Reason},
     digest::Digest,
+    request::Operation,
     ticket::{Claim, Ticket, TicketState},
 };
 use jiff::Timestamp;
@@ -60,6 +62,15 @@ pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<
         time: Timestamp::now(),
         event,
     }
+}
+
+/// Whether a ticket or a review goes by another hand than the operator's: with its namespace. Nothing else tells of its
+/// end.
+pub fn is_removal(request: &AdmissionRequest<'_>, grant: &Grant) -> bool {
+    let target = request.target();
+    grant.reason() == Reason::Delegated
+        && request.operation() == Operation::Delete
+        && (target.is(GROUP, "approvaltickets") || target.is(GROUP, "approvalreviews"))
 }
 
 fn asked(
@@ -125,12 +136,15 @@ pub fn of_rollback(ticket: &Ticket, claim: &Claim, by: String) -> Record {
     })
 }
 
+/// What the removal of a ticket leads to.
+pub const REMOVED: &str = "Removed";
+
 /// The record of the removal of a finished ticket.
 pub fn of_removal(ticket: &Ticket) -> Record {
     transition(record::TicketTransition {
         ticket: reference(ticket),
         from: Some(ticket.state.as_str().into()),
-        to: "Removed".into(),
+        to: REMOVED.into(),
         by: "retention".into(),
         bind: ticket.state.claim().map(|claim| claim.bind),
     })

@@ -18,7 +18,10 @@ use kube::{
 };
 
 use super::{CONCURRENCY, Context, ReconcileError, retry};
-use crate::{admission::removal, tickets::Tickets};
+use crate::{
+    admission::{REMOVED, removal},
+    tickets::Tickets,
+};
 
 /// How soon, at the latest, what is kept is looked at again: clocks are set, and what a review is of may be taken away.
 const LOOK: Duration = Duration::from_hours(1);
@@ -44,7 +47,10 @@ pub async fn outlive(
     if let Some(left) = left(reviewed) {
         return Ok(Some(left));
     }
-    context.log.append(removal(ticket)).await?;
+    // It may have been tried before.
+    if !context.log.led_to(ticket, REMOVED) {
+        context.log.append(removal(ticket)).await?;
+    }
     tickets.remove(ticket, &reviews).await?;
     Ok(None)
 }
@@ -89,21 +95,16 @@ pub async fn keep_reviews(
 }
 
 async fn reconcile(review: Arc<ApprovalReview>, keeper: Arc<Keeper>) -> Result<Action, ReconcileError> {
-    let (of, namespace) = (
-        &review.spec.ticket_ref,
-        review.namespace().unwrap_or_default(),
-    );
-    let is_it = |ticket: &ApprovalTicket| ticket.uid().as_deref() == Some(&of.uid);
+    let of = &review.spec.ticket_ref;
+    let namespace = review.namespace().unwrap_or_default();
     let known = keeper.tickets.get(&ObjectRef::new(&of.name).within(&namespace));
-    if known.is_some_and(|ticket| is_it(&ticket)) {
-        return Ok(Action::requeue(LOOK));
-    }
+    let is_known = known.is_some_and(|ticket| ticket.uid().as_deref() == Some(&of.uid));
     let tickets = Tickets::new(keeper.context.client.clone());
-    let there = tickets.get(&namespace, &of.name).await?;
-    if there.is_some_and(|ticket| is_it(&ticket)) {
+    if is_known || tickets.uid(&namespace, &of.name).await?.as_deref() == Some(&of.uid) {
         return Ok(Action::requeue(LOOK));
     }
-    tracing::warn!(review = review.name_any(), ticket = of.name, "the ticket of a review is gone: so is the review");
+    let (name, ticket) = (review.name_any(), &of.name);
+    tracing::warn!(name, ticket, "the ticket of a review is gone: so is the review");
     tickets.remove_review(&review).await?;
     Ok(Action::await_change())
 }
@@ -114,7 +115,11 @@ mod tests {
 
     #[test]
     fn only_who_asked_cancels() {
-        for decision in [ReviewDecision::Approve, ReviewDecision::Deny, ReviewDecision::Revoke] {
+        for decision in [
+            ReviewDecision::Approve,
+            ReviewDecision::Deny,
+            ReviewDecision::Revoke,
+        ] {
             assert!(is_of_others(decision), "{decision:?}");
         }
         assert!(!is_of_others(ReviewDecision::Cancel));

@@ -99,7 +99,13 @@ async fn reconcile(task: Arc<Task>, context: Arc<Context>) -> Result<Action, Rec
     let next = assess(&task, progress, now);
     if task.status.as_ref() != Some(&next) {
         let (namespace, name) = (task.namespace(), task.name_any());
-        apply_at::<Task, _>((namespace.as_deref(), &name), &next, STATUS_MANAGER, &context.client).await?;
+        apply_at::<Task, _>(
+            (namespace.as_deref(), &name),
+            &next,
+            STATUS_MANAGER,
+            &context.client,
+        )
+        .await?;
     }
     if next.state != TaskState::Running {
         return Ok(Action::await_change());
@@ -146,7 +152,9 @@ fn followed(spec: &TaskSpec) -> Option<Workload> {
         Operation::Update => matches!(subresource, None | Some("scale")),
         Operation::Delete | Operation::Connect => false,
     };
-    follows.then(|| Workload::of(&target.group, &target.resource)).flatten()
+    follows
+        .then(|| Workload::of(&target.group, &target.resource))
+        .flatten()
 }
 
 fn assess(task: &Task, progress: Progress, now: Timestamp) -> TaskStatus {

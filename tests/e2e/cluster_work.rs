@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::harness::{Area, kubelet, pods, shared, wait::until};
 
 /// An area of the shared cluster, with the kubelet at work.
-fn area() -> Area<'static> {
+pub fn area() -> Area<'static> {
     static KUBELET: Once = Once::new();
     KUBELET.call_once(|| {
         let credential = shared()

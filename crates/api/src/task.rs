@@ -31,7 +31,12 @@ use crate::{approval_review::TicketRef, approval_ticket::Target, condition, sche
     printcolumn(name = "Kind", type_ = "string", json_path = ".spec.target.kind"),
     printcolumn(name = "Object", type_ = "string", json_path = ".spec.target.name"),
     printcolumn(name = "Progress", type_ = "string", json_path = ".status.progress"),
-    printcolumn(name = "Ticket", type_ = "string", json_path = ".spec.ticketRef.name", priority = 1),
+    printcolumn(
+        name = "Ticket",
+        type_ = "string",
+        json_path = ".spec.ticketRef.name",
+        priority = 1
+    ),
     printcolumn(name = "Result", type_ = "string", json_path = ".status.result", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]

@@ -119,7 +119,10 @@ impl Grant {
                 Reason::Approved,
                 Cause::of_ticket(&covered.ticket, "status.state"),
             ),
-            Some(_) => (Reason::Rollback, Cause::of_policy("spec.approvals.rollbackWindow")),
+            Some(_) => (
+                Reason::Rollback,
+                Cause::of_policy("spec.approvals.rollbackWindow"),
+            ),
         };
         Self {
             reason,

@@ -59,7 +59,11 @@ mod tests {
         };
         for state in [pending(), approved(), claimed] {
             for reviewed in [true, false] {
-                assert_eq!(kept_for(&state, reviewed, &Approvals::default()), None, "{state:?}");
+                assert_eq!(
+                    kept_for(&state, reviewed, &Approvals::default()),
+                    None,
+                    "{state:?}"
+                );
             }
         }
     }

@@ -66,10 +66,7 @@ pub fn inverse(ticket: &Ticket, by: &Binding, window: SignedDuration) -> Option<
     if !undoes(by, &ticket.binding, claim) {
         return None;
     }
-    let usable_until = claim
-        .claimed_at
-        .saturating_add(window)
-        .unwrap_or(Timestamp::MAX);
+    let usable_until = claim.claimed_at.saturating_add(window).unwrap_or(Timestamp::MAX);
     let state = match &ticket.rollback {
         None => TicketState::Approved { usable_until },
         Some(claim) => TicketState::Claimed {

@@ -15,7 +15,7 @@
 //! * rule 5: owner, cooperator, agents of the owning team, admins, public places, the unzoned, contested places, what is in
 //!   a namespace that ends;
 //! * rule 7: no-ops, prod, zones and rules that ask for review and how many, names that the server makes, objects that
-//!   cannot be read, tickets in every state with reviews of every kind;
+//!   cannot be read, tickets in every state with reviews of every kind, what undoes an approved change;
 //! * environments by name, label and changed label; subresources, known and unknown;
 //! * relaxation: strict mode off, the off switch, environments that warn, fail-closed reasons, integrity, dry runs.
 //!

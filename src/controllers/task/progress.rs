@@ -46,7 +46,10 @@ impl Progress {
             return self;
         }
         let hours = patience.as_hours();
-        Self::unknown("DeadlineExceeded", format!("after {hours} h still: {}", self.text))
+        Self::unknown(
+            "DeadlineExceeded",
+            format!("after {hours} h still: {}", self.text),
+        )
     }
 }
 
@@ -97,11 +100,17 @@ struct Shown<'a>(&'a Value);
 impl Shown<'_> {
     /// The number at this pointer; 0 where there is none, as the API server leaves zeros out of a status.
     fn number(&self, pointer: &str) -> i64 {
-        self.0.pointer(pointer).and_then(Value::as_i64).unwrap_or_default()
+        self.0
+            .pointer(pointer)
+            .and_then(Value::as_i64)
+            .unwrap_or_default()
     }
 
     fn text(&self, pointer: &str) -> &str {
-        self.0.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+        self.0
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
     }
 
     fn replicas(&self) -> i64 {
@@ -125,8 +134,8 @@ impl Shown<'_> {
             return Progress::failed("ProgressDeadlineExceeded", "it made no progress in its time");
         }
         let wanted = self.replicas();
-        let [there, updated, available] =
-            ["replicas", "updatedReplicas", "availableReplicas"].map(|field| self.number(&format!("/status/{field}")));
+        let [there, updated, available] = ["replicas", "updatedReplicas", "availableReplicas"]
+            .map(|field| self.number(&format!("/status/{field}")));
         if updated < wanted {
             return Progress::running(format!("{updated} of {wanted} replicas are updated"));
         }
@@ -152,7 +161,8 @@ impl Shown<'_> {
         if ready < wanted {
             return Progress::running(format!("{ready} of {wanted} replicas are ready"));
         }
-        let [current, update] = ["currentRevision", "updateRevision"].map(|field| self.text(&format!("/status/{field}")));
+        let [current, update] =
+            ["currentRevision", "updateRevision"].map(|field| self.text(&format!("/status/{field}")));
         if !by_hand && kept == 0 && current != update {
             return Progress::running("the former revision is still current");
         }
@@ -161,8 +171,8 @@ impl Shown<'_> {
 
     fn daemon_set(&self) -> Progress {
         let wanted = self.number("/status/desiredNumberScheduled");
-        let [updated, available] =
-            ["updatedNumberScheduled", "numberAvailable"].map(|field| self.number(&format!("/status/{field}")));
+        let [updated, available] = ["updatedNumberScheduled", "numberAvailable"]
+            .map(|field| self.number(&format!("/status/{field}")));
         let by_hand = self.text("/spec/updateStrategy/type") == "OnDelete";
         if !by_hand && updated < wanted {
             return Progress::running(format!("{updated} of {wanted} pods are updated"));
@@ -181,7 +191,10 @@ impl Shown<'_> {
         if self.condition("Complete", "True").is_some() {
             return Progress::done(format!("{succeeded} pods succeeded"));
         }
-        Progress::running(format!("{succeeded} pods succeeded, {} are running", self.number("/status/active")))
+        Progress::running(format!(
+            "{succeeded} pods succeeded, {} are running",
+            self.number("/status/active")
+        ))
     }
 }
 

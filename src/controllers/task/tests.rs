@@ -23,8 +23,16 @@ fn spec(operation: Operation, place: &str) -> TaskSpec {
 fn workloads_are_followed_when_they_are_made_changed_or_scaled() {
     for (operation, place, workload) in [
         (Operation::Create, "apps/deployments", Some(Workload::Deployment)),
-        (Operation::Update, "apps/statefulsets", Some(Workload::StatefulSet)),
-        (Operation::Update, "apps/deployments/scale", Some(Workload::Deployment)),
+        (
+            Operation::Update,
+            "apps/statefulsets",
+            Some(Workload::StatefulSet),
+        ),
+        (
+            Operation::Update,
+            "apps/deployments/scale",
+            Some(Workload::Deployment),
+        ),
         (Operation::Create, "batch/jobs", Some(Workload::Job)),
         (Operation::Delete, "apps/deployments", None),
         (Operation::Update, "apps/deployments/status", None),
@@ -32,7 +40,11 @@ fn workloads_are_followed_when_they_are_made_changed_or_scaled() {
         (Operation::Connect, "/pods/exec", None),
         (Operation::Create, "example.com/deployments", None),
     ] {
-        assert_eq!(followed(&spec(operation, place)), workload, "{operation:?} {place}");
+        assert_eq!(
+            followed(&spec(operation, place)),
+            workload,
+            "{operation:?} {place}"
+        );
     }
 }
 
@@ -62,5 +74,8 @@ fn a_task_shows_how_far_it_is_and_then_how_it_ended() {
         .iter()
         .map(|condition| (condition.type_.as_str(), condition.status.as_str()))
         .collect();
-    assert_eq!(holds, [("Ready", "True"), ("Reconciling", "False"), ("Stalled", "False")]);
+    assert_eq!(
+        holds,
+        [("Ready", "True"), ("Reconciling", "False"), ("Stalled", "False")]
+    );
 }

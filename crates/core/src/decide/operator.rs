@@ -54,7 +54,12 @@ fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let lease = at_home && target.is("coordination.k8s.io", "leases");
     let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
     let home = home && request.operation == Operation::Create;
-    own_status || keeps_workflow(request) || keys || lease || home || read_access::is_upkeep(request, snapshot)
+    own_status
+        || keeps_workflow(request)
+        || keys
+        || lease
+        || home
+        || read_access::is_upkeep(request, snapshot)
 }
 
 /// Tickets that are minted, tasks that are opened, and what is removed when its time is over. A task goes by its owner.

@@ -83,10 +83,19 @@ fn it_is_the_same_subject_object_and_content() {
     let world = changed(10);
     for (why, ask) in [
         ("once more forth", forth()),
-        ("by somebody else", Ask { username: "ada".to_owned(), ..back() }),
+        (
+            "by somebody else",
+            Ask {
+                username: "ada".to_owned(),
+                ..back()
+            },
+        ),
         ("to something else", updates("olga", APP).from(B, C)),
         ("from something else", updates("olga", APP).from(C, A)),
-        ("of another object", updates("olga", "billing/configmaps/other").from(B, A)),
+        (
+            "of another object",
+            updates("olga", "billing/configmaps/other").from(B, A),
+        ),
         (
             "of one made anew",
             updates("olga", APP).from(&B.replace("object-uid", "new"), &A.replace("object-uid", "new")),
@@ -121,7 +130,11 @@ fn what_was_not_used_covers_no_inverse() {
 #[test]
 fn one_write_undoes_and_that_as_often_as_it_is_asked_for() {
     let inverse = changed(10).demand_of_rollback(&back());
-    let undone = |bind, ago| used(billing(), &forth(), 100, |ticket| ticket.rollback = Some(claim(bind, ago)));
+    let undone = |bind, ago| {
+        used(billing(), &forth(), 100, |ticket| {
+            ticket.rollback = Some(claim(bind, ago))
+        })
+    };
     assert_eq!(undone(inverse, 10).says(&back()), ROLLED_BACK);
     assert_eq!(undone(inverse, 75).says(&back()), Said::Needs);
     assert_eq!(undone(digest(9), 10).says(&back()), Said::Needs);
@@ -145,7 +158,11 @@ fn what_was_made_may_be_deleted_plainly() {
         ask.options = options.map(str::to_owned);
         ask
     };
-    for options in [None, Some("{}"), Some(r#"{"propagationPolicy":"Background","preconditions":{"uid":"u"}}"#)] {
+    for options in [
+        None,
+        Some("{}"),
+        Some(r#"{"propagationPolicy":"Background","preconditions":{"uid":"u"}}"#),
+    ] {
         assert_eq!(made(APP).says(&plain(APP, options)), ROLLED_BACK, "{options:?}");
     }
     for options in [
@@ -154,14 +171,28 @@ fn what_was_made_may_be_deleted_plainly() {
         r#"{"gracePeriodSeconds":0}"#,
         r#"{"propagationPolicy":"Background","gracePeriodSeconds":0}"#,
     ] {
-        assert_eq!(made(APP).says(&plain(APP, Some(options))), Said::Needs, "{options}");
+        assert_eq!(
+            made(APP).says(&plain(APP, Some(options))),
+            Said::Needs,
+            "{options}"
+        );
     }
     let mut another = plain(APP, None);
     another.old = another.old.map(|old| old.replace("object-uid", "new"));
     assert_eq!(made(APP).says(&another), Said::Needs, "one made anew");
-    assert_eq!(made(APP).says(&Ask { username: "ada".to_owned(), ..plain(APP, None) }), Said::Needs);
+    assert_eq!(
+        made(APP).says(&Ask {
+            username: "ada".to_owned(),
+            ..plain(APP, None)
+        }),
+        Said::Needs
+    );
     let other = "billing/configmaps/other";
-    assert_eq!(made(APP).says(&plain(other, None)), Said::Needs, "of another name");
+    assert_eq!(
+        made(APP).says(&plain(other, None)),
+        Said::Needs,
+        "of another name"
+    );
 }
 
 #[test]
@@ -218,7 +249,14 @@ fn a_change_that_was_denied_lately_is_not_let_through_as_an_inverse() {
 
 /// Some labels, annotations, spec and data.
 fn object() -> impl Strategy<Value = String> {
-    let value = select(vec![json!(null), json!(1), json!("a"), json!({"b": [1]}), json!([]), json!({})]);
+    let value = select(vec![
+        json!(null),
+        json!(1),
+        json!("a"),
+        json!({"b": [1]}),
+        json!([]),
+        json!({}),
+    ]);
     let map = proptest::collection::btree_map(select(vec!["a", "b", "c/d", "e~f"]), value, 0..3);
     let map = map.prop_map(|entries| {
         let entries = entries.into_iter().map(|(key, value)| (key.to_owned(), value));
@@ -264,7 +302,9 @@ fn a_window_that_never_ends_does_not_overflow() {
         .demand(&back())
         .binding;
     let made = billing().demand(&forth()).binding;
-    let state = TicketState::Consumed { claim: claim(digest(1), 0) };
+    let state = TicketState::Consumed {
+        claim: claim(digest(1), 0),
+    };
     let ticket = ticket_for(made, state, &[]);
     let read = inverse(&ticket, &binding, SignedDuration::MAX).unwrap();
     assert_eq!(

@@ -33,8 +33,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::{
     rules,
     world::{
-        Asks, Case, ClaimIs, Content, Deed, MutatorsAre, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules,
-        Shown, StateIs, TicketFlaw, WhereIs, ZoneIs,
+        Asks, Case, ClaimIs, Content, Deed, FormerIs, MutatorsAre, OperatorsOwn, Permit, PolicyIs,
+        ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, WhereIs, ZoneIs,
     },
 };
 
@@ -160,6 +160,7 @@ fn policy(rules: &Rules) -> Policy {
     policy.unzoned.elsewhere = rules.unzoned_elsewhere;
     policy.approvals.agent_owner_may_review = rules.agent_owner_may_review;
     policy.approvals.max_pending = rules.max_pending;
+    policy.approvals.rollback_window = rules.rollback_window.map(SignedDuration::from_secs);
     policy.review_rules = rules
         .review_rules
         .iter()
@@ -720,6 +721,81 @@ fn add_tickets(case: &Case, snapshot: &mut Snapshot) {
         of_binding.push_back(Arc::new(ticket));
     }
     add_waiting(case, snapshot);
+    if let Some(former) = &case.former {
+        add_former(former, case, snapshot);
+    }
+}
+
+/// A ticket for what the deed undoes: an update the other way round, or the making of what it deletes.
+fn add_former(former: &FormerIs, case: &Case, snapshot: &mut Snapshot) {
+    let subject = former.subject.map(str::to_owned);
+    let Some(subject) = subject.or_else(|| rules::caller_identity(case)) else {
+        return;
+    };
+    let environment = former.environment.unwrap_or_else(|| rules::environment(case));
+    let deed = binding(case, &subject, environment);
+    let mut made = Binding {
+        resource_hash: deed.old_hash.unwrap_or_else(|| Digest::of(&[b"made"])),
+        old_hash: deed.old_hash.map(|_| deed.resource_hash),
+        ..deed.clone()
+    };
+    if deed.operation == Operation::Delete {
+        (made.operation, made.command_hash, made.target.uid) = (Operation::Create, None, None);
+    }
+    if !former.is_inverse {
+        made.resource_hash = Digest::of(&[b"another"]);
+    }
+    let claim = |bind, seconds_ago: i64| Claim {
+        bind,
+        by: "call".into(),
+        object_uid: None,
+        claimed_at: in_seconds(-seconds_ago),
+        resource_version: Some("7".into()),
+        resent: false,
+    };
+    let uid = if former.is_inverse {
+        "object-uid"
+    } else {
+        "another"
+    };
+    let state = match former.used_ago {
+        Some(ago) => TicketState::Consumed {
+            claim: Claim {
+                object_uid: (made.operation == Operation::Create).then(|| uid.into()),
+                ..claim(made.bind("former"), ago)
+            },
+        },
+        None => TicketState::Ended(End::Expired),
+    };
+    let ticket = Arc::new(Ticket {
+        namespace: "billing".into(),
+        name: "former".into(),
+        uid: "former".into(),
+        resource_version: "1".into(),
+        requester: id(&subject),
+        pointers: Vec::new(),
+        authors: Vec::new(),
+        nonce: "former".into(),
+        created: in_seconds(-9999),
+        state,
+        rollback: former.undone.as_ref().map(|undone| {
+            let bind = deed.bind("former");
+            claim(
+                if undone.same_bind {
+                    bind
+                } else {
+                    Digest::of(&[b"another"])
+                },
+                undone.seconds_ago,
+            )
+        }),
+        binding: made,
+    });
+    if let Some(object) = ticket.state.claim().and_then(|claim| claim.object_uid.clone()) {
+        snapshot.created.insert(object, ticket.clone());
+    }
+    let of_binding = snapshot.tickets.entry(ticket.binding.digest()).or_default();
+    of_binding.push_back(ticket);
 }
 
 /// Tickets for other changes of the caller, in the namespace where a ticket for the deed would live.

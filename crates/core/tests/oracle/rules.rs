@@ -123,6 +123,7 @@ fn rules(case: &Case) -> Option<Rules> {
             group_roles: Vec::new(),
             agent_owner_may_review: false,
             max_pending: 50,
+            rollback_window: None,
         }),
     }
 }
@@ -1018,7 +1019,11 @@ fn lease_written(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
 // Tickets.
 
 fn by_tickets(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
-    let needs_ticket = NeedsTicket(reviews_asked(&Place::of(&case.deed), case, rules));
+    let needs_ticket = if undoes(case, actor, rules) {
+        Allow(Reason::Rollback)
+    } else {
+        NeedsTicket(reviews_asked(&Place::of(&case.deed), case, rules))
+    };
     let matching: Vec<_> = case
         .tickets
         .iter()
@@ -1054,6 +1059,33 @@ fn by_tickets(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         return Deny(Reason::TicketSpent);
     }
     needs_ticket
+}
+
+/// For a while after an approved change its subject may undo exactly that, once, without another approval: put back what
+/// an update (or a scaling) replaced, or delete the object that was made. A namespace holds what others made, and what
+/// yields an identity is approved in any case.
+fn undoes(case: &Case, actor: &Actor, rules: &Rules) -> bool {
+    let deed = &case.deed;
+    let has_inverse = match deed.operation {
+        Update => ["", "scale"].contains(&deed.subresource),
+        Delete => deed.subresource.is_empty() && deed.resource.1 != "namespaces",
+        Create | Connect => false,
+    };
+    let (Some(window), Some(former)) = (rules.rollback_window, &case.former) else {
+        return false;
+    };
+    let Some(ago) = former.used_ago.filter(|_| has_inverse && former.is_inverse) else {
+        return false;
+    };
+    let may_once = match &former.undone {
+        None => ago < window,
+        // The same write is asked about again.
+        Some(claim) => claim.same_bind && claim.seconds_ago < 75,
+    };
+    may_once
+        && former.subject.is_none_or(|subject| subject == actor.identity)
+        && former.environment.is_none_or(|named| named == environment(case))
+        && yielded(deed, case).is_none()
 }
 
 fn is_usable(state: &StateIs, deed: &Deed) -> bool {

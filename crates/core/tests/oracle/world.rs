@@ -26,6 +26,8 @@ pub struct Case {
     /// The write that all tickets are about, or nearly.
     pub deed: Deed,
     pub tickets: Vec<TicketIs>,
+    /// A ticket for another write, which the deed may undo.
+    pub former: Option<FormerIs>,
     /// How many tickets of the caller wait for reviews already, where a new one would live.
     pub waiting: usize,
     pub caller: CallerIs,
@@ -78,6 +80,8 @@ pub struct Rules {
     pub group_roles: Vec<(&'static str, Role)>,
     pub agent_owner_may_review: bool,
     pub max_pending: usize,
+    /// In seconds.
+    pub rollback_window: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -220,6 +224,20 @@ pub struct TicketIs {
     pub state: StateIs,
     pub hours_old: i64,
     pub reviews: Vec<ReviewIs>,
+}
+
+#[derive(Clone, Debug)]
+pub struct FormerIs {
+    /// The caller, when nobody is named.
+    pub subject: Option<&'static str>,
+    /// That of the deed, when none is named.
+    pub environment: Option<Environment>,
+    /// Whether the deed is its exact inverse, as far as operations have one.
+    pub is_inverse: bool,
+    /// When it was used, if it was.
+    pub used_ago: Option<i64>,
+    /// What undid it already.
+    pub undone: Option<ClaimIs>,
 }
 
 #[derive(Clone, Debug)]
@@ -411,7 +429,12 @@ fn rules() -> impl Strategy<Value = Rules> {
         prop_oneof![2 => Just(Vec::new()), 1 => vec((glob(), 1..3_u32, vec(human_role(), 1..3)), 1)],
         vec((select(vec!["staff", "ops"]), role()), 0..3),
     );
-    let limits = (human_role(), human_role(), select(vec![50, 50, 1, 2]));
+    let limits = (
+        human_role(),
+        human_role(),
+        select(vec![50, 50, 1, 2]),
+        option::weighted(0.4, Just(3600)),
+    );
     (switches, defaults, lists, limits).prop_map(|(switches, defaults, lists, limits)| Rules {
         strict: switches.0,
         locked: switches.1,
@@ -429,6 +452,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         unzoned_prod: limits.0,
         unzoned_elsewhere: limits.1,
         max_pending: limits.2,
+        rollback_window: limits.3,
     })
 }
 
@@ -769,6 +793,25 @@ fn ticket() -> impl Strategy<Value = TicketIs> {
     })
 }
 
+fn former() -> impl Strategy<Value = FormerIs> {
+    let ago = select(vec![0, 10, 3599, 3600, 9999]);
+    let subject = select(vec!["user:alice", "agent:bot", "user:bob", "agent:robo"]);
+    (
+        option::weighted(0.1, subject),
+        option::weighted(0.1, environment()),
+        prop::bool::weighted(0.9),
+        option::weighted(0.9, ago),
+        option::weighted(0.2, claim()),
+    )
+        .prop_map(|(subject, environment, is_inverse, used_ago, undone)| FormerIs {
+            subject,
+            environment,
+            is_inverse,
+            used_ago,
+            undone,
+        })
+}
+
 const USERNAMES: [(u32, &str); 27] = [
     (60, "alice"),
     (30, "bob"),
@@ -978,10 +1021,11 @@ pub fn case() -> impl Strategy<Value = Case> {
     let people = (grants(), teams(), agents());
     let delegations = vec((delegation(), prop::bool::weighted(0.3)), 0..4);
     let places = (zones(), delegations, namespaces());
-    let write = (deed(), vec(ticket(), 0..4), 0..3_usize, caller(), asks());
+    let tickets = (vec(ticket(), 0..4), option::weighted(0.5, former()));
+    let write = (deed(), tickets, 0..3_usize, caller(), asks());
     (policy, switches, rules(), people, places, write).prop_map(
         |(policy, switches, rules, people, places, write)| {
-            let (deed, tickets, waiting, caller, asks) = write;
+            let (deed, (tickets, former), waiting, caller, asks) = write;
             let is_readable = deed.shown == Shown::Whole;
             Case {
                 policy,
@@ -1009,6 +1053,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 // What cannot be read has no hashes, so there is no ticket for it.
                 asks: if is_readable { asks } else { Asks::Deed },
                 tickets: if is_readable { tickets } else { Vec::new() },
+                former: former.filter(|_| is_readable),
                 deed,
                 waiting,
                 caller,

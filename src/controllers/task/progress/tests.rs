@@ -12,7 +12,9 @@ fn object(generation: i64, data: Value) -> DynamicObject {
 
 /// A workload of generation 2 whose controller has seen that, with these fields of its status.
 fn seen(workload: Workload, spec: Value, status: Value) -> (TaskState, String) {
-    let Value::Object(mut status) = status else { panic!("no map: {status}") };
+    let Value::Object(mut status) = status else {
+        panic!("no map: {status}")
+    };
     status.insert("observedGeneration".to_owned(), json!(2));
     said(workload, spec, status)
 }
@@ -73,7 +75,10 @@ fn a_deployment_is_done_when_the_new_replicas_alone_are_available() {
     let gave_up = of(json!({ "conditions": [
         { "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded" },
     ] }));
-    assert_eq!(gave_up, (TaskState::Failed, "it made no progress in its time".to_owned()));
+    assert_eq!(
+        gave_up,
+        (TaskState::Failed, "it made no progress in its time".to_owned())
+    );
 }
 
 #[test]
@@ -93,15 +98,24 @@ fn a_stateful_set_is_done_when_its_revision_is_current() {
             "readyReplicas": 3, "updatedReplicas": 3, "currentRevision": current, "updateRevision": "b",
         })
     };
-    runs(of(three(), revisions("a")), "the former revision is still current");
+    runs(
+        of(three(), revisions("a")),
+        "the former revision is still current",
+    );
     is_done(of(three(), revisions("b")), "3 of 3 replicas are ready");
     let partition = json!({ "replicas": 3, "updateStrategy": { "rollingUpdate": { "partition": 2 } } });
     is_done(
-        of(partition, json!({ "readyReplicas": 3, "updatedReplicas": 1, "updateRevision": "b" })),
+        of(
+            partition,
+            json!({ "readyReplicas": 3, "updatedReplicas": 1, "updateRevision": "b" }),
+        ),
         "3 of 3 replicas are ready",
     );
     let by_hand = json!({ "replicas": 3, "updateStrategy": { "type": "OnDelete" } });
-    is_done(of(by_hand, json!({ "readyReplicas": 3 })), "3 of 3 replicas are ready");
+    is_done(
+        of(by_hand, json!({ "readyReplicas": 3 })),
+        "3 of 3 replicas are ready",
+    );
 }
 
 #[test]
@@ -124,10 +138,15 @@ fn a_daemon_set_is_done_when_its_pods_are_available_everywhere() {
 #[test]
 fn a_job_is_done_when_it_says_so() {
     let of = |status| {
-        let Value::Object(status) = status else { unreachable!() };
+        let Value::Object(status) = status else {
+            unreachable!()
+        };
         said(Workload::Job, json!({}), status)
     };
-    runs(of(json!({ "active": 2, "succeeded": 1 })), "1 pods succeeded, 2 are running");
+    runs(
+        of(json!({ "active": 2, "succeeded": 1 })),
+        "1 pods succeeded, 2 are running",
+    );
     is_done(
         of(json!({ "succeeded": 3, "conditions": [{ "type": "Complete", "status": "True" }] })),
         "3 pods succeeded",
@@ -140,7 +159,10 @@ fn a_job_is_done_when_it_says_so() {
 fn what_takes_too_long_is_looked_at_no_longer() {
     let hour = SignedDuration::from_hours(1);
     let running = Progress::running("0 of 1 replicas are updated");
-    assert_eq!(running.clone().within(hour - SignedDuration::from_secs(1), hour), running);
+    assert_eq!(
+        running.clone().within(hour - SignedDuration::from_secs(1), hour),
+        running
+    );
     assert_eq!(
         running.within(hour, hour),
         Progress::unknown("DeadlineExceeded", "after 1 h still: 0 of 1 replicas are updated")

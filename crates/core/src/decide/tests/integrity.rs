@@ -422,7 +422,11 @@ fn a_task_goes_with_its_ticket_and_by_nobodys_hand() {
             world.enforces(&deletes(collector, place)),
             Said::Allow(Reason::Delegated)
         );
-        for by in ["ada", "system:serviceaccount:kube-system:namespace-controller", OPERATOR] {
+        for by in [
+            "ada",
+            "system:serviceaccount:kube-system:namespace-controller",
+            OPERATOR,
+        ] {
             assert_eq!(
                 world.enforces(&deletes(by, place)),
                 Said::Deny(Reason::OperatorOnly),
