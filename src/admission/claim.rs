@@ -1,21 +1,23 @@
 //! The claim: one compare-and-swap on a ticket's state, before the write that it approves is allowed.
 
+mod write;
+
 use std::{sync::Arc, time::Duration};
 
 use countersign_api::index::stamped_review;
 use countersign_core::{
     decision::{Cause, Covered, Denial, Reason},
-    object::Change,
-    request::{Operation, Request},
+    request::Request,
     review::{Outcome, tally},
     rollback::inverse,
     snapshot::Snapshot,
-    ticket::{CallKind, Event, Step, Ticket, TicketState, step},
+    ticket::{Event, Step, Ticket, TicketState, step},
 };
 use jiff::Timestamp;
-use kube::{Api, Client, api::ListParams};
+use kube::Client;
 use tokio::time::sleep;
 
+use self::write::Write;
 use super::{
     history::{Past, Trace},
     record,
@@ -38,29 +40,6 @@ pub struct Claims {
     tickets: Tickets,
     log: Log,
     clock: Clock,
-}
-
-/// One write that wants a ticket.
-struct Write<'a, 'r> {
-    covered: &'a Covered,
-    review_uid: &'a str,
-    request: &'a Request<'r>,
-    snapshot: &'a Snapshot,
-}
-
-impl Write<'_, '_> {
-    /// The uid of the object that the write creates.
-    fn created_uid(&self) -> Result<Option<Arc<str>>, Denial> {
-        let creates = self.covered.call == CallKind::Once && self.request.target.subresource.is_empty();
-        let Change::Create(object) = &self.request.change else {
-            return Ok(None);
-        };
-        Ok(if creates {
-            object.uid()?.map(Arc::from)
-        } else {
-            None
-        })
-    }
 }
 
 impl Claims {
@@ -147,7 +126,7 @@ impl Claims {
         if self.is_contradicted(write, ticket) {
             return self.again(write, ticket).await.map(Attempt::Again);
         }
-        let version = self.version_before(write).await?;
+        let version = write.version_before(&self.client).await?;
         let event = Event::Claim {
             bind: write.covered.bind,
             call: write.covered.call,
@@ -222,36 +201,6 @@ impl Claims {
         };
         read.map(Arc::new)
             .ok_or_else(|| denial(ticket, "it covers the inverse of its change no more"))
-    }
-
-    /// The version from which on a watch shows whether the write was stored: of the old object, or for a create
-    /// of its collection just before the claim.
-    async fn version_before(&self, write: &Write<'_, '_>) -> Result<Option<Arc<str>>, Denial> {
-        let request = write.request;
-        if let Some(old) = request.change.before() {
-            return Ok(old.resource_version()?.map(Arc::from));
-        }
-        let watched = matches!(request.change, Change::Create(_)) && request.operation == Operation::Create;
-        if !watched {
-            return Ok(None);
-        }
-        let resource = kube::api::ApiResource {
-            group: request.target.group.to_owned(),
-            version: request.target.version.to_owned(),
-            api_version: request.target.api_version(),
-            kind: request.target.kind.to_owned(),
-            plural: request.target.resource.to_owned(),
-        };
-        let api: Api<kube::api::DynamicObject> = match request.target.namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
-            None => Api::all_with(self.client.clone(), &resource),
-        };
-        match api.list_metadata(&ListParams::default().limit(1)).await {
-            Ok(list) => Ok(list.metadata.resource_version.map(Arc::from)),
-            // Of Secrets one at a time is read, and no watch: the object itself will show whether it was made.
-            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(None),
-            Err(error) => Err(super::complete::unreadable(&request.target, &error)),
-        }
     }
 
     async fn prove_uncommitted(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<(), Denial> {

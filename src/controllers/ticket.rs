@@ -1,30 +1,26 @@
 //! ApprovalTicket: its reviews added up, its time kept, its claim resolved. One step at a time, each recorded and
 //! written by compare-and-swap.
 
+mod shown;
+
 use std::{sync::Arc, time::Duration};
 
-use countersign_api::{
-    ApprovalReview, ApprovalTicket, ApprovalTicketStatus,
-    approval_review::ProofType,
-    approval_ticket::CountedReview,
-    condition::{ConditionStatus, Observation, set_condition},
-    index::stamped_ticket,
-};
+use countersign_api::{ApprovalReview, ApprovalTicket, ApprovalTicketStatus, index::stamped_ticket};
 use countersign_core::{
     policy::Policy,
-    review::{Outcome, ReviewDecision, Tally, tally},
+    review::{Outcome, Tally, tally},
     snapshot::Snapshot,
     ticket::{End, Event, Step, Ticket, TicketState, step},
 };
 use futures::{Stream, StreamExt, stream::poll_fn};
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::{
     controller::{Action, Config, Controller},
     reflector::{ObjectRef, Store},
     watcher,
 };
 
+use self::shown::shown;
 use super::{
     CONCURRENCY, Context, ReconcileError, gathered,
     resolution::resolve,
@@ -84,9 +80,6 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
 /// How soon to open a task again that could not be opened.
 const TASK_LOOK: Duration = Duration::from_secs(30);
 
-/// How a ticket came to its end whose change was undone.
-const ROLLED_BACK: &str = "the change was made, and its subject was let undo it without another approval";
-
 /// What keeps tickets.
 struct Keeper {
     context: Arc<Context>,
@@ -132,15 +125,8 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
         return Ok(Action::requeue(CLOCK_LOOK));
     }
     let snapshot = context.state.snapshot();
-    let Some(policy) = snapshot.policy.get() else {
+    let Some((ticket, policy)) = compiled(&object, &snapshot) else {
         return Ok(Action::await_change());
-    };
-    let ticket = match stamped_ticket(&object, &snapshot.cluster, policy) {
-        Ok(ticket) => ticket,
-        Err(why) => {
-            tracing::warn!(ticket = object.metadata.name, %why, "a ticket is ignored");
-            return Ok(Action::await_change());
-        }
     };
     record_lost_claim(&context.log, &ticket).await?;
     let now = Timestamp::now();
@@ -156,19 +142,39 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     }
     let is_shown = object.status.as_ref() == Some(&status);
     if !is_shown {
-        if state != ticket.state {
-            let by = cause(&tally, &state);
-            context.log.append(transition(&ticket, &state, by)).await?;
-        }
-        Tickets::new(context.client.clone())
-            .set_status(&ticket, &status)
-            .await?;
+        write(&ticket, (&state, &status), &tally, context).await?;
     }
     review::tell(&keeper.reviews, (&ticket, &tally), &snapshot, &context.client).await?;
     if let (true, Some(finished)) = (is_shown, status.finished_at) {
         again = again.or(outlive(&ticket, finished.0, (&snapshot, policy), context).await?);
     }
     Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+fn compiled<'a>(object: &ApprovalTicket, snapshot: &'a Snapshot) -> Option<(Ticket, &'a Policy)> {
+    let policy = snapshot.policy.get()?;
+    match stamped_ticket(object, &snapshot.cluster, policy) {
+        Ok(ticket) => Some((ticket, policy)),
+        Err(why) => {
+            tracing::warn!(ticket = object.metadata.name, %why, "a ticket is ignored");
+            None
+        }
+    }
+}
+
+/// Records the step that the ticket makes, if it makes one, and writes its status.
+async fn write(
+    ticket: &Ticket,
+    (state, status): (&TicketState, &ApprovalTicketStatus),
+    tally: &Tally,
+    context: &Context,
+) -> Result<(), ReconcileError> {
+    if *state != ticket.state {
+        let step = transition(ticket, state, cause(tally, state));
+        context.log.append(step).await?;
+    }
+    let tickets = Tickets::new(context.client.clone());
+    Ok(tickets.set_status(ticket, status).await?)
 }
 
 /// The state that follows, and when to look again.
@@ -279,81 +285,5 @@ fn cause(tally: &Tally, state: &TicketState) -> String {
         TicketState::Ended(End::Expired) => "expiry".to_owned(),
         TicketState::Ended(End::Superseded) => "supersession".to_owned(),
         _ => "resolution".to_owned(),
-    }
-}
-
-fn shown(
-    object: &ApprovalTicket,
-    state: &TicketState,
-    tally: &Tally,
-    now: Timestamp,
-) -> ApprovalTicketStatus {
-    let mut status = object.status.clone().unwrap_or_default();
-    status.set_state(state, now);
-    status.observed_generation = object.metadata.generation;
-    if !state.is_final() || status.required_reviews.is_none() {
-        status.required_reviews = Some(tally.required).filter(|required| *required < u32::MAX);
-        status.approvals = Some(approvals(tally));
-        status.reviews = tally.counted.iter().map(|review| counted(review)).collect();
-    }
-    status.resolution = Some(match status.rollback {
-        None => resolution(state).to_owned(),
-        Some(_) => ROLLED_BACK.to_owned(),
-    });
-    let mut conditions = vec![
-        ("Ready", matches!(state, TicketState::Approved { .. })),
-        ("Approved", status.approved_at.is_some()),
-        ("Denied", *state == TicketState::Ended(End::Denied)),
-        ("Consumed", matches!(state, TicketState::Consumed { .. })),
-    ];
-    conditions.extend(status.rollback.is_some().then_some(("RolledBack", true)));
-    for (kind, holds) in conditions {
-        let observed = Observation {
-            kind,
-            status: ConditionStatus::from(holds),
-            reason: state.as_str(),
-            message: String::new(),
-        };
-        set_condition(&mut status.conditions, observed, object.metadata.generation, now);
-    }
-    status
-}
-
-fn approvals(tally: &Tally) -> u32 {
-    let approving = tally
-        .counted
-        .iter()
-        .filter(|review| review.decision == ReviewDecision::Approve);
-    u32::try_from(approving.count()).unwrap_or(u32::MAX)
-}
-
-fn counted(review: &countersign_core::review::Review) -> CountedReview {
-    CountedReview {
-        reviewer: review.reviewer.to_string(),
-        decision: review.decision,
-        name: review.name.to_string(),
-        uid: review.uid.to_string(),
-        time: Time(review.created),
-        proof: ProofType::Kubernetes,
-    }
-}
-
-const fn resolution(state: &TicketState) -> &'static str {
-    match state {
-        TicketState::Pending { .. } => "waits for reviews",
-        TicketState::Approved { .. } => "the change may be made, once",
-        TicketState::Claimed { stop: None, .. } => {
-            "a write holds it, and whether it was stored is being found out"
-        }
-        TicketState::Claimed { stop: Some(_), .. } => {
-            "ended while a write held it, whose outcome is being found out"
-        }
-        TicketState::Consumed { .. } => "the change was made",
-        TicketState::Ended(End::Denied) => "a reviewer denied it",
-        TicketState::Ended(End::Expired) => "its time ran out",
-        TicketState::Ended(End::Cancelled) => "who asked for it took it back",
-        TicketState::Ended(End::Superseded) => "the subject asked for a newer change of the same object",
-        TicketState::Ended(End::Revoked) => "a reviewer took the approval back",
-        TicketState::Ended(End::Indeterminate) => "whether the change was made cannot be known: ask anew",
     }
 }
