@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use self::write::Write;
 use super::{
     history::{Past, Trace},
-    record,
+    record::{self, ROLLED_BACK},
 };
 use crate::{
     audit::{AuditError, Log, TICKET_LIFE},
@@ -113,13 +113,18 @@ impl Claims {
         Err(denial(ticket, "its reviews do not approve it any more"))
     }
 
-    /// Whether the log says something else of the ticket than its status; of a used one that is about to cover what
-    /// undoes its write, whether that is not the last that happened to it.
+    /// Whether the log says something else of the ticket than its status. Of one that covers what undoes its write, the
+    /// log must know that it was used, or undone by this very claim, and of nothing since.
     fn is_contradicted(&self, write: &Write<'_, '_>, ticket: &Ticket) -> bool {
         if write.covered.undoes.is_none() {
             return self.log.contradicts(ticket);
         }
-        ticket.rollback.is_none() && !self.log.led_to(ticket, "Consumed")
+        let last = if ticket.rollback.is_some() {
+            ROLLED_BACK
+        } else {
+            "Consumed"
+        };
+        !self.log.led_to(ticket, last, ticket.rollback.as_ref())
     }
 
     async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {

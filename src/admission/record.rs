@@ -130,11 +130,14 @@ pub fn of_rollback(ticket: &Ticket, claim: &Claim, by: String) -> Record {
     transition(record::TicketTransition {
         ticket: reference(ticket),
         from: Some("Consumed".into()),
-        to: "RolledBack".into(),
+        to: ROLLED_BACK.into(),
         by: by.into(),
         bind: Some(claim.bind),
     })
 }
+
+/// What the use of a ticket for the inverse of its change leads to.
+pub const ROLLED_BACK: &str = "RolledBack";
 
 /// What the removal of a ticket leads to.
 pub const REMOVED: &str = "Removed";

@@ -8,7 +8,7 @@ use countersign_core::{
         record::{Opened, Torn},
     },
     digest::Digest,
-    ticket::Ticket,
+    ticket::{Claim, Ticket},
 };
 use jiff::Timestamp;
 use tokio::sync::{
@@ -136,9 +136,10 @@ impl Log {
         self.0.tickets.denies(&ticket.uid, &ticket.state)
     }
 
-    /// Whether the last step of the ticket that is on record led there.
-    pub fn led_to(&self, ticket: &Ticket, state: &str) -> bool {
-        self.0.tickets.led_to(&ticket.uid, state)
+    /// Whether the last step of the ticket that is on record led to what has this name, and with this claim, if one is
+    /// named.
+    pub fn led_to(&self, ticket: &Ticket, name: &str, claim: Option<&Claim>) -> bool {
+        self.0.tickets.led_to(&ticket.uid, name, claim)
     }
 
     /// Whether a claim of the ticket is not on record yet, or never came there.

@@ -10,7 +10,7 @@ use std::{
 use countersign_core::{
     audit::{Event, Record, record::Word},
     digest::Digest,
-    ticket::TicketState,
+    ticket::{Claim, TicketState},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -86,10 +86,12 @@ impl Standing {
             .map_or_else(is_usable, |last| !last.led_to(state))
     }
 
-    /// Whether the last step of the ticket led to the state of this name; of one that nobody heard of, no.
-    pub fn led_to(&self, uid: &str, state: &str) -> bool {
+    /// Whether the last step of the ticket led to what has this name, and with this claim, if one is named; of a ticket
+    /// that nobody heard of, no.
+    pub fn led_to(&self, uid: &str, name: &str, claim: Option<&Claim>) -> bool {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        steps.last.get(uid).is_some_and(|last| last.to == state)
+        let is_it = |last: &Last| last.to == name && claim.is_none_or(|claim| last.is_of(claim));
+        steps.last.get(uid).is_some_and(is_it)
     }
 
     /// Whether the ticket's status is one step ahead: a claim is written first and recorded then, and whoever wrote
@@ -110,15 +112,18 @@ struct Last {
 }
 
 impl Last {
-    /// Whether it can have led to this state: a claim is one of the same content, and not a later one.
+    /// Whether it can have led to this state.
     fn led_to(&self, state: &TicketState) -> bool {
         let same_claim = match state {
-            TicketState::Claimed { claim, .. } => {
-                self.bind == Some(claim.bind) && claim.claimed_at <= self.time
-            }
+            TicketState::Claimed { claim, .. } => self.is_of(claim),
             _ => true,
         };
         self.to == state.as_str() && same_claim
+    }
+
+    /// Whether the claim is one of the same content, and not a later one.
+    fn is_of(&self, claim: &Claim) -> bool {
+        self.bind == Some(claim.bind) && claim.claimed_at <= self.time
     }
 }
 

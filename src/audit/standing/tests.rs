@@ -181,3 +181,19 @@ fn a_step_that_cannot_be_read_is_not_passed_over() {
     let error = Standing::read(&segments.0, Timestamp::now()).unwrap_err();
     assert!(matches!(error, OpenError::Unreadable { .. }), "{error}");
 }
+
+#[test]
+fn a_step_is_known_by_its_name_and_its_claim() {
+    let now = Timestamp::now();
+    let standing = Standing::default();
+    standing.note(&came_to("used", "Consumed", now));
+    standing.note(&came_to("claimed", "Claimed", now));
+    let (ours, theirs) = (claimed("ours", now), claimed("theirs", now));
+    assert!(standing.led_to("used", "Consumed", None));
+    assert!(!standing.led_to("used", "RolledBack", None));
+    assert!(!standing.led_to("unheard", "Consumed", None));
+    assert!(standing.led_to("claimed", "Claimed", ours.claim()));
+    assert!(!standing.led_to("claimed", "Claimed", theirs.claim()));
+    let later = claimed("ours", now + SignedDuration::from_secs(1));
+    assert!(!standing.led_to("claimed", "Claimed", later.claim()));
+}

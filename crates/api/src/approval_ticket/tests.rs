@@ -7,6 +7,7 @@ use countersign_core::{
     ticket::{self, End},
 };
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::json;
 
 use super::{ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, Binding, parse};
@@ -207,4 +208,41 @@ fn a_state_without_what_belongs_to_it_is_refused() {
         status.state(at(0)).unwrap_err().to_string(),
         "status.claim: is missing"
     );
+}
+
+#[test]
+fn a_ticket_tells_when_it_came_to_its_end_and_keeps_to_that() {
+    let mut status = ApprovalTicketStatus::default();
+    status.set_state(&ticket::TicketState::Pending { until: at(9) }, at(1));
+    assert_eq!(status.finished_at, None);
+    for second in [2, 3] {
+        status.set_state(&ticket::TicketState::Ended(End::Expired), at(second));
+        assert_eq!(status.finished_at, Some(Time(at(2))));
+    }
+}
+
+#[test]
+fn what_undid_a_used_ticket_comes_back_as_it_was() {
+    let claim = ticket::Claim {
+        bind: Digest::of(&[b"inverse"]),
+        by: "review".into(),
+        object_uid: None,
+        claimed_at: at(100),
+        resource_version: Some("41".into()),
+        resent: false,
+    };
+    let mut object = object();
+    let used = ticket::TicketState::Consumed {
+        claim: ticket::Claim {
+            bind: Digest::of(&[b"forth"]),
+            ..claim.clone()
+        },
+    };
+    let mut status = ApprovalTicketStatus::default();
+    status.set_state(&used, at(50));
+    assert_eq!(status.rolled_back(), Ok(None));
+    status.show_rollback(&claim);
+    object.status = Some(status);
+    let ticket = parse(&object, DAY).unwrap();
+    assert_eq!((ticket.state, ticket.rollback), (used, Some(claim)));
 }
