@@ -86,6 +86,7 @@ impl Walk {
         cluster.see_admins();
         cluster.enforce();
         add_ticket(cluster, &mut stubs);
+        add_task(cluster, &mut stubs);
         let writes = resources.iter().flat_map(Resource::writes).collect();
         let walk = Self {
             stubs,
@@ -243,6 +244,23 @@ fn add_ticket(cluster: &Cluster, stubs: &mut Stubs) {
     stubs.add(&ticket);
     let reviews = cluster.admin().get(&format!("approvalreviews -n {NAMESPACE}"));
     stubs.add(&reviews["items"][0]);
+}
+
+/// A task, which nobody makes at all.
+fn add_task(cluster: &Cluster, stubs: &mut Stubs) {
+    let granted = json!({
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": { "name": "granted", "namespace": NAMESPACE },
+    });
+    let create = || cluster.person("deployer").create(&granted);
+    let ticket = Ticket::named_in(&create().denied("ApprovalRequired"), cluster);
+    ticket.approve(cluster.person("rita"));
+    ticket.becomes("Approved");
+    create().done();
+    ticket.becomes("Consumed");
+    let task = format!("task {} -n {NAMESPACE}", ticket.name);
+    stubs.add(&cluster.admin().get(&task));
 }
 
 /// The API server's, such as `v1.36.3`.

@@ -19,7 +19,9 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn every_kind_is_listed_with_its_columns() {
     let area = shared().area();
-    area.put(&area.deployment("web", 1));
+    let deployment = area.deployment("web", 1);
+    area.with_approval(|| area.person("olga").apply(&deployment))
+        .becomes("Consumed");
     for file in files("crds") {
         let kind = file.file_stem().unwrap().to_str().unwrap();
         let definition = shared().admin().get(&format!("crd {kind}.countersign.dev"));
