@@ -82,7 +82,8 @@ fn what_was_replaced_is_put_back_once_and_the_ticket_says_so() {
     // Somebody else makes the same change anew: this ticket undid it already.
     area.with_approval(|| wants(&area, "olga", "2"))
         .becomes("Consumed");
-    wants(&area, "deployer", "1").denied("ApprovalRequired");
+    let again = wants(&area, "deployer", "1").denied("TicketSpent");
+    assert!(again.contains("the change was made already"), "{again}");
 }
 
 #[test]
