@@ -43,38 +43,28 @@ pub fn faulty_step(
     event: Event,
     now: Timestamp,
 ) -> Result<Step, Refusal> {
-    let event = match (bug, event, state) {
+    let has = |one| bug == Some(one);
+    let event = match (event, state) {
         (
-            Some(Bug::SecondBind),
             Event::Claim {
+                bind,
                 call,
                 resource_version,
-                ..
             },
             TicketState::Claimed { claim, .. },
         ) => Event::Claim {
-            bind: claim.bind,
-            call,
-            resource_version,
-        },
-        (
-            Some(Bug::SecondCreate),
-            Event::Claim {
-                bind,
-                call: CallKind::Once,
-                resource_version,
+            bind: if has(Bug::SecondBind) { claim.bind } else { bind },
+            call: match call {
+                CallKind::Once if has(Bug::SecondCreate) => CallKind::Delete,
+                call => call,
             },
-            TicketState::Claimed { .. },
-        ) => Event::Claim {
-            bind,
-            call: CallKind::Delete,
             resource_version,
         },
-        (Some(Bug::NeverGiveUp), Event::Unknowable, _) => Event::Tick,
-        (_, event, _) => event,
+        (Event::Unknowable, _) if has(Bug::NeverGiveUp) => Event::Tick,
+        (event, _) => event,
     };
     match step(state, event, now) {
-        Ok(Step::ProveUncommitted) if bug == Some(Bug::ReadmitWithoutProof) => Ok(Step::Stay),
+        Ok(Step::ProveUncommitted) if has(Bug::ReadmitWithoutProof) => Ok(Step::Stay),
         stepped => stepped,
     }
 }

@@ -9,7 +9,7 @@ static NAMES: LazyLock<Vec<Arc<str>>> =
     LazyLock::new(|| (0..=u8::MAX).map(|n| n.to_string().into()).collect());
 
 pub fn name(number: u8) -> Arc<str> {
-    NAMES[usize::from(number)].clone()
+    NAMES.get(usize::from(number)).cloned().unwrap_or_default()
 }
 
 /// `None` of the empty name.
@@ -36,8 +36,7 @@ impl Taken {
     }
 
     /// One that nobody has.
-    pub const fn free(&self) -> u8 {
-        // Fewer are known at once than there is room for.
-        self.0.trailing_ones() as u8
+    pub fn free(&self) -> u8 {
+        u8::try_from(self.0.trailing_ones()).unwrap_or(u8::MAX)
     }
 }

@@ -15,7 +15,8 @@ use super::{
 };
 use countersign_core::ticket::TicketState;
 
-/// The protocol, on two tickets.
+/// The protocol, on two tickets: the first waits for reviews, and all that can happen to a ticket happens to it; the second
+/// is approved for ever.
 #[derive(Clone, Debug)]
 pub struct Protocol {
     /// What the tickets approve.
@@ -74,55 +75,25 @@ impl Model for Protocol {
     type Action = Act;
 
     fn init_states(&self) -> Vec<World> {
-        let ticket = Stored {
-            state: TicketState::Pending {
-                until: after(PENDING),
-            },
-            version: 0,
+        let waits = TicketState::Pending {
+            until: after(PENDING),
         };
-        let minted = Some(Recorded::now(&ticket.state));
-        let usable = Stored {
-            state: TicketState::Approved {
-                usable_until: Timestamp::MAX,
-            },
-            version: 0,
+        let usable = TicketState::Approved {
+            usable_until: Timestamp::MAX,
         };
-        let approved = Some(Recorded::now(&usable.state));
         let approval = Reviews {
             approve: true,
             ..Reviews::default()
         };
-        let original = Object {
-            uid: ORIGINAL,
-            version: 0,
-            value: Value::Old,
-            leaving: false,
-        };
-        let replica = |lagging| Replica {
-            cache: if lagging {
-                Cache::Lagging(None)
-            } else {
-                Cache::Live
-            },
-            job: None,
-        };
         vec![World {
-            tickets: Pair::new(ticket, usable),
+            log: Pair::new(Some(Recorded::now(&waits)), Some(Recorded::now(&usable))),
+            tickets: Pair::new(Stored::first(waits), Stored::first(usable)),
             reviews: Pair::new(Reviews::default(), approval),
-            collection: Collection::of(
-                self.plans
-                    .iter()
-                    .any(|plan| *plan != Plan::Create)
-                    .then_some(original),
-            ),
+            collection: Collection::of(self.original()),
             calls: Pair::new(None, None),
-            replicas: Pair::new(
-                replica(self.lagging[Nth::First]),
-                replica(self.lagging[Nth::Second]),
-            ),
+            replicas: Pair::new(self.replica(Nth::First), self.replica(Nth::Second)),
             keeping: None,
             stray: None,
-            log: Pair::new(minted, approved),
             left: self.bounds,
             story: Story {
                 spent: Pair::new(0, 0),
@@ -186,6 +157,26 @@ fn offer<const N: usize>(acts: &mut Vec<Act>, possible: bool, offered: [Act; N])
 }
 
 impl Protocol {
+    /// The object that is there at first, unless all that is asked for is to create it.
+    fn original(&self) -> Option<Object> {
+        let wanted = self.plans.iter().any(|plan| *plan != Plan::Create);
+        wanted.then_some(Object {
+            uid: ORIGINAL,
+            version: 0,
+            value: Value::Old,
+            leaving: false,
+        })
+    }
+
+    fn replica(&self, nth: Nth) -> Replica {
+        let cache = if self.lagging[nth] {
+            Cache::Lagging(None)
+        } else {
+            Cache::Live
+        };
+        Replica { cache, job: None }
+    }
+
     /// Makes it happen; `None` when it cannot.
     pub fn act(&self, world: &mut World, act: Act) -> Option<()> {
         match act {
@@ -240,14 +231,18 @@ impl World {
         Some(())
     }
 
-    /// A replica dies and comes back: what it held in memory is lost.
+    /// A replica dies and comes back: what it held in memory is lost. A claim that it has sent may still arrive; the step
+    /// that a controller has recorded is never written.
     fn crash(&mut self, replica: Nth) -> Option<()> {
         self.left.crashes = self.left.crashes.checked_sub(1)?;
+        self.keeping = None;
         let replica = &mut self.replicas[replica];
         if replica.cache != Cache::Live {
             replica.cache = Cache::Lagging(None);
         }
-        replica.job = None;
+        if let Some(Doing::Swapping(write)) = replica.job.take().map(|job| job.doing) {
+            self.stray.get_or_insert(write);
+        }
         Some(())
     }
 }

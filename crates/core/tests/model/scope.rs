@@ -53,20 +53,82 @@ const fn scope(name: &'static str, plans: Pair<Plan>, lagging: bool, bounds: Bou
     }
 }
 
-/// What is explored; `whole` of it in minutes, else in a minute.
+/// What is explored; `whole` of it in minutes, else in a minute at most.
 pub fn scopes(whole: bool) -> Vec<Scope> {
-    let one = Bounds {
-        calls: 2,
-        foreign: 1,
-        refusals: 1,
-        ..CALM
-    };
-    let mut scopes = vec![scope("revert_contended", REVERT, false, one)];
-    if whole {
-        scopes.push(scope("replace_contended", REPLACE, false, one));
+    let quick = vec![
+        scope("revert_contended", REVERT, false, CONTENDED),
+        scope("revert_forgotten", REVERT, false, FORGOTTEN_TWICE),
+        scope("revert_broken", REVERT, false, BROKEN),
+        scope("revert_late", REVERT, true, REFUSED),
+        scope("replace", REPLACE, false, Bounds { calls: 2, ..CALM }),
+        scope("create_vanish_create", CREATE, false, VANISHING),
+        scope("connect", CONNECT, false, Bounds { calls: 2, ..CALM }),
+    ];
+    if !whole {
+        return quick;
     }
-    scopes
+    let more = [
+        scope("revert_all", REVERT, false, ALL),
+        scope("revert_late_contended", REVERT, true, CONTENDED),
+        scope(
+            "revert_three",
+            REVERT,
+            false,
+            Bounds {
+                calls: 3,
+                ..CONTENDED
+            },
+        ),
+        scope("replace_contended", REPLACE, false, CONTENDED),
+        scope("replace_broken", REPLACE, false, BROKEN),
+        scope("create_broken", CREATE, false, Bounds { foreign: 1, ..BROKEN }),
+        scope("create_forgotten", CREATE, false, FORGOTTEN_TWICE),
+        scope("create_late", CREATE, true, REFUSED),
+        scope("connect_contended", CONNECT, false, CONTENDED),
+        scope("connect_broken", CONNECT, false, BROKEN),
+    ];
+    quick.into_iter().chain(more).collect()
 }
+
+/// Somebody else writes, somebody says no.
+const CONTENDED: Bounds = Bounds {
+    foreign: 1,
+    refusals: 1,
+    ..REFUSED
+};
+
+/// Somebody says no.
+const REFUSED: Bounds = Bounds {
+    calls: 2,
+    refusals: 1,
+    ..CALM
+};
+
+/// A replica dies, an answer is lost, a review comes twice.
+const BROKEN: Bounds = Bounds {
+    calls: 2,
+    crashes: 1,
+    lost: 1,
+    duplicates: 1,
+    ..CALM
+};
+
+/// Two writes of which the past is lost.
+const FORGOTTEN_TWICE: Bounds = Bounds {
+    calls: 2,
+    ..FORGOTTEN
+};
+
+/// Everything happens once.
+const ALL: Bounds = Bounds {
+    calls: 2,
+    foreign: 1,
+    crashes: 1,
+    lost: 1,
+    compactions: 1,
+    duplicates: 1,
+    refusals: 1,
+};
 
 /// A fault, and the property that must notice it.
 pub struct Seeded {

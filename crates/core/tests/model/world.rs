@@ -39,6 +39,13 @@ pub struct Stored {
     pub version: u8,
 }
 
+impl Stored {
+    /// In its first version.
+    pub const fn first(state: TicketState) -> Self {
+        Self { state, version: 0 }
+    }
+}
+
 /// Whether somebody reviewed so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reviews {
