@@ -10,6 +10,10 @@ use crate::{binding::Binding, digest::Digest, identity::Identity};
 /// twice over.
 pub const CLAIM_WINDOW: SignedDuration = SignedDuration::from_secs(75);
 
+/// How long after it passed a write may still be stored: the API server's ceiling for one call (34 s, E2), and what
+/// its store takes at most.
+pub const CALL_CEILING: SignedDuration = SignedDuration::from_secs(45);
+
 /// How soon a client that falls back from WebSocket to SPDY connects again.
 pub const RESEND_WINDOW: SignedDuration = SignedDuration::from_secs(5);
 
@@ -134,6 +138,13 @@ impl Claim {
     pub fn deadline(&self) -> Timestamp {
         self.claimed_at
             .saturating_add(CLAIM_WINDOW)
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// From when on nothing that passed under it is stored any more: the last call may have passed at its deadline.
+    pub fn settled_at(&self) -> Timestamp {
+        self.deadline()
+            .saturating_add(CALL_CEILING)
             .unwrap_or(Timestamp::MAX)
     }
 }
