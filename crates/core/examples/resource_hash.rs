@@ -5,7 +5,8 @@ use std::io::{self, BufRead, Write as _};
 use countersign_core::{
     digest::MacKey,
     hash::{
-        GitOpsClient, Granule, HashContext, Pattern, Value, canonical, command_hash, effective_change, is_noop,
+        GitOpsClient, Granule, HashContext, Pattern, Value, canonical, command_hash, effective_change,
+        is_noop,
     },
     object::{Change, Object},
 };
@@ -37,8 +38,13 @@ struct Write {
 #[serde(untagged)]
 enum Answer {
     Text(String),
-    Write { noop: Answered<bool>, effect: Answered<Effect> },
-    Refused { refused: String },
+    Write {
+        noop: Answered<bool>,
+        effect: Answered<Effect>,
+    },
+    Refused {
+        refused: String,
+    },
 }
 
 /// An answer, or why there is none.

@@ -154,8 +154,7 @@ struct Refused {
 fn refused() {
     let key = key();
     for vector in read::<Vec<Refused>>("refused.json") {
-        let patterns: Result<Vec<Pattern>, _> =
-            vector.ignore.iter().map(|pattern| pattern.parse()).collect();
+        let patterns: Result<Vec<Pattern>, _> = vector.ignore.iter().map(|pattern| pattern.parse()).collect();
         let Ok(ignore) = patterns else { continue };
         assert!(
             vector.ignore.is_empty(),
