@@ -2,7 +2,7 @@
 //! field is one of those that are left out, and each of these is left out.
 //!
 //! The API server tells the fields of every kind that it lets anybody replace. An object that has them all is changed
-//! in one place at a time.
+//! in one place at a time, and shown with what is beside and above this place.
 
 mod edits;
 mod openapi;
@@ -43,21 +43,21 @@ fn every_field_of_every_kind_counts_unless_it_is_left_out() {
         let mut seen = BTreeSet::new();
         for edit in edits(&sample) {
             let what = format!("{} {} {}: {edit}", body.api_version, body.kind, body.subresource);
-            let Some(row) = body.row_of(&edit) else {
-                if !SPLIT.contains(&&*edit.place.names()) {
-                    let effect = body.counts(&sample, &edit.of(&sample), &what);
-                    assert!(
-                        seen.insert(effect.resource_hash),
-                        "{what} has the hash of another edit"
-                    );
-                    body.counts(&edit.of(&sample), &sample, &what);
-                    counted += 1;
-                }
-                continue;
-            };
-            body.is_left_out(&sample, &edit.of(&sample), row, &what);
-            *hit.entry(row.pointer).or_insert(0) += 1;
-            left_out += 1;
+            let around = edit.around(&sample);
+            let [whole, edited] = [&around, &edit.of(&around)].map(Value::to_string);
+            if let Some(row) = body.row_of(&edit) {
+                body.is_left_out(&whole, &edited, row, &what);
+                *hit.entry(row.pointer).or_insert(0) += 1;
+                left_out += 1;
+            } else if !SPLIT.contains(&&*edit.place.names()) {
+                let effect = body.counts(&whole, &edited, &what);
+                assert!(
+                    seen.insert(effect.resource_hash),
+                    "{what} has the hash of another edit"
+                );
+                body.counts(&edited, &whole, &what);
+                counted += 1;
+            }
         }
     }
     let rows = OMISSIONS.iter().filter(|row| is_plain(row));
@@ -82,7 +82,7 @@ fn what_the_api_server_chose_is_left_out_of_every_kind_that_has_it() {
         let hashes = [1, 2].map(|choice| {
             let new = body.chosen(choice);
             assert!(!edits::at(&new, &place_of(row.pointer)).is_empty(), "{row:?}");
-            body.effect(&Value::Null, &new, None).resource_hash
+            body.effect(None, &new.to_string(), None).resource_hash
         });
         assert_eq!(hashes[0], hashes[1], "{row:?}");
     }
@@ -99,7 +99,8 @@ fn the_marks_of_a_client_are_left_out_of_its_own_writes() {
             let sample = body.with_rows(1);
             let mut marked = sample.clone();
             plant(&mut marked, &place_of(row.pointer), &json!("mark"));
-            let granules = |writer| body.effect(&sample, &marked, writer).granules.len();
+            let [old, new] = [sample, marked].map(|object| object.to_string());
+            let granules = |writer| body.effect(Some(&old), &new, writer).granules.len();
             assert_eq!(
                 (granules(Some(client)), granules(None)),
                 (0, 1),
@@ -162,34 +163,28 @@ impl Body {
     }
 
     /// That a write is a change.
-    fn counts(&self, old: &Value, new: &Value, what: &str) -> EffectiveChange {
-        let texts = [old, new].map(Value::to_string);
-        assert_eq!(is_noop(&change(&texts)), Ok(false), "{what}");
-        let effect = self.effect(old, new, None);
+    fn counts(&self, old: &str, new: &str, what: &str) -> EffectiveChange {
+        assert_eq!(is_noop(&change(Some(old), new)), Ok(false), "{what}");
+        let effect = self.effect(Some(old), new, None);
         assert!(!effect.granules.is_empty(), "{what} changes nothing");
         assert_ne!(Some(effect.resource_hash), effect.old_hash, "{what}");
         effect
     }
 
     /// That two objects have one hash. A choice of the API server's is left out of new values alone.
-    fn is_left_out(&self, old: &Value, new: &Value, row: &Omission, what: &str) {
+    fn is_left_out(&self, old: &str, new: &str, row: &Omission, what: &str) {
         if let When::ServerChosen(_) = row.when {
-            let hashes = [old, new].map(|object| self.effect(&Value::Null, object, None).resource_hash);
+            let hashes = [old, new].map(|object| self.effect(None, object, None).resource_hash);
             assert_eq!(hashes[0], hashes[1], "{what}");
             return;
         }
-        let texts = [old, new].map(Value::to_string);
-        assert_eq!(
-            is_noop(&change(&texts)),
-            Ok(row.when == When::ServerOwned),
-            "{what}"
-        );
-        assert_eq!(self.effect(old, new, None).granules, [], "{what}");
+        let noop = is_noop(&change(Some(old), new));
+        assert_eq!(noop, Ok(row.when == When::ServerOwned), "{what}");
+        assert_eq!(self.effect(Some(old), new, None).granules, [], "{what}");
     }
 
-    /// What a write changes; it creates the object where the old one is null.
-    fn effect(&self, old: &Value, new: &Value, writer: Option<GitOpsClient>) -> EffectiveChange {
-        let texts = [old, new].map(Value::to_string);
+    /// What a write changes; it creates the object where there is no old one.
+    fn effect(&self, old: Option<&str>, new: &str, writer: Option<GitOpsClient>) -> EffectiveChange {
         let redaction = MacKey::new([7; 32]);
         let context = HashContext {
             api_version: &self.api_version,
@@ -199,17 +194,14 @@ impl Body {
             ignore: &[],
             redaction: &redaction,
         };
-        effective_change(&change(&texts), &context).unwrap()
+        effective_change(&change(old, new), &context).unwrap()
     }
 }
 
-fn change([old, new]: &[String; 2]) -> Change<'_> {
+fn change<'a>(old: Option<&'a str>, new: &'a str) -> Change<'a> {
     let new = Object::new(new);
-    match old.as_str() {
-        "null" => Change::Create(new),
-        old => Change::Update {
-            old: Object::new(old),
-            new,
-        },
+    match old.map(Object::new) {
+        None => Change::Create(new),
+        Some(old) => Change::Update { old, new },
     }
 }

@@ -68,6 +68,11 @@ fn children(value: &Value) -> Vec<(String, &Value)> {
 }
 
 impl Edit {
+    /// The value without what is beside the place's ancestors. Its lists have one element.
+    pub fn around(&self, value: &Value) -> Value {
+        narrowed(value, &self.place.0)
+    }
+
     /// The value after this edit.
     pub fn of(&self, value: &Value) -> Value {
         let mut edited = value.clone();
@@ -86,6 +91,16 @@ impl Edit {
             }
         }
         edited
+    }
+}
+
+fn narrowed(value: &Value, path: &[String]) -> Value {
+    let (Some((key, rest)), false) = (path.split_first(), path.len() == 1) else {
+        return value.clone();
+    };
+    match value {
+        Value::Array(elements) => elements.iter().map(|element| narrowed(element, rest)).collect(),
+        value => json!({ key: narrowed(&value[key], rest) }),
     }
 }
 

@@ -16,7 +16,8 @@ pub struct Body {
     pub sample: Value,
 }
 
-/// The bodies of all that can be replaced, by the API server's own description.
+/// The bodies of all that can be replaced, by the API server's own description. A part of an object that takes the whole
+/// object, such as its status, adds no body.
 pub fn bodies(reader: &Person) -> Vec<Body> {
     let read = |path: &str| -> Value {
         let text = reader.kubectl(&format!("get --raw {path}")).done();
@@ -42,7 +43,12 @@ fn bodies_of(api_version: &str, document: &Value) -> Vec<Body> {
     let body = |(path, operations): (&String, &Value)| {
         let put = operations.get("put")?;
         let content = put["requestBody"]["content"].as_object()?.values().next()?;
-        let (_, behind) = path.split_once("{name}")?;
+        let (whole, behind) = path.split_once("{name}")?;
+        let kind = |put: &Value| put["x-kubernetes-group-version-kind"].clone();
+        let of_whole = kind(&document["paths"][format!("{whole}{{name}}")]["put"]);
+        if !behind.is_empty() && kind(put) == of_whole {
+            return None;
+        }
         let schemas = Schemas(&document["components"]["schemas"]);
         Some(Body {
             api_version: api_version.to_owned(),
