@@ -5,11 +5,18 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::harness::{Cluster, Outcome, Ticket, ticket::named_in, wait::until};
+use super::harness::{Cluster, Outcome, ticket::named_in, wait::until};
 
 const OBJECTS: &str = include_str!("coverage/objects.yaml");
 const KINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/coverage/kinds.yaml");
 const NAMESPACE: &str = "area-1";
+
+/// Groups whose objects change what happens here, are written by the API server, or are sent to no webhook (E16).
+const UNTRIED: [&str; 3] = [
+    "countersign.dev/",
+    "apiregistration.k8s.io/",
+    "admissionregistration.k8s.io/",
+];
 
 /// The hashes of a change to each object, by its place.
 type Hashes = BTreeMap<String, String>;
@@ -45,13 +52,7 @@ fn same_hash(cluster: &Cluster, objects: &str, make: &str) -> Hashes {
     );
     approve(cluster, &denied);
     agent.kubectl_with(&make, objects).done();
-    let all = tickets_of(&denied);
-    until("every ticket to be spent", || {
-        let states = tickets(cluster);
-        all.iter()
-            .all(|ticket| states[ticket]["status"]["state"] == "Consumed")
-            .then_some(())
-    });
+    become_all(cluster, &denied, "Consumed");
     shown
 }
 
@@ -114,13 +115,38 @@ fn tickets(cluster: &Cluster) -> BTreeMap<(String, String), Value> {
         .collect()
 }
 
+/// Has all tickets that denials name approved.
 fn approve(cluster: &Cluster, denied: &Outcome) {
-    for (namespace, name) in tickets_of(denied) {
-        Ticket::new(&namespace, &name, cluster).approve(cluster.person("rita"));
-    }
-    for (namespace, name) in tickets_of(denied) {
-        Ticket::new(&namespace, &name, cluster).becomes("Approved");
-    }
+    let all = tickets(cluster);
+    let reviews: Vec<_> = tickets_of(denied).iter().map(|key| review(&all[key])).collect();
+    let rita = cluster.person("rita");
+    rita.kubectl_with("create -f -", &list(&reviews)).done();
+    become_all(cluster, denied, "Approved");
+}
+
+fn review(ticket: &Value) -> Value {
+    let metadata = &ticket["metadata"];
+    json!({
+        "apiVersion": "countersign.dev/v1alpha1",
+        "kind": "ApprovalReview",
+        "metadata": { "generateName": "each-", "namespace": metadata["namespace"] },
+        "spec": {
+            "ticketRef": { "name": metadata["name"], "uid": metadata["uid"] },
+            "bindingHash": ticket["spec"]["bindingHash"],
+            "decision": "Approve",
+        },
+    })
+}
+
+/// Waits until all tickets that denials name have a state.
+fn become_all(cluster: &Cluster, denied: &Outcome, state: &str) {
+    until(&format!("every ticket to be {state}"), || {
+        let all = tickets(cluster);
+        let mut named = tickets_of(denied).into_iter();
+        named
+            .all(|key| all[&key]["status"]["state"] == state)
+            .then_some(())
+    });
 }
 
 /// A strict cluster in which the agent needs approval for every object, and the objects.
@@ -158,12 +184,14 @@ fn objects(cluster: &Cluster) -> (Vec<Value>, Vec<String>) {
         .done();
     let kinds: BTreeMap<_, _> = served.lines().map(kind_of).collect();
     let (mut objects, mut places) = (Vec::new(), Vec::new());
-    for mut object in serde_yaml::from_multiple::<Value>(OBJECTS).unwrap() {
+    let stubs = OBJECTS.replace("namespace: walk", &format!("namespace: {NAMESPACE}"));
+    for mut object in serde_yaml::from_multiple::<Value>(&stubs).unwrap() {
         let kind = (text(&object, "apiVersion"), text(&object, "kind"));
         let Some((resource, namespaced)) = kinds.get(&kind) else {
             continue;
         };
-        if kind.0.starts_with("countersign.dev/") {
+        // Events are reports, and not guarded.
+        if kind.1 == "Event" || UNTRIED.iter().any(|group| kind.0.starts_with(group)) {
             continue;
         }
         if *namespaced {
