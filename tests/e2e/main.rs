@@ -19,6 +19,8 @@ mod connections;
 mod coverage;
 mod delegations;
 mod environments;
+mod every_client;
+mod every_field;
 mod exactness;
 mod foreign_mutators;
 mod forgery;
