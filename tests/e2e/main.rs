@@ -32,6 +32,7 @@ mod races;
 mod reading;
 mod reviews;
 mod seals;
+mod spending;
 mod stolen_identities;
 mod story;
 mod strict_mode;
