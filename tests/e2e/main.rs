@@ -18,6 +18,7 @@ mod command_line;
 mod connections;
 mod coverage;
 mod delegations;
+mod deletions;
 mod environments;
 mod exactness;
 mod foreign_mutators;

@@ -25,7 +25,7 @@ use crate::harness::{Cluster, Operator, Setup};
 const LANES: usize = 12;
 
 /// How often a lane asks again before it leaves an object to its fate.
-const TRIES: usize = 40;
+const TRIES: usize = 20;
 
 /// What one lane works on.
 struct Lane<'a> {
@@ -138,7 +138,7 @@ impl Lane<'_> {
             });
             match needed {
                 Some(ticket) => self.have_approved(ticket).await,
-                None => sleep(Duration::from_millis(50)).await,
+                None => sleep(Duration::from_millis(200)).await,
             }
         }
         false
