@@ -30,7 +30,7 @@ use super::{
 use tokio::sync::mpsc;
 
 use crate::{
-    admission::{record_lost_claim, transition},
+    admission::{record_finding, transition},
     feeds::Feed,
     tickets::Tickets,
 };
@@ -128,7 +128,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     let Some((ticket, policy)) = compiled(&object, &snapshot) else {
         return Ok(Action::await_change());
     };
-    record_lost_claim(&context.log, &ticket).await?;
+    record_finding(&context.log, &ticket).await?;
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
     let (state, mut again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
@@ -139,6 +139,9 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     if let (TicketState::Consumed { claim }, None) = (&state, &status.task) {
         status.task = task::open(&object, claim, &context.client).await;
         again = status.task.is_none().then_some(TASK_LOOK);
+    }
+    if let Some(steps) = steps_to(&state, &ticket) {
+        status.seal(steps, &ticket.uid, &snapshot.cluster);
     }
     let is_shown = object.status.as_ref() == Some(&status);
     if !is_shown {
@@ -215,6 +218,15 @@ async fn next_state(
     Ok((state, end.map(|end| until(end, now))))
 }
 
+/// How many steps lead to a state of the ticket; `None` where somebody else wrote the end that it shows.
+fn steps_to(state: &TicketState, ticket: &Ticket) -> Option<u32> {
+    match (state, ticket.steps) {
+        (state, _) if *state != ticket.state => Some(ticket.next_steps()),
+        (TicketState::Pending { .. }, None) => Some(0),
+        (_, steps) => steps,
+    }
+}
+
 /// The state; or the end of a ticket whose status somebody else set back, since it may have been used. `None` when only
 /// our knowledge of it is old.
 async fn unless_rewound(
@@ -224,6 +236,7 @@ async fn unless_rewound(
 ) -> Result<Option<TicketState>, ReconcileError> {
     let is_open = matches!(state, TicketState::Pending { .. } | TicketState::Approved { .. });
     let next = Ticket {
+        steps: steps_to(&state, ticket),
         state,
         ..ticket.clone()
     };

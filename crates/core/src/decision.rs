@@ -92,7 +92,7 @@ pub struct Covered {
     /// How often the API server may ask.
     pub call: CallKind,
     /// What the request undoes under a ticket that was used already, which is then read as an approval of that.
-    pub undoes: Option<Undoing>,
+    pub undoes: Option<Box<Undoing>>,
 }
 
 /// The exact inverse of a write that was approved.

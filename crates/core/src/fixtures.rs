@@ -281,6 +281,7 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         created: now(),
         state,
         rollback: None,
+        steps: Some(1),
     }
 }
 

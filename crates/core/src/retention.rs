@@ -46,8 +46,8 @@ mod tests {
         }
     }
 
-    fn hours(hours: i64) -> Option<SignedDuration> {
-        Some(SignedDuration::from_hours(hours))
+    const fn hours(hours: i64) -> SignedDuration {
+        SignedDuration::from_hours(hours)
     }
 
     #[test]
@@ -81,13 +81,13 @@ mod tests {
             (TicketState::Ended(End::Expired), soon),
             (TicketState::Ended(End::Superseded), soon),
             (TicketState::Ended(End::Cancelled), soon),
-            (TicketState::Ended(End::Denied), hours(2)),
-            (TicketState::Ended(End::Revoked), hours(2)),
-            (TicketState::Ended(End::Indeterminate), hours(2)),
-            (consumed, hours(2)),
+            (TicketState::Ended(End::Denied), Some(hours(2))),
+            (TicketState::Ended(End::Revoked), Some(hours(2))),
+            (TicketState::Ended(End::Indeterminate), Some(hours(2))),
+            (consumed, Some(hours(2))),
         ] {
             assert_eq!(kept_for(&state, false, &approvals), unreviewed, "{state:?}");
-            assert_eq!(kept_for(&state, true, &approvals), hours(2), "{state:?}");
+            assert_eq!(kept_for(&state, true, &approvals), Some(hours(2)), "{state:?}");
         }
     }
 
@@ -96,19 +96,19 @@ mod tests {
         let approvals = Approvals {
             retention: SignedDuration::from_hours(1),
             pending_ttl: SignedDuration::from_hours(24),
-            rollback_window: hours(3),
+            rollback_window: Some(hours(3)),
             ..Approvals::default()
         };
         let consumed = TicketState::Consumed { claim: claim() };
         assert_eq!(
             kept_for(&TicketState::Ended(End::Denied), true, &approvals),
-            hours(24)
+            Some(hours(24))
         );
-        assert_eq!(kept_for(&consumed, true, &approvals), hours(3));
+        assert_eq!(kept_for(&consumed, true, &approvals), Some(hours(3)));
         let never = Approvals {
             rollback_window: None,
             ..approvals
         };
-        assert_eq!(kept_for(&consumed, true, &never), hours(1));
+        assert_eq!(kept_for(&consumed, true, &never), Some(hours(1)));
     }
 }

@@ -204,10 +204,10 @@ impl Case<'_, '_> {
             bind: binding.bind(&ticket.uid),
             ticket: Arc::new(ticket),
             call,
-            undoes: Some(Undoing {
+            undoes: Some(Box::new(Undoing {
                 binding: binding.clone(),
                 window,
-            }),
+            })),
         })
     }
 

@@ -132,7 +132,7 @@ fn one_write_undoes_and_that_as_often_as_it_is_asked_for() {
     let inverse = changed(10).demand_of_rollback(&back());
     let undone = |bind, ago| {
         used(billing(), &forth(), 100, |ticket| {
-            ticket.rollback = Some(claim(bind, ago))
+            ticket.rollback = Some(claim(bind, ago));
         })
     };
     assert_eq!(undone(inverse, 10).says(&back()), ROLLED_BACK);

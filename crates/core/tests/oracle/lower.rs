@@ -692,6 +692,7 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 created,
                 state,
                 rollback: None,
+                steps: Some(1),
                 binding,
             }
         })
@@ -778,6 +779,7 @@ fn add_former(former: &FormerIs, case: &Case, snapshot: &mut Snapshot) {
         nonce: "former".into(),
         created: in_seconds(-9999),
         state,
+        steps: Some(1),
         rollback: former.undone.as_ref().map(|undone| {
             let bind = deed.bind("former");
             claim(
@@ -816,6 +818,7 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
         created: now(),
         state: TicketState::Pending { until: in_seconds(9) },
         rollback: None,
+        steps: Some(0),
         binding: binding(case, &who, Environment::Prod),
     };
     let waiting = std::iter::repeat_n(Arc::new(another), case.waiting).collect();
