@@ -146,6 +146,11 @@ impl Last {
         };
         Some(self.steps) == ticket.steps && self.to == ticket.state.as_str() && same_claim
     }
+
+    /// Whether the claim is one of the same content, and not a later one.
+    fn is_of(&self, claim: &Claim) -> bool {
+        self.bind == Some(claim.bind) && claim.claimed_at <= self.time
+    }
 }
 
 /// Keeps a step of a ticket, unless one is known that came later.
@@ -154,11 +159,6 @@ fn keep(uid: String, step: Last, last: &mut HashMap<String, Last>, replaces: fn(
         Entry::Vacant(place) => drop(place.insert(step)),
         Entry::Occupied(mut known) if replaces(known.get().steps, step.steps) => drop(known.insert(step)),
         Entry::Occupied(_) => {}
-    }
-
-    /// Whether the claim is one of the same content, and not a later one.
-    fn is_of(&self, claim: &Claim) -> bool {
-        self.bind == Some(claim.bind) && claim.claimed_at <= self.time
     }
 }
 
