@@ -248,6 +248,7 @@ fn draft_review(text: &str, snapshot: &Snapshot) -> Result<(ApprovalReview, Revi
             object.spec.stamp.as_deref().unwrap_or_default(),
         ),
         reviewer: review.reviewer,
+        proof: review.proof,
     };
     Ok((object, draft))
 }

@@ -132,10 +132,12 @@ pub struct ApprovalTicketSpec {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub authors: Vec<String>,
 
-    /// A name that tickets share which belong together, such as those of one revision, so that they can be
-    /// listed and reviewed together.
+    /// A name that tickets share which belong together, such as those of one rollout, so that they can be listed
+    /// and reviewed together (`kubectl countersign approve --batch`): letters, digits and `. _ : / @ + -`. It grants
+    /// nothing, and anybody may write it: what belongs together has one subject and one requester as well. While
+    /// such tickets are being used, the others that were there when they were approved stay usable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = schema::MAX_NAME))]
+    #[schemars(length(min = 1, max = schema::MAX_NAME), regex(pattern = schema::BATCH))]
     pub batch: Option<String>,
 
     /// The operator's proof that it set `requester`, `bindingHash` and the nonce. Leave it out; without a valid

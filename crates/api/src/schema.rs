@@ -43,6 +43,9 @@ pub const POINTER: &str = "^(/([^/~]|~[01])*)*$";
 /// The longest JSON pointer.
 pub const MAX_POINTER: usize = 1024;
 
+/// The name of a batch: what a shell and a field selector take as it is.
+pub const BATCH: &str = "^[A-Za-z0-9]([A-Za-z0-9._:/@+-]*[A-Za-z0-9])?$";
+
 /// An API group; empty is the core group.
 pub const API_GROUP: &str = r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$";
 /// The plural name of a resource.

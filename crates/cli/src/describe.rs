@@ -1,4 +1,6 @@
-//! `describe`: a ticket as a person reads it before deciding.
+//! `describe`: a ticket, or each of a batch, as a person reads it before deciding.
+
+mod command;
 
 use std::{fmt::Write as _, io::Write};
 
@@ -6,6 +8,7 @@ use anyhow::bail;
 use clap::Args;
 use countersign_api::{
     ApprovalTicket, ApprovalTicketStatus,
+    approval_review::ProofType,
     approval_ticket::{Binding, TicketState},
 };
 use countersign_core::{plain::plain, request::Operation, ticket::falls_back};
@@ -14,20 +17,22 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::{
+    batch::{self, Chosen},
+    cascade,
     connection::Session,
     failure::Outcome,
     kubectl::Manifests,
     preview::previews,
     show::{Part, diff},
-    ticket::{get, is_final, state_of, verify},
-    yaml,
+    ticket::{is_final, state_of, verify},
 };
 
 /// Show a ticket: who asks, what would change, who reviewed
 #[derive(Args, Clone, Debug)]
 pub struct Describe {
-    /// The ticket
-    pub ticket: String,
+    /// Which tickets
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// What would be applied: shows and verifies the values that are too large for the ticket
     #[command(flatten)]
     pub manifests: Manifests,
@@ -36,22 +41,47 @@ pub struct Describe {
 impl Describe {
     /// Shows the ticket; the answer is no when it does not show what it binds.
     pub async fn run(&self, session: &Session, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let ticket = get(&session.client, &session.namespace, &self.ticket).await?;
-        let full = if self.manifests.is_empty() {
-            None
+        let tickets = self.chosen.found(session).await?;
+        for (number, ticket) in tickets.iter().enumerate() {
+            let beside = Beside {
+                full: self.full_change(session, ticket).await?,
+                cascade: cascade::of(ticket, session).await,
+            };
+            let between = if number == 0 { "" } else { BETWEEN };
+            write!(out, "{between}{}", text(ticket, beside, Timestamp::now()))?;
+        }
+        if !self.chosen.is_single() {
+            out.write_all(self.of_batch(&tickets, session).as_bytes())?;
+        }
+        let shows = tickets.iter().all(|ticket| verify(ticket).is_ok());
+        Ok(if shows { Outcome::Yes } else { Outcome::No })
+    }
+
+    /// Whose the batch is, and how to approve all of it.
+    fn of_batch(&self, tickets: &[ApprovalTicket], session: &Session) -> String {
+        let who = batch::owners(tickets);
+        let mut text = format!("\nBatch of {} tickets:\n", tickets.len());
+        for (who, count) in &who {
+            let _ = writeln!(text, "  {count} of {who}");
+        }
+        if who.len() > 1 {
+            text.push_str("\nSEVERAL ASK UNDER THIS NAME: whoever wants to may. Choose with --subject.\n");
         } else {
-            Some(self.full_change(session, &ticket).await?)
-        };
-        out.write_all(text(&ticket, full, Timestamp::now()).as_bytes())?;
-        Ok(if verify(&ticket).is_ok() {
-            Outcome::Yes
-        } else {
-            Outcome::No
-        })
+            let flags = self.chosen.flags(session);
+            let _ = writeln!(text, "\nTo approve what waits of it:\n  kubectl countersign approve {flags}");
+        }
+        text
     }
 
     /// The parts of the change with their values, from manifests that make exactly this change.
-    async fn full_change(&self, session: &Session, ticket: &ApprovalTicket) -> anyhow::Result<Vec<Part>> {
+    async fn full_change(
+        &self,
+        session: &Session,
+        ticket: &ApprovalTicket,
+    ) -> anyhow::Result<Option<Vec<Part>>> {
+        if self.manifests.is_empty() {
+            return Ok(None);
+        }
         let bound = ticket.spec.bound()?;
         let place = bound.target.target().place();
         let found = previews(session, &self.manifests).await?.objects;
@@ -67,12 +97,24 @@ impl Describe {
                 preview.change.resource_hash
             );
         }
-        Ok(preview.parts())
+        Ok(Some(preview.parts()))
     }
 }
 
-/// The whole ticket, ready for a terminal. `full` is the change with the values that the ticket only digests.
-pub fn text(ticket: &ApprovalTicket, full: Option<Vec<Part>>, now: Timestamp) -> String {
+/// What stands between two tickets.
+pub const BETWEEN: &str = "\n--------------------------------------------------------------------------------\n\n";
+
+/// What is shown of a change beside what its ticket holds.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// The change with the values that the ticket only digests.
+    pub full: Option<Vec<Part>>,
+    /// What goes with an object that is deleted, a line each.
+    pub cascade: Vec<String>,
+}
+
+/// The whole ticket, ready for a terminal.
+pub fn text(ticket: &ApprovalTicket, beside: Beside, now: Timestamp) -> String {
     let mut text = String::new();
     let verified = verify(ticket);
     if let Err(error) = &verified {
@@ -83,8 +125,11 @@ pub fn text(ticket: &ApprovalTicket, full: Option<Vec<Part>>, now: Timestamp) ->
         );
     }
     text.push_str(&head(ticket, now));
-    let parts = full.unwrap_or_else(|| ticket.spec.change.iter().map(Part::of_ticket).collect());
+    let parts = beside
+        .full
+        .unwrap_or_else(|| ticket.spec.change.iter().map(Part::of_ticket).collect());
     text.push_str(&change(ticket, &parts));
+    text.push_str(&command::told(ticket, &beside.cascade));
     text.push_str(&progress(ticket, now));
     if verified.is_ok() && state_of(ticket) == TicketState::Pending {
         let _ = writeln!(text, "\nTo approve it:\n  {}", approve_command(ticket));
@@ -218,29 +263,7 @@ fn change(ticket: &ApprovalTicket, parts: &[Part]) -> String {
     for pointer in &spec.ignored {
         let _ = writeln!(text, "  not bound, whatever it becomes: {}", plain(pointer));
     }
-    text.push_str(&options(ticket));
     text
-}
-
-/// The options that are bound beside the content.
-fn options(ticket: &ApprovalTicket) -> String {
-    let spec = &ticket.spec;
-    match (&spec.command, &spec.binding.command_hash) {
-        (None, None) => String::new(),
-        (None, Some(hash)) => format!(
-            "  WITH OPTIONS THAT THE TICKET DOES NOT SHOW, digest {}\n",
-            plain(hash)
-        ),
-        (Some(command), _) => {
-            let lines = yaml::lines(command);
-            lines
-                .iter()
-                .fold(String::from("  with these options:\n"), |mut text, line| {
-                    let _ = writeln!(text, "      {line}");
-                    text
-                })
-        }
-    }
 }
 
 fn progress(ticket: &ApprovalTicket, now: Timestamp) -> String {
@@ -253,9 +276,10 @@ fn progress(ticket: &ApprovalTicket, now: Timestamp) -> String {
         let ago = crate::output::age(now.as_second() - review.time.0.as_second());
         let _ = writeln!(
             text,
-            "  {} by {}, {ago} ago",
+            "  {} by {}, {ago} ago{}",
             review.decision.as_str(),
-            plain(&review.reviewer)
+            plain(&review.reviewer),
+            if review.proof == ProofType::SSH { ", signed" } else { "" }
         );
     }
     if status.reviews.is_empty() {

@@ -18,7 +18,7 @@ use crate::{
     policy::Policy,
     relax::{Mode, relax},
     request::{Caller, Hidden, Operation, Request, Target},
-    review::{Review, ReviewDecision},
+    review::{Proof, Review, ReviewDecision},
     role::Role,
     snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
     ticket::{Ticket, TicketState},
@@ -237,6 +237,7 @@ impl World {
             reviewer: id(reviewer),
             decision,
             created: now(),
+            proof: Proof::Kubernetes,
         }));
         self
     }
@@ -278,6 +279,7 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         nonce: "nonce".into(),
         pointers: Vec::new(),
         authors: authors.iter().map(|author| id(author)).collect(),
+        batch: None,
         created: now(),
         state,
     }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::{
     authn,
     digest::Digest,
+    environment::Environment,
     identity::Identity,
     place::{Contest, Place},
     policy::Policy,
@@ -14,6 +15,7 @@ use crate::{
     role::Role,
     role_of::{RoleSource, user_role},
     snapshot::Snapshot,
+    ssh::{self, BadSignature, Statement},
     ticket::Ticket,
     zones::Zone,
 };
@@ -60,6 +62,59 @@ pub struct Review {
     pub decision: ReviewDecision,
     /// When.
     pub created: Timestamp,
+    /// How the reviewer is known.
+    pub proof: Proof,
+}
+
+/// How a reviewer is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The API server said so.
+    Kubernetes,
+    /// A key that the directory lists for the reviewer signed the decision.
+    Ssh {
+        /// The signature, in armour.
+        signature: Arc<str>,
+        /// The fingerprint of the key.
+        fingerprint: Arc<str>,
+    },
+}
+
+/// Why a review is not proven to be the reviewer's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// It is not signed, and in prod it has to be.
+    #[error("in prod the AccessPolicy asks for a signed approval: kubectl countersign approve --ssh-key")]
+    Unsigned,
+    /// The signature proves nothing.
+    #[error("the signature of {0} proves nothing: {1}")]
+    Signature(Identity, BadSignature),
+}
+
+impl Proof {
+    /// Whether it proves what `reviewer` decides on `ticket`, as strongly as the policy asks for.
+    pub fn check(
+        &self,
+        (reviewer, decision): (&Identity, ReviewDecision),
+        ticket: &Ticket,
+        policy: &Policy,
+    ) -> Result<(), Unproven> {
+        let Self::Ssh { signature, fingerprint } = self else {
+            let in_prod = ticket.binding.environment == Environment::Prod;
+            let asked = policy.approvals.signed_in_prod && in_prod && decision == ReviewDecision::Approve;
+            return if asked { Err(Unproven::Unsigned) } else { Ok(()) };
+        };
+        let statement = Statement {
+            cluster_id: &ticket.binding.cluster_id,
+            ticket_uid: &ticket.uid,
+            binding_hash: ticket.binding_hash(),
+            decision,
+            reviewer,
+        };
+        let keys = policy.ssh_keys.get(reviewer).map(Vec::as_slice);
+        ssh::verify(signature, fingerprint, &statement, keys.unwrap_or_default())
+            .map_err(|why| Unproven::Signature(reviewer.clone(), why))
+    }
 }
 
 /// Why somebody's review of a ticket does not count.
@@ -252,6 +307,18 @@ pub struct Tally {
     pub counted: Vec<Arc<Review>>,
 }
 
+impl Tally {
+    /// When the last approval was given that was needed.
+    pub fn approved_at(&self) -> Option<Timestamp> {
+        let needed = usize::try_from(self.required).ok()?;
+        let mut approvals = self
+            .counted
+            .iter()
+            .filter(|review| review.decision == ReviewDecision::Approve);
+        approvals.nth(needed.checked_sub(1)?).map(|review| review.created)
+    }
+}
+
 /// What follows from the reviews.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -269,7 +336,7 @@ pub enum Outcome {
 
 /// Adds up the reviews of `ticket` that count: for this very binding, one for each person and decision.
 ///
-/// An approval counts while its reviewer is eligible, unless a foreign mutator was there when it was made. Whoever said
+/// An approval counts while its reviewer is eligible and its proof holds, unless a foreign mutator was there when it was made. Whoever said
 /// no was eligible then, or the review would have been refused; it stays said, whatever becomes of the person. A denial
 /// outweighs every approval, whatever the order.
 pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
@@ -280,10 +347,15 @@ pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
     for review in reviews {
         let again =
             |other: &Arc<Review>| other.reviewer == review.reviewer && other.decision == review.decision;
+        let said = (&review.reviewer, review.decision);
         let still = || {
             let subject = authn::absent(&review.reviewer, snapshot);
             check_eligible(&subject, review.decision, ticket, snapshot).is_ok()
                 && !snapshot.may_be_rewritten(review.created)
+                && snapshot
+                    .policy
+                    .get()
+                    .is_some_and(|policy| review.proof.check(said, ticket, policy).is_ok())
         };
         if review.binding_hash == hash
             && !counted.iter().any(again)

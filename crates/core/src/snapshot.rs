@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use smol_str::SmolStr;
 
 use crate::{
+    batch::BatchKey,
     delegation::Delegation,
     digest::{Digest, MacKey},
     environment::{ENVIRONMENT_LABEL, Environment},
@@ -64,6 +65,8 @@ pub struct Snapshot {
     pub tickets: HashMap<Digest, Vector<Arc<Ticket>>>,
     /// Tickets that wait for reviews, by subject and by the namespace that they live in.
     pub pending: HashMap<(Identity, Arc<str>), Vector<Arc<Ticket>>>,
+    /// Tickets by the batch that they are of.
+    pub batches: HashMap<BatchKey, Vector<Arc<Ticket>>>,
     /// Reviews by the uid of the ticket that they are about.
     pub reviews: HashMap<Arc<str>, Vector<Arc<Review>>>,
 }
@@ -209,6 +212,7 @@ impl Snapshot {
             namespaces: HashMap::new(),
             tickets: HashMap::new(),
             pending: HashMap::new(),
+            batches: HashMap::new(),
             reviews: HashMap::new(),
         }
     }

@@ -40,6 +40,8 @@ pub struct Ticket {
     pub pointers: Vec<String>,
     /// Who wrote the change.
     pub authors: Vec<Identity>,
+    /// The name that it shares with tickets that it belongs to; anybody may have written it.
+    pub batch: Option<Arc<str>>,
     /// When the object was created.
     pub created: Timestamp,
     /// Where it stands.
@@ -168,6 +170,8 @@ pub enum Event {
     Cancel,
     /// A newer ticket took its place.
     Supersede,
+    /// Another ticket of its batch was used: it stays usable until then.
+    Prolong(Timestamp),
     /// A write wants to use it.
     Claim {
         /// Digest of ticket and effective change.
@@ -313,7 +317,7 @@ fn pending(event: &Event, now: Timestamp) -> Result<Step, Refusal> {
         Event::Deny | Event::Revoke => Ok(ended(End::Denied)),
         Event::Cancel => Ok(ended(End::Cancelled)),
         Event::Supersede => Ok(ended(End::Superseded)),
-        Event::Tick => Ok(Step::Stay),
+        Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
         Event::Claim { .. } => Err(Refusal::NotApproved),
         Event::Committed | Event::NotCommitted | Event::Unknowable => Err(Refusal::NotClaimed),
     }
@@ -348,7 +352,10 @@ fn approved(usable_until: Timestamp, event: Event, now: Timestamp) -> Result<Ste
         Event::Deny => Ok(ended(End::Denied)),
         Event::Revoke => Ok(ended(End::Revoked)),
         Event::Cancel => Ok(ended(End::Cancelled)),
-        Event::Supersede | Event::Approve(_) | Event::Tick => Ok(Step::Stay),
+        Event::Prolong(until) if until > usable_until => {
+            Ok(Step::To(TicketState::Approved { usable_until: until }))
+        }
+        Event::Supersede | Event::Approve(_) | Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
         Event::Committed | Event::NotCommitted | Event::Unknowable => Err(Refusal::NotClaimed),
     }
 }
@@ -383,7 +390,14 @@ fn claimed(held: &Held<'_>, event: Event, now: Timestamp) -> Result<Step, Refusa
         Event::Tick if held.stop.is_none() && now >= held.usable_until && now >= held.claim.deadline() => {
             Ok(stopped(held, End::Expired))
         }
-        Event::Supersede | Event::Approve(_) | Event::Tick => Ok(Step::Stay),
+        Event::Prolong(until) if held.stop.is_none() && until > held.usable_until => {
+            Ok(Step::To(TicketState::Claimed {
+                usable_until: until,
+                claim: held.claim.clone(),
+                stop: None,
+            }))
+        }
+        Event::Supersede | Event::Approve(_) | Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
     }
 }
 

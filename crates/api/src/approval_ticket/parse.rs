@@ -39,6 +39,7 @@ pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<tic
         authors: each("spec.authors", &spec.authors, |text| {
             Kinds::USER_OR_AGENT.parse(text)
         })?,
+        batch: spec.batch.as_deref().map(Into::into),
         created,
         state: object
             .status

@@ -8,7 +8,10 @@ use crate::{
     fixtures::{Ask, Said, World, approved, ask, creates, digest, id, pending, updates, world, zone},
     hash,
     own::{Own, Present, ReviewDraft, TicketDraft},
-    review::ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
+    review::{
+        Proof,
+        ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
+    },
     role::Role,
     ticket::{CallKind, Claim, End, Ticket, TicketState},
 };
@@ -288,6 +291,7 @@ pub(super) fn reviews(who: &str, ticket: &Arc<Ticket>, decision: ReviewDecision)
         binding_hash: ticket.binding_hash(),
         decision,
         reviewer: id(&format!("user:{who}")),
+        proof: Proof::Kubernetes,
         stamped: true,
     }
 }
