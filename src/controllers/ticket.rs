@@ -86,13 +86,19 @@ fn rivals(ticket: &ApprovalTicket, snapshot: &Snapshot) -> Vec<ObjectRef<Approva
 
 /// The open tickets of the batch of a ticket that is being used: they stay usable.
 fn companions(ticket: &ApprovalTicket, snapshot: &Snapshot) -> Vec<ObjectRef<ApprovalTicket>> {
-    let is_used = ticket.status.as_ref().is_some_and(|status| status.claim.is_some());
+    let is_used = ticket
+        .status
+        .as_ref()
+        .is_some_and(|status| status.claim.is_some());
     if !is_used || ticket.spec.batch.is_none() {
         return Vec::new();
     }
     let batch = compiled(ticket, snapshot).and_then(|ticket| BatchKey::of(&ticket));
     let others = batch.and_then(|batch| snapshot.batches.get(&batch));
-    let open = others.into_iter().flatten().filter(|other| !other.state.is_final());
+    let open = others
+        .into_iter()
+        .flatten()
+        .filter(|other| !other.state.is_final());
     open.map(reference).collect()
 }
 
@@ -257,7 +263,10 @@ fn cause(tally: &Tally, before: &TicketState, state: &TicketState) -> String {
         (TicketState::Claimed { stop, .. }, TicketState::Claimed { stop: next, .. }) if stop == next => {
             "batch".to_owned()
         }
-        (_, TicketState::Approved { .. } | TicketState::Ended(End::Denied | End::Revoked | End::Cancelled)) => {
+        (
+            _,
+            TicketState::Approved { .. } | TicketState::Ended(End::Denied | End::Revoked | End::Cancelled),
+        ) => {
             let people: Vec<_> = tally
                 .counted
                 .iter()

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod bad_input;
+mod batches;
 mod callers;
 mod cluster_work;
 mod command_line;
@@ -32,6 +33,7 @@ mod races;
 mod reading;
 mod reviews;
 mod seals;
+mod ssh_proofs;
 mod stolen_identities;
 mod story;
 mod strict_mode;

@@ -62,7 +62,10 @@ impl Chosen {
         if who.len() < 2 {
             return Ok(tickets);
         }
-        let told: Vec<_> = who.iter().map(|(who, count)| format!("{who} ({count})")).collect();
+        let told: Vec<_> = who
+            .iter()
+            .map(|(who, count)| format!("{who} ({count})"))
+            .collect();
         bail!(
             "the batch is shared by tickets of {}: look at them (describe --batch), and choose with --subject",
             told.join(" and ")
@@ -140,7 +143,17 @@ mod tests {
         for name in ["rollout-7", "flux-system/apps@main@sha1:0a1b", "A", "1.2+b"] {
             assert_eq!(parse_name(name), Ok(name.to_owned()));
         }
-        for name in ["", "a b", "a,spec.x=y", "a;rm", "$a", "-A", "a-", "\u{202e}a", &"a".repeat(254)] {
+        for name in [
+            "",
+            "a b",
+            "a,spec.x=y",
+            "a;rm",
+            "$a",
+            "-A",
+            "a-",
+            "\u{202e}a",
+            &"a".repeat(254),
+        ] {
             assert!(parse_name(name).is_err(), "{name}");
         }
     }

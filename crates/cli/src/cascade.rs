@@ -12,7 +12,10 @@ use kube::{
     discovery::{ApiCapabilities, Discovery, Scope, verbs},
 };
 
-use crate::{connection::Session, ticket::{is_final, state_of}};
+use crate::{
+    connection::Session,
+    ticket::{is_final, state_of},
+};
 
 /// How many objects of one kind are looked at.
 const OBJECTS: u32 = 500;
@@ -41,26 +44,46 @@ struct Seen {
 pub async fn of(ticket: &ApprovalTicket, session: &Session) -> Vec<String> {
     let (binding, target) = (&ticket.spec.binding, &ticket.spec.binding.target);
     let deletes = binding.operation == Operation::Delete && target.subresource.is_none();
-    let Some(uid) = target.uid.as_deref().filter(|_| deletes && !is_final(state_of(ticket))) else {
+    let Some(uid) = target
+        .uid
+        .as_deref()
+        .filter(|_| deletes && !is_final(state_of(ticket)))
+    else {
         return Vec::new();
     };
     let is_namespace = target.group.is_empty() && target.resource == "namespaces";
-    let namespace = if is_namespace { Some(&target.name) } else { target.namespace.as_ref() };
+    let namespace = if is_namespace {
+        Some(&target.name)
+    } else {
+        target.namespace.as_ref()
+    };
     let Some(namespace) = namespace else {
         return vec!["what it owns may be in any namespace, and was not looked for".to_owned()];
     };
     let seen = match look(namespace, session).await {
         Ok(seen) => seen,
-        Err(error) => return vec![format!("what goes with it could not be read: {}", plain(&error.to_string()))],
+        Err(error) => {
+            return vec![format!(
+                "what goes with it could not be read: {}",
+                plain(&error.to_string())
+            )];
+        }
     };
-    let mut lines = if is_namespace { whole(&seen) } else { owned(&seen, uid) };
+    let mut lines = if is_namespace {
+        whole(&seen)
+    } else {
+        owned(&seen, uid)
+    };
     let left = lines.len().saturating_sub(LINES);
     lines.truncate(LINES);
     if left > 0 {
         lines.push(format!("and {left} more"));
     }
     if !seen.unseen.is_empty() {
-        lines.push(format!("not or not wholly looked at: {}", plain(&seen.unseen.join(", "))));
+        lines.push(format!(
+            "not or not wholly looked at: {}",
+            plain(&seen.unseen.join(", "))
+        ));
     }
     lines
 }
@@ -84,7 +107,8 @@ async fn look(namespace: &str, session: &Session) -> kube::Result<Seen> {
         if list.metadata.continue_.is_some_and(|token| !token.is_empty()) {
             seen.unseen.push(kind.clone());
         }
-        seen.objects.insert(kind, list.items.iter().map(Found::of).collect());
+        seen.objects
+            .insert(kind, list.items.iter().map(Found::of).collect());
     }
     seen.unseen.sort_unstable();
     Ok(seen)
@@ -118,7 +142,8 @@ impl Found {
 /// How many objects of each kind are in a namespace.
 fn whole(seen: &Seen) -> Vec<String> {
     let some = seen.objects.iter().filter(|(_, objects)| !objects.is_empty());
-    some.map(|(kind, objects)| format!("{} {}", objects.len(), plain(kind))).collect()
+    some.map(|(kind, objects)| format!("{} {}", objects.len(), plain(kind)))
+        .collect()
 }
 
 /// The objects that this one owns, and those that they own, nearest first.
@@ -135,7 +160,10 @@ fn owned(seen: &Seen, uid: &str) -> Vec<String> {
     while !level.is_empty() {
         let below = level.iter().filter_map(|owner| of_owner.get(owner)).flatten();
         let new: Vec<_> = below.filter(|(_, object)| known.insert(&object.uid)).collect();
-        lines.extend(new.iter().map(|(kind, object)| plain(&format!("{kind}/{}", object.name))));
+        lines.extend(
+            new.iter()
+                .map(|(kind, object)| plain(&format!("{kind}/{}", object.name))),
+        );
         level = new.iter().map(|(_, object)| object.uid.as_str()).collect();
     }
     lines
@@ -154,12 +182,19 @@ mod tests {
     }
 
     fn seen() -> Seen {
-        let pods = vec![found("web-1-a", &["web-1"]), found("alone", &[]), found("\u{1b}[2J", &["web-1"])];
+        let pods = vec![
+            found("web-1-a", &["web-1"]),
+            found("alone", &[]),
+            found("\u{1b}[2J", &["web-1"]),
+        ];
         Seen {
             objects: BTreeMap::from([
                 ("configmaps".to_owned(), Vec::new()),
                 ("pods".to_owned(), pods),
-                ("replicasets.apps".to_owned(), vec![found("web-1", &["web"]), found("loop", &["loop"])]),
+                (
+                    "replicasets.apps".to_owned(),
+                    vec![found("web-1", &["web"]), found("loop", &["loop"])],
+                ),
             ]),
             unseen: Vec::new(),
         }
@@ -169,7 +204,11 @@ mod tests {
     fn what_is_owned_goes_and_what_that_owns() {
         let expected = ["replicasets.apps/web-1", "pods/web-1-a", "pods/\\u{1b}[2J"];
         assert_eq!(owned(&seen(), "uid-of-web"), expected);
-        assert_eq!(owned(&seen(), "uid-of-loop"), Vec::<String>::new(), "who owns itself is no end");
+        assert_eq!(
+            owned(&seen(), "uid-of-loop"),
+            Vec::<String>::new(),
+            "who owns itself is no end"
+        );
         assert_eq!(owned(&seen(), "uid-of-alone"), Vec::<String>::new());
     }
 

@@ -68,7 +68,10 @@ impl Describe {
             text.push_str("\nSEVERAL ASK UNDER THIS NAME: whoever wants to may. Choose with --subject.\n");
         } else {
             let flags = self.chosen.flags(session);
-            let _ = writeln!(text, "\nTo approve what waits of it:\n  kubectl countersign approve {flags}");
+            let _ = writeln!(
+                text,
+                "\nTo approve what waits of it:\n  kubectl countersign approve {flags}"
+            );
         }
         text
     }
@@ -102,7 +105,8 @@ impl Describe {
 }
 
 /// What stands between two tickets.
-pub const BETWEEN: &str = "\n--------------------------------------------------------------------------------\n\n";
+pub const BETWEEN: &str =
+    "\n--------------------------------------------------------------------------------\n\n";
 
 /// What is shown of a change beside what its ticket holds.
 #[derive(Clone, Debug, Default)]
@@ -279,7 +283,11 @@ fn progress(ticket: &ApprovalTicket, now: Timestamp) -> String {
             "  {} by {}, {ago} ago{}",
             review.decision.as_str(),
             plain(&review.reviewer),
-            if review.proof == ProofType::SSH { ", signed" } else { "" }
+            if review.proof == ProofType::SSH {
+                ", signed"
+            } else {
+                ""
+            }
         );
     }
     if status.reviews.is_empty() {

@@ -221,7 +221,11 @@ fn batched(batch: &str, tickets: &[ApprovalTicket]) -> String {
     }
     for ticket in others {
         let other = ticket.spec.batch.as_deref().unwrap_or("no batch");
-        text.push_str(&format!("  {} was there before, in {}\n", name_of(ticket), plain(other)));
+        text.push_str(&format!(
+            "  {} was there before, in {}\n",
+            name_of(ticket),
+            plain(other)
+        ));
     }
     text
 }

@@ -115,7 +115,10 @@ impl Review {
         if !self.chosen.is_single() {
             tickets.retain(|ticket| is_open_to(decision, state_of(ticket)));
             // Whoever repeats the command reviews what is left.
-            if tickets.iter().any(|ticket| !reviewers(ticket, decision).is_empty()) {
+            if tickets
+                .iter()
+                .any(|ticket| !reviewers(ticket, decision).is_empty())
+            {
                 let me = known::myself(session).await?;
                 tickets.retain(|ticket| !reviewers(ticket, decision).contains(&me.as_str()));
             }

@@ -106,7 +106,10 @@ async fn of_agent(me: &Identity, session: &Session) -> anyhow::Result<PublicFile
     let offered = run("ssh-add", &["-L".into()], "").await?;
     let is_listed = |line: &&str| line.parse().is_ok_and(|key: SshKey| listed.contains(&key));
     let Some(line) = offered.lines().find(is_listed) else {
-        bail!("the SSH agent holds none of the {} keys that the AccessPolicy lists for {me}", listed.len())
+        bail!(
+            "the SSH agent holds none of the {} keys that the AccessPolicy lists for {me}",
+            listed.len()
+        )
     };
     let name = format!(
         "countersign-{}-{}.pub",

@@ -49,7 +49,11 @@ impl Wait {
         let tickets = self.chosen.tickets(session).await?;
         let all = try_join_all(tickets.iter().map(|ticket| self.reached(ticket, session)));
         let Ok(ends) = tokio::time::timeout(self.timeout, all).await else {
-            let what = if self.chosen.is_single() { "the ticket" } else { "a ticket of the batch" };
+            let what = if self.chosen.is_single() {
+                "the ticket"
+            } else {
+                "a ticket of the batch"
+            };
             bail!("timed out: {what} is still not {:?}", self.goal);
         };
         for end in ends? {

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::{identity::Identity, policy::Approvals, review::Tally, snapshot::Snapshot, ticket::Ticket};
+use crate::{
+    binding::whole_seconds, identity::Identity, policy::Approvals, review::Tally, snapshot::Snapshot,
+    ticket::Ticket,
+};
 
 /// What the tickets of one batch share. A name alone makes no batch, since anybody may write somebody else's.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +47,7 @@ pub fn usable_until(
         .filter_map(|other| Some(other.state.claim()?.claimed_at));
     let later = |from: Timestamp, by| from.saturating_add(by).unwrap_or(Timestamp::MAX);
     let end = later(uses.max()?, approvals.approved_ttl);
-    Some(end.min(later(approved_at, approvals.pending_ttl)))
+    Some(whole_seconds(end.min(later(approved_at, approvals.pending_ttl))))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 use jiff::SignedDuration;
 
 use crate::{
-    digest::Digest, environment::Environment, glob::Glob, hash::Pattern, identity::Identity, mutator::Mutator,
-    role::Role, ssh::SshKey,
+    digest::Digest, environment::Environment, glob::Glob, hash::Pattern, identity::Identity,
+    mutator::Mutator, role::Role, ssh::SshKey,
 };
 
 /// The least number of live human admins while strict mode is on; one where a passcode is set.

@@ -99,7 +99,11 @@ impl Proof {
         ticket: &Ticket,
         policy: &Policy,
     ) -> Result<(), Unproven> {
-        let Self::Ssh { signature, fingerprint } = self else {
+        let Self::Ssh {
+            signature,
+            fingerprint,
+        } = self
+        else {
             let in_prod = ticket.binding.environment == Environment::Prod;
             let asked = policy.approvals.signed_in_prod && in_prod && decision == ReviewDecision::Approve;
             return if asked { Err(Unproven::Unsigned) } else { Ok(()) };

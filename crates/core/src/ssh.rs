@@ -56,7 +56,9 @@ pub enum InvalidKey {
     #[error("it is not a public key as OpenSSH writes it: {0}")]
     Unreadable(String),
     /// Another kind of key.
-    #[error("keys of type `{0}` do not sign reviews: use ed25519, ecdsa-sha2-nistp256, their sk- forms, or rsa")]
+    #[error(
+        "keys of type `{0}` do not sign reviews: use ed25519, ecdsa-sha2-nistp256, their sk- forms, or rsa"
+    )]
     Algorithm(String),
     /// An RSA key that is too short.
     #[error("an rsa key of {0} bits is too short: {MIN_RSA_BITS} are the least")]

@@ -63,7 +63,7 @@ pub struct Approvals {
     /// The weakest proof of a reviewer's identity that counts in prod: `Kubernetes` (the default), the API
     /// server's authentication, or `SSH`, a signature with a key that `directory.sshKeys` lists for the
     /// reviewer. It is asked for when somebody approves and again when the ticket is used; whoever says no
-    /// need not sign.
+    /// need not sign. List the keys of two admins before you ask for it: they alone can change it back.
     pub required_proof: ProofType,
 
     /// How fresh and how strong the authentication of a reviewer must be. Anyhow when absent (the default). Not

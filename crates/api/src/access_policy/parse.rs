@@ -30,6 +30,10 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
         return Err(Problem::Missing.at("spec.passcodeSecretRef"));
     }
     duration("spec.breakGlass.maxDuration", &spec.break_glass.max_duration)?;
+    // Nobody could approve anything, not even the way back.
+    if spec.approvals.required_proof == ProofType::SSH && spec.directory.ssh_keys.is_empty() {
+        return Err(Problem::Missing.at("spec.directory.sshKeys"));
+    }
     Ok(core::Policy {
         digest: digest(object)?,
         environments: indexed("spec.environments", &spec.environments, environment)?,
@@ -255,7 +259,8 @@ fn ssh_keys(listed: &[SshKeys]) -> Result<BTreeMap<Identity, Vec<SshKey>>, Inval
         for (at, key) in keys.iter().enumerate() {
             let mine = keys.iter().skip(at + 1);
             if mine.chain(known.values().flatten()).any(|other| other == key) {
-                let problem = Problem::unexpected(key.fingerprint(), "a key of one person: it is listed twice");
+                let problem =
+                    Problem::unexpected(key.fingerprint(), "a key of one person: it is listed twice");
                 return Err(problem.at(field(&format!("keys[{at}]"))));
             }
         }

@@ -36,7 +36,11 @@ pub fn told(ticket: &ApprovalTicket, cascade: &[String]) -> String {
     match (&spec.command, &spec.binding.command_hash) {
         (None, None) => {}
         (None, Some(hash)) => {
-            let _ = writeln!(text, "  WITH OPTIONS THAT THE TICKET DOES NOT SHOW, digest {}", plain(hash));
+            let _ = writeln!(
+                text,
+                "  WITH OPTIONS THAT THE TICKET DOES NOT SHOW, digest {}",
+                plain(hash)
+            );
         }
         (Some(command), _) => {
             text.push_str("  with these options:\n");
@@ -52,8 +56,16 @@ fn runs(options: &Options) -> String {
     let mut text = String::new();
     if !options.command.is_empty() {
         let words: Vec<_> = options.command.iter().map(|word| quoted(word)).collect();
-        let container = options.container.as_deref().map(|name| format!(" in container {}", plain(name)));
-        let _ = writeln!(text, "  runs{}: {}", container.unwrap_or_default(), words.join(" "));
+        let container = options
+            .container
+            .as_deref()
+            .map(|name| format!(" in container {}", plain(name)));
+        let _ = writeln!(
+            text,
+            "  runs{}: {}",
+            container.unwrap_or_default(),
+            words.join(" ")
+        );
     }
     if options.stdin {
         text.push_str("  AND READS WHAT THE CALLER SENDS (stdin), which nobody reviews\n");
@@ -117,8 +129,14 @@ mod tests {
         let cascade = ["replicasets.apps/web-1".to_owned()];
         for (sent, told) in [
             ("{}", "  AND WHAT IT OWNS, as is usual for its kind:\n"),
-            (r#"{"propagationPolicy":"Background"}"#, "  AND WHAT IT OWNS, after it:\n"),
-            (r#"{"propagationPolicy":"Foreground"}"#, "  AND WHAT IT OWNS, before it:\n"),
+            (
+                r#"{"propagationPolicy":"Background"}"#,
+                "  AND WHAT IT OWNS, after it:\n",
+            ),
+            (
+                r#"{"propagationPolicy":"Foreground"}"#,
+                "  AND WHAT IT OWNS, before it:\n",
+            ),
             (
                 r#"{"propagationPolicy":"Orphan"}"#,
                 "  what it owns stays, and has no owner any more:\n",

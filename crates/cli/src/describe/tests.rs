@@ -27,7 +27,11 @@ fn a_reader_sees_who_what_where_and_how_to_approve() {
 
 #[test]
 fn a_delete_is_named_in_capitals_with_its_propagation_policy() {
-    let text = text(&deletion(r#"{"propagationPolicy":"Orphan"}"#), Beside::default(), now());
+    let text = text(
+        &deletion(r#"{"propagationPolicy":"Orphan"}"#),
+        Beside::default(),
+        now(),
+    );
     assert!(text.contains("What:           DELETE\n"), "{text}");
     let change = "Change:\n  DELETE THE WHOLE OBJECT deployments.apps:billing/prod/my-api\n  what it owns stays, and has no owner any \
                   more\n  with these options:\n      \

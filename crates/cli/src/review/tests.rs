@@ -50,7 +50,10 @@ fn a_review_is_of_the_very_ticket_and_hash_that_was_shown() {
 fn another_hash_than_the_one_looked_at_is_refused() {
     let other = Some(Digest::of(&[]));
     let error = review(other).check_hash(&[seen("3")]).unwrap_err().to_string();
-    assert!(error.starts_with("the ticket's hash is ") && error.ends_with(": look at it again"), "{error}");
+    assert!(
+        error.starts_with("the ticket's hash is ") && error.ends_with(": look at it again"),
+        "{error}"
+    );
     assert!(review(Some(seen("3").hash)).check_hash(&[seen("3")]).is_ok());
 }
 
@@ -86,7 +89,11 @@ fn of_a_batch_what_is_over_is_left_out() {
         (Denied, vec![]),
     ] {
         for decision in [Approve, Deny, Revoke, Cancel] {
-            assert_eq!(is_open_to(decision, state), open.contains(&decision), "{decision:?} {state:?}");
+            assert_eq!(
+                is_open_to(decision, state),
+                open.contains(&decision),
+                "{decision:?} {state:?}"
+            );
         }
     }
 }

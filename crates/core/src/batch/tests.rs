@@ -23,11 +23,15 @@ fn used(at: i64) -> TicketState {
 
 /// Carl's ticket of the batch `rollout`, approved by Olga 100 seconds from now, in the namespace `billing`.
 fn billing() -> (World, Arc<Ticket>) {
-    let world = ["carl", "olga", "mallory"].into_iter().fold(world(), World::contributor);
+    let world = ["carl", "olga", "mallory"]
+        .into_iter()
+        .fold(world(), World::contributor);
     let world = world.zone(zone("billing", "user:olga", &["billing/**"]));
     let mut world = world;
     let mut waits = (*ticket(&world, "first")).clone();
-    waits.state = TicketState::Approved { usable_until: after(1000) };
+    waits.state = TicketState::Approved {
+        usable_until: after(1000),
+    };
     let waits = Arc::new(waits);
     let review = Review {
         name: "review".into(),
@@ -75,7 +79,12 @@ fn kept(others: &[&dyn Fn(&mut Ticket)]) -> Option<Timestamp> {
         world = world.with(Arc::new(other));
     }
     let approvals = &world.snapshot.policy.get().unwrap().approvals;
-    usable_until(&waits, &tally(&waits, &world.snapshot), &world.snapshot, approvals)
+    usable_until(
+        &waits,
+        &tally(&waits, &world.snapshot),
+        &world.snapshot,
+        approvals,
+    )
 }
 
 #[test]
@@ -83,7 +92,11 @@ fn each_use_of_another_gives_the_time_of_a_fresh_approval() {
     assert_eq!(kept(&[]), None, "its own approval alone");
     assert_eq!(kept(&[&|_| {}]), Some(after(200 + 900)));
     let [early, late] = [150, 950].map(|at| move |ticket: &mut Ticket| ticket.state = used(at));
-    assert_eq!(kept(&[&late, &early]), Some(after(950 + 900)), "the last one counts");
+    assert_eq!(
+        kept(&[&late, &early]),
+        Some(after(950 + 900)),
+        "the last one counts"
+    );
     let claimed = |ticket: &mut Ticket| {
         ticket.state = TicketState::Claimed {
             usable_until: after(1000),
@@ -96,7 +109,11 @@ fn each_use_of_another_gives_the_time_of_a_fresh_approval() {
 
 #[test]
 fn what_is_no_use_gives_no_time() {
-    let waits = |ticket: &mut Ticket| ticket.state = TicketState::Approved { usable_until: after(1000) };
+    let waits = |ticket: &mut Ticket| {
+        ticket.state = TicketState::Approved {
+            usable_until: after(1000),
+        }
+    };
     assert_eq!(kept(&[&waits]), None);
     let ended = |ticket: &mut Ticket| ticket.state = TicketState::Ended(crate::ticket::End::Denied);
     assert_eq!(kept(&[&ended]), None);
@@ -132,6 +149,11 @@ fn an_approval_that_does_not_count_any_more_gives_no_time() {
     world = world.with(other);
     world.snapshot.grants.remove(&id("user:olga"));
     let approvals = &world.snapshot.policy.get().unwrap().approvals;
-    let kept = usable_until(&waits, &tally(&waits, &world.snapshot), &world.snapshot, approvals);
+    let kept = usable_until(
+        &waits,
+        &tally(&waits, &world.snapshot),
+        &world.snapshot,
+        approvals,
+    );
     assert_eq!(kept, None);
 }

@@ -11,10 +11,7 @@ use crate::fixtures::id;
 
 /// Written by ssh-keygen of OpenSSH 9: the key, and its signature over [`statement`].
 const REAL: [(&str, &str); 3] = [
-    (
-        include_str!("data/ed25519.pub"),
-        include_str!("data/ed25519.sig"),
-    ),
+    (include_str!("data/ed25519.pub"), include_str!("data/ed25519.sig")),
     (
         include_str!("data/ecdsa-p256.pub"),
         include_str!("data/ecdsa-p256.sig"),
@@ -130,15 +127,9 @@ fn the_key_is_one_of_the_reviewers_and_the_one_that_is_named() {
     let none = verify(&by_removed, &key(&removed).fingerprint(), &said, &[]);
     assert_eq!(none, unknown);
     let both = [key(&mine), key(&removed)];
-    assert_eq!(
-        verify(&by_removed, &both[1].fingerprint(), &said, &both),
-        Ok(())
-    );
+    assert_eq!(verify(&by_removed, &both[1].fingerprint(), &said, &both), Ok(()));
     let other_name = verify(&by_removed, &both[0].fingerprint(), &said, &both);
-    assert_eq!(
-        other_name,
-        Err(BadSignature::Fingerprint(both[1].fingerprint()))
-    );
+    assert_eq!(other_name, Err(BadSignature::Fingerprint(both[1].fingerprint())));
 }
 
 #[test]
@@ -175,9 +166,16 @@ fn one_signature_has_one_spelling() {
         "-----BEGIN SSH SIGNATURE-----\n-----END SSH SIGNATURE-----\n".to_owned(),
     ] {
         let refused = judged(&other, line);
-        assert!(matches!(refused, Err(BadSignature::Unreadable(_))), "{refused:?}: {other}");
+        assert!(
+            matches!(refused, Err(BadSignature::Unreadable(_))),
+            "{refused:?}: {other}"
+        );
     }
-    assert_eq!(judged(signature.trim_end(), line), Ok(()), "the last line feed may be missing");
+    assert_eq!(
+        judged(signature.trim_end(), line),
+        Ok(()),
+        "the last line feed may be missing"
+    );
 }
 
 #[test]
@@ -190,7 +188,11 @@ fn a_signature_with_any_other_bit_is_refused() {
         let by = Signature::new(Algorithm::Ed25519, bytes).unwrap();
         let forged = SshSig::new(read.public_key().clone(), NAMESPACE, HashAlg::Sha512, by).unwrap();
         let forged = forged.to_pem(LineEnding::LF).unwrap();
-        assert_eq!(judged(&forged, line), Err(BadSignature::OtherStatement), "byte {at}");
+        assert_eq!(
+            judged(&forged, line),
+            Err(BadSignature::OtherStatement),
+            "byte {at}"
+        );
     }
 }
 
@@ -200,7 +202,10 @@ fn by_hardware(flags: u8) -> (String, String) {
     use sha2::{Digest as _, Sha256};
 
     let own = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
-    let public = KeyData::SkEd25519(SkEd25519::new(Ed25519PublicKey(own.verifying_key().to_bytes()), "ssh:"));
+    let public = KeyData::SkEd25519(SkEd25519::new(
+        Ed25519PublicKey(own.verifying_key().to_bytes()),
+        "ssh:",
+    ));
     let text = statement(&id("user:rita")).to_string();
     let message = SshSig::signed_data(NAMESPACE, HashAlg::Sha512, text.as_bytes()).unwrap();
     let trailer = [&[flags][..], &7_u32.to_be_bytes()].concat();
@@ -226,7 +231,10 @@ fn a_hardware_key_signs_when_somebody_touches_it() {
 #[test]
 fn which_keys_sign_reviews() {
     let refusal = |line: &str| line.parse::<SshKey>().unwrap_err();
-    assert_eq!(refusal(include_str!("data/rsa-2048.pub")), InvalidKey::TooShort(2048));
+    assert_eq!(
+        refusal(include_str!("data/rsa-2048.pub")),
+        InvalidKey::TooShort(2048)
+    );
     let other = refusal(include_str!("data/ecdsa-p384.pub"));
     assert_eq!(other, InvalidKey::Algorithm("ecdsa-sha2-nistp384".to_owned()));
     let ed25519 = include_str!("data/ed25519.pub");
@@ -240,5 +248,9 @@ fn which_keys_sign_reviews() {
         let why = refusal(&line);
         assert!(matches!(why, InvalidKey::Unreadable(_)), "{line}: {why}");
     }
-    assert_eq!(key(ed25519), key(ed25519.split(" rita").next().unwrap()), "whatever its comment");
+    assert_eq!(
+        key(ed25519),
+        key(ed25519.split(" rita").next().unwrap()),
+        "whatever its comment"
+    );
 }

@@ -181,13 +181,14 @@ fn expiry_is_strictly_by_time_and_before_the_event() {
 
 #[test]
 fn a_batch_prolongs_what_is_still_usable_and_shortens_nothing() {
-    let until = |state: TicketState, seconds, at| match step(&state, Event::Prolong(after(seconds)), after(at)) {
-        Ok(Step::To(TicketState::Approved { usable_until } | TicketState::Claimed { usable_until, .. })) => {
-            Some(usable_until)
-        }
-        Ok(Step::Stay) => None,
-        other => panic!("{other:?}"),
-    };
+    let until =
+        |state: TicketState, seconds, at| match step(&state, Event::Prolong(after(seconds)), after(at)) {
+            Ok(Step::To(
+                TicketState::Approved { usable_until } | TicketState::Claimed { usable_until, .. },
+            )) => Some(usable_until),
+            Ok(Step::Stay) => None,
+            other => panic!("{other:?}"),
+        };
     for state in [approved(), claimed(None)] {
         assert_eq!(until(state.clone(), 1800, 899), Some(after(1800)));
         assert_eq!(until(state.clone(), 901, 0), Some(after(901)));

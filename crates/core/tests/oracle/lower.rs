@@ -35,8 +35,8 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
 use crate::{
     rules,
     world::{
-        Asks, Case, ClaimIs, Content, Deed, MutatorsAre, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, ReviewIs,
-        Rules, Shown, Signed, StateIs, TicketFlaw, USERS, WhereIs, ZoneIs,
+        Asks, Case, ClaimIs, Content, Deed, MutatorsAre, OperatorsOwn, Permit, PolicyIs, ReviewFlaw,
+        ReviewIs, Rules, Shown, Signed, StateIs, TicketFlaw, USERS, WhereIs, ZoneIs,
     },
 };
 

@@ -10,7 +10,8 @@ use countersign_core::{
 
 use crate::world::{
     AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, MutatorsAre, NamespaceIs,
-    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, Shown, Signed, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
+    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, Shown, Signed, StateIs, TicketFlaw, TicketIs, WhereIs,
+    ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
