@@ -1,14 +1,21 @@
 //! `--batch`: the tickets that a command is about, one or all of a batch, and whose they are.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use anyhow::bail;
 use clap::Args;
-use countersign_api::ApprovalTicket;
+use countersign_api::{ApprovalTicket, approval_ticket::TicketState};
 use countersign_core::{binding, digest::Digest, plain::plain};
 use kube::{Api, ResourceExt, api::ListParams};
 
-use crate::{connection::Session, ticket::get};
+use crate::{
+    connection::Session,
+    output::name_of,
+    ticket::{get, state_of},
+};
 
 /// Which tickets.
 #[derive(Args, Clone, Debug, Default)]
@@ -39,7 +46,7 @@ pub fn parse_name(text: &str) -> Result<String, String> {
 }
 
 /// The name of the batch of these changes, when nobody gives one: the same for the same changes.
-pub fn name_of<'a>(bound: impl Iterator<Item = &'a binding::Binding>) -> String {
+pub fn generated_name<'a>(bound: impl Iterator<Item = &'a binding::Binding>) -> String {
     let mut digests: Vec<_> = bound.map(|bound| bound.digest().to_string()).collect();
     digests.sort_unstable();
     let digest = Digest::of(&[b"countersign.dev/batch/v1\n", digests.join("\n").as_bytes()]).to_string();
@@ -104,15 +111,14 @@ impl Chosen {
 
     /// The flags that choose the same again.
     pub fn flags(&self, session: &Session) -> String {
-        let batch = self.batch.as_deref().unwrap_or_default();
-        let mut flags = format!("--batch {}", plain(batch));
-        if self.all_namespaces {
-            flags.push_str(" -A");
+        let mut flags = format!("--batch {}", plain(self.batch.as_deref().unwrap_or_default()));
+        let _ = if self.all_namespaces {
+            write!(flags, " -A")
         } else {
-            flags.push_str(&format!(" -n {}", plain(&session.namespace)));
-        }
+            write!(flags, " -n {}", plain(&session.namespace))
+        };
         if let Some(subject) = &self.subject {
-            flags.push_str(&format!(" --subject {}", plain(subject)));
+            let _ = write!(flags, " --subject {}", plain(subject));
         }
         flags
     }
@@ -131,6 +137,40 @@ pub fn owners(tickets: &[ApprovalTicket]) -> BTreeMap<String, usize> {
         *owners.entry(who).or_default() += 1;
     }
     owners
+}
+
+/// What to run to approve the tickets together: in all namespaces when they are in several. Tickets that were there
+/// before may be of another batch, and are told.
+pub fn told(batch: &str, tickets: &[ApprovalTicket]) -> String {
+    let is_of_it = |ticket: &&ApprovalTicket| ticket.spec.batch.as_deref() == Some(batch);
+    let (of_it, others): (Vec<_>, Vec<_>) = tickets.iter().partition(is_of_it);
+    let namespaces: BTreeSet<_> = of_it.iter().filter_map(|ticket| ticket.namespace()).collect();
+    let place = match namespaces.first() {
+        Some(only) if namespaces.len() == 1 => format!("-n {}", plain(only)),
+        _ => "-A".to_owned(),
+    };
+    let waits = |ticket: &&&ApprovalTicket| state_of(ticket) == TicketState::Pending;
+    let waiting = of_it.iter().filter(waits);
+    let hash = hash_of(waiting.filter_map(|ticket| ticket.spec.binding_hash.as_deref()));
+    let mut text = String::new();
+    if !of_it.is_empty() {
+        let _ = writeln!(
+            text,
+            "batch {batch}: {} tickets\n  to approve all of them: kubectl countersign approve --batch {batch} {place} \
+             --hash {hash}",
+            of_it.len()
+        );
+    }
+    for ticket in others {
+        let other = ticket.spec.batch.as_deref().unwrap_or("no batch");
+        let _ = writeln!(
+            text,
+            "  {} was there before, in {}",
+            name_of(ticket),
+            plain(other)
+        );
+    }
+    text
 }
 
 #[cfg(test)]
@@ -163,9 +203,9 @@ mod tests {
         let bound = |parts: &[_]| ticket(parts).spec.bound().unwrap();
         let one = bound(&[("/spec/replicas", Some("2"), Some("3"))]);
         let two = bound(&[("/spec/replicas", Some("2"), Some("4"))]);
-        let name = name_of([&one, &two].into_iter());
-        assert_eq!(name, name_of([&two, &one].into_iter()));
-        assert_ne!(name, name_of([&one].into_iter()));
+        let name = generated_name([&one, &two].into_iter());
+        assert_eq!(name, generated_name([&two, &one].into_iter()));
+        assert_ne!(name, generated_name([&one].into_iter()));
         assert_eq!(parse_name(&name), Ok(name.clone()));
         assert_eq!(name.len(), "batch-0123456789".len());
     }

@@ -1,6 +1,7 @@
 //! `describe`: a ticket, or each of a batch, as a person reads it before deciding.
 
 mod command;
+mod progress;
 
 use std::{fmt::Write as _, io::Write};
 
@@ -8,7 +9,6 @@ use anyhow::bail;
 use clap::Args;
 use countersign_api::{
     ApprovalTicket, ApprovalTicketStatus,
-    approval_review::ProofType,
     approval_ticket::{Binding, TicketState},
 };
 use countersign_core::{plain::plain, request::Operation, ticket::falls_back};
@@ -22,7 +22,7 @@ use crate::{
     connection::Session,
     failure::Outcome,
     kubectl::Manifests,
-    preview::previews,
+    preview::{Preview, previews},
     show::{Part, diff},
     ticket::{is_final, state_of, verify},
 };
@@ -42,9 +42,15 @@ impl Describe {
     /// Shows the ticket; the answer is no when it does not show what it binds.
     pub async fn run(&self, session: &Session, out: &mut impl Write) -> anyhow::Result<Outcome> {
         let tickets = self.chosen.found(session).await?;
+        let previews = if self.manifests.is_empty() {
+            None
+        } else {
+            Some(previews(session, &self.manifests).await?.objects)
+        };
         for (number, ticket) in tickets.iter().enumerate() {
+            let full = previews.as_deref().map(|found| full_change(ticket, found));
             let beside = Beside {
-                full: self.full_change(session, ticket).await?,
+                full: full.transpose()?,
                 cascade: cascade::of(ticket, session).await,
             };
             let between = if number == 0 { "" } else { BETWEEN };
@@ -75,33 +81,25 @@ impl Describe {
         }
         text
     }
+}
 
-    /// The parts of the change with their values, from manifests that make exactly this change.
-    async fn full_change(
-        &self,
-        session: &Session,
-        ticket: &ApprovalTicket,
-    ) -> anyhow::Result<Option<Vec<Part>>> {
-        if self.manifests.is_empty() {
-            return Ok(None);
-        }
-        let bound = ticket.spec.bound()?;
-        let place = bound.target.target().place();
-        let found = previews(session, &self.manifests).await?.objects;
-        let Some(preview) = found
-            .into_iter()
-            .find(|preview| preview.target.target().place() == place)
-        else {
-            bail!("the manifests do not hold {place}");
-        };
-        if preview.change.resource_hash != bound.resource_hash {
-            bail!(
-                "the manifests make another change of {place}: {}",
-                preview.change.resource_hash
-            );
-        }
-        Ok(Some(preview.parts()))
+/// The parts of the change with their values, from manifests that make exactly this change.
+fn full_change(ticket: &ApprovalTicket, previews: &[Preview]) -> anyhow::Result<Vec<Part>> {
+    let bound = ticket.spec.bound()?;
+    let place = bound.target.target().place();
+    let found = previews
+        .iter()
+        .find(|preview| preview.target.target().place() == place);
+    let Some(preview) = found else {
+        bail!("the manifests do not hold {place}");
+    };
+    if preview.change.resource_hash != bound.resource_hash {
+        bail!(
+            "the manifests make another change of {place}: {}",
+            preview.change.resource_hash
+        );
     }
+    Ok(preview.parts())
 }
 
 /// What stands between two tickets.
@@ -134,7 +132,7 @@ pub fn text(ticket: &ApprovalTicket, beside: Beside, now: Timestamp) -> String {
         .unwrap_or_else(|| ticket.spec.change.iter().map(Part::of_ticket).collect());
     text.push_str(&change(ticket, &parts));
     text.push_str(&command::told(ticket, &beside.cascade));
-    text.push_str(&progress(ticket, now));
+    text.push_str(&progress::told(ticket, now));
     if verified.is_ok() && state_of(ticket) == TicketState::Pending {
         let _ = writeln!(text, "\nTo approve it:\n  {}", approve_command(ticket));
     }
@@ -266,57 +264,6 @@ fn change(ticket: &ApprovalTicket, parts: &[Part]) -> String {
     }
     for pointer in &spec.ignored {
         let _ = writeln!(text, "  not bound, whatever it becomes: {}", plain(pointer));
-    }
-    text
-}
-
-fn progress(ticket: &ApprovalTicket, now: Timestamp) -> String {
-    let status = ticket.status.clone().unwrap_or_default();
-    let mut text = match status.required_reviews {
-        Some(required) => format!("\nReviews ({required} must approve):\n"),
-        None => "\nReviews:\n".to_owned(),
-    };
-    for review in &status.reviews {
-        let ago = crate::output::age(now.as_second() - review.time.0.as_second());
-        let _ = writeln!(
-            text,
-            "  {} by {}, {ago} ago{}",
-            review.decision.as_str(),
-            plain(&review.reviewer),
-            if review.proof == ProofType::SSH {
-                ", signed"
-            } else {
-                ""
-            }
-        );
-    }
-    if status.reviews.is_empty() {
-        text.push_str("  none yet\n");
-    }
-    if let Some(claim) = &status.claim {
-        let _ = writeln!(
-            text,
-            "\nUsed by a write at {}, held until {}",
-            claim.claimed_at.0, claim.deadline.0
-        );
-    }
-    if let Some(resolution) = &status.resolution {
-        let _ = writeln!(text, "\nNote: {}", plain(resolution));
-    }
-    if !status.conditions.is_empty() {
-        text.push_str("\nConditions:\n");
-    }
-    for condition in &status.conditions {
-        let said = [
-            &condition.type_,
-            "=",
-            &condition.status,
-            " (",
-            &condition.reason,
-            ") ",
-            &condition.message,
-        ];
-        let _ = writeln!(text, "  {}", plain(said.concat().trim_end()));
     }
     text
 }

@@ -3,13 +3,12 @@
 mod action;
 mod direct;
 
-use std::{collections::BTreeSet, io::Write};
+use std::io::Write;
 
 use anyhow::bail;
 use clap::Args;
-use countersign_api::{ApprovalTicket, approval_ticket::TicketState};
+use countersign_api::ApprovalTicket;
 use countersign_core::{advice::Advice, plain::plain, policy::Policy};
-use kube::ResourceExt;
 
 pub use self::action::unaliased;
 use self::{
@@ -84,7 +83,7 @@ impl Request {
         let bound: Vec<_> = writes.iter().filter_map(Preview::binding).collect();
         let batch = match &self.batch {
             Some(name) => Some(name.clone()),
-            None => (bound.len() > 1).then(|| batch::name_of(bound.iter())),
+            None => (bound.len() > 1).then(|| batch::generated_name(bound.iter())),
         };
         let (mut asked, mut failed) = (Vec::new(), 0);
         for write in writes {
@@ -99,7 +98,7 @@ impl Request {
             }
         }
         if let Some(batch) = batch.filter(|_| self.output == Format::Table && asked.len() > 1) {
-            write!(out, "{}", batched(&batch, &asked))?;
+            write!(out, "{}", batch::told(&batch, &asked))?;
         }
         if failed == 0 {
             return Ok(Outcome::Yes);
@@ -196,38 +195,6 @@ impl Request {
         }
         Ok(())
     }
-}
-
-/// What to run to approve the tickets together: in all namespaces when they are in several. Tickets that were there
-/// before may be of another batch, and are told.
-fn batched(batch: &str, tickets: &[ApprovalTicket]) -> String {
-    let is_of_it = |ticket: &&ApprovalTicket| ticket.spec.batch.as_deref() == Some(batch);
-    let (of_it, others): (Vec<_>, Vec<_>) = tickets.iter().partition(is_of_it);
-    let namespaces: BTreeSet<_> = of_it.iter().filter_map(|ticket| ticket.namespace()).collect();
-    let place = match namespaces.first() {
-        Some(only) if namespaces.len() == 1 => format!("-n {}", plain(only)),
-        _ => "-A".to_owned(),
-    };
-    let waits = |ticket: &&&ApprovalTicket| state_of(ticket) == TicketState::Pending;
-    let waiting = of_it.iter().filter(waits);
-    let hash = batch::hash_of(waiting.filter_map(|ticket| ticket.spec.binding_hash.as_deref()));
-    let mut text = String::new();
-    if !of_it.is_empty() {
-        text.push_str(&format!(
-            "batch {batch}: {} tickets\n  to approve all of them: kubectl countersign approve --batch {batch} {place} \
-             --hash {hash}\n",
-            of_it.len()
-        ));
-    }
-    for ticket in others {
-        let other = ticket.spec.batch.as_deref().unwrap_or("no batch");
-        text.push_str(&format!(
-            "  {} was there before, in {}\n",
-            name_of(ticket),
-            plain(other)
-        ));
-    }
-    text
 }
 
 type Note = (countersign_core::decision::Reason, String);

@@ -1,6 +1,6 @@
 //! What a review says, and of which tickets.
 
-use super::*;
+use super::{submit::rewritten, *};
 use crate::ticket::tests::ticket;
 
 fn review(hash: Option<Digest>) -> Review {

@@ -6,9 +6,11 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
 use super::{Outcome::*, ReviewDecision::*, *};
 use crate::{
     authn,
+    environment::Environment,
     fixtures::{Ask, World, after, approved, id, pending, ticket_for, updates, world, zone},
     policy::ReviewRule,
     request::Caller,
+    ssh::{self, Statement},
     ticket::TicketState,
 };
 
