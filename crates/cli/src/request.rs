@@ -22,7 +22,7 @@ use crate::{
     failure::{Outcome, explain, usage},
     known,
     kubectl::Manifests,
-    output::{Format, name_of, serialized},
+    output::{Format, name_of, serialized_all},
     preview::{Preview, Verdict, previews, violations},
     ticket::{self, Said, state_of},
 };
@@ -97,8 +97,14 @@ impl Request {
                 }
             }
         }
-        if let Some(batch) = batch.filter(|_| self.output == Format::Table && asked.len() > 1) {
-            write!(out, "{}", batch::told(&batch, &asked))?;
+        match (self.output, batch) {
+            (Format::Table | Format::Wide, Some(batch)) if asked.len() > 1 => {
+                write!(out, "{}", batch::told(&batch, &asked))?;
+            }
+            (Format::Json | Format::Yaml, _) => {
+                out.write_all(serialized_all(&asked, self.output)?.as_bytes())?;
+            }
+            _ => {}
         }
         if failed == 0 {
             return Ok(Outcome::Yes);
@@ -187,7 +193,7 @@ impl Request {
     fn print(&self, ticket: &ApprovalTicket, is_new: bool, out: &mut impl Write) -> anyhow::Result<()> {
         match self.output {
             Format::Name => writeln!(out, "{}", name_of(ticket))?,
-            Format::Json | Format::Yaml => out.write_all(serialized(ticket, self.output)?.as_bytes())?,
+            Format::Json | Format::Yaml => {}
             Format::Table | Format::Wide => {
                 let done = if is_new { "created" } else { "unchanged" };
                 writeln!(out, "{} {done}\n  state: {:?}", name_of(ticket), state_of(ticket))?;

@@ -25,7 +25,7 @@ use crate::{
     describe::{self, Beside},
     failure::{Outcome, explain},
     known,
-    output::{Format, name_of, serialized},
+    output::{Format, name_of, serialized_all},
     sign::{Signer, Signing},
     ticket::{state_of, verify},
 };
@@ -59,6 +59,13 @@ struct Seen {
     hash: Digest,
 }
 
+/// What a review is made by.
+struct Means<'a> {
+    decision: ReviewDecision,
+    signer: Option<Signer>,
+    session: &'a Session,
+}
+
 impl Review {
     /// Shows the tickets, asks once, and makes a review of each.
     pub async fn run(
@@ -84,24 +91,43 @@ impl Review {
             eprintln!("nothing was done");
             return Ok(Outcome::No);
         }
-        let signer = self.signing.signer(session).await?;
-        if let [alone] = &*seen
-            && self.chosen.is_single()
-        {
-            let review = self.make(alone, decision, signer.as_ref(), session).await?;
-            self.print(&review, out)?;
-            return Ok(Outcome::Yes);
+        let means = Means {
+            decision,
+            signer: self.signing.signer(session).await?,
+            session,
+        };
+        match &*seen {
+            [alone] if self.chosen.is_single() => {
+                let review = self.make(alone, &means).await?;
+                self.print(&review, out)?;
+                out.write_all(self.objects(&[review])?.as_bytes())?;
+                Ok(Outcome::Yes)
+            }
+            several => self.make_all(several, &means, out).await,
         }
-        let mut failed = 0;
-        for one in &seen {
-            match self.make(one, decision, signer.as_ref(), session).await {
-                Ok(review) => self.print(&review, out)?,
+    }
+
+    /// Makes all that can be made, and tells which cannot.
+    async fn make_all(
+        &self,
+        seen: &[Seen],
+        means: &Means<'_>,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Outcome> {
+        let (mut made, mut failed) = (Vec::new(), 0);
+        for one in seen {
+            match self.make(one, means).await {
+                Ok(review) => {
+                    self.print(&review, out)?;
+                    made.push(review);
+                }
                 Err(error) => {
                     failed += 1;
                     eprintln!("error: {}: {}", plain(&one.ticket.name_any()), explain(&error));
                 }
             }
         }
+        out.write_all(self.objects(&made)?.as_bytes())?;
         if failed == 0 {
             return Ok(Outcome::Yes);
         }
@@ -168,36 +194,38 @@ impl Review {
         )
     }
 
-    async fn make(
-        &self,
-        seen: &Seen,
-        decision: ReviewDecision,
-        signer: Option<&Signer>,
-        session: &Session,
-    ) -> anyhow::Result<ApprovalReview> {
-        let mut draft = self.draft(seen, decision)?;
-        if let Some(signer) = signer {
+    async fn make(&self, seen: &Seen, means: &Means<'_>) -> anyhow::Result<ApprovalReview> {
+        let mut draft = self.draft(seen, means.decision)?;
+        if let Some(signer) = &means.signer {
             let statement = Statement {
                 cluster_id: &seen.ticket.spec.binding.cluster_id,
                 ticket_uid: &draft.spec.ticket_ref.uid,
                 binding_hash: seen.hash,
-                decision,
+                decision: means.decision,
                 reviewer: signer.identity(),
             };
             draft.spec.proof = signer.prove(&statement).await?;
         }
         let namespace = seen.ticket.namespace().unwrap_or_default();
-        let api = Api::<ApprovalReview>::namespaced(session.client.clone(), &namespace);
+        let api = Api::<ApprovalReview>::namespaced(means.session.client.clone(), &namespace);
         submit(&api, &draft).await
     }
 
-    fn print(&self, review: &ApprovalReview, out: &mut impl Write) -> anyhow::Result<()> {
+    /// A line for each review as it is made.
+    fn print(&self, review: &ApprovalReview, out: &mut impl Write) -> io::Result<()> {
         match self.output {
-            Format::Table | Format::Wide => writeln!(out, "{} created", name_of(review))?,
-            Format::Name => writeln!(out, "{}", name_of(review))?,
-            Format::Json | Format::Yaml => out.write_all(serialized(review, self.output)?.as_bytes())?,
+            Format::Table | Format::Wide => writeln!(out, "{} created", name_of(review)),
+            Format::Name => writeln!(out, "{}", name_of(review)),
+            Format::Json | Format::Yaml => Ok(()),
         }
-        Ok(())
+    }
+
+    /// The reviews themselves, where they are asked for.
+    fn objects(&self, made: &[ApprovalReview]) -> anyhow::Result<String> {
+        match self.output {
+            Format::Json | Format::Yaml => serialized_all(made, self.output),
+            Format::Table | Format::Wide | Format::Name => Ok(String::new()),
+        }
     }
 
     fn draft(&self, seen: &Seen, decision: ReviewDecision) -> anyhow::Result<ApprovalReview> {
