@@ -9,7 +9,7 @@ use kube::{
     Api, ResourceExt,
     api::{ListParams, PartialObjectMeta},
     core::{ApiResource, DynamicObject},
-    discovery::{ApiCapabilities, Discovery, Scope, verbs},
+    discovery::{ApiCapabilities, ApiGroup, Discovery, Scope, verbs},
 };
 
 use crate::{
@@ -90,7 +90,7 @@ pub async fn of(ticket: &ApprovalTicket, session: &Session) -> Vec<String> {
 
 async fn look(namespace: &str, session: &Session) -> kube::Result<Seen> {
     let discovery = Discovery::new(session.client.clone()).run_aggregated().await?;
-    let kinds = discovery.groups().flat_map(|group| group.recommended_resources());
+    let kinds = discovery.groups().flat_map(ApiGroup::recommended_resources);
     let listed: Vec<_> = kinds.filter(is_listed).map(|(kind, _)| kind).collect();
     let asked = listed.into_iter().map(|kind| async move {
         let api = Api::<DynamicObject>::namespaced_with(session.client.clone(), namespace, &kind);

@@ -286,9 +286,9 @@ pub enum Outcome {
 
 /// Adds up the reviews of `ticket` that count: for this very binding, one for each person and decision.
 ///
-/// An approval counts while its reviewer is eligible and its proof holds, unless a foreign mutator was there when it was made. Whoever said
-/// no was eligible then, or the review would have been refused; it stays said, whatever becomes of the person. A denial
-/// outweighs every approval, whatever the order.
+/// An approval counts while its reviewer is eligible and its proof holds, unless a foreign mutator was there when it was
+/// made. Whoever said no was eligible then, or the review would have been refused; it stays said, whatever becomes of the
+/// person. A denial outweighs every approval, whatever the order.
 pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
     let hash = ticket.binding_hash();
     let mut counted: Vec<Arc<Review>> = Vec::new();

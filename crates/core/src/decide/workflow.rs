@@ -210,8 +210,12 @@ fn check_review(
         return mismatch(message, "status.state");
     }
     let of_ticket = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
+    let said = (&draft.reviewer, draft.decision);
+    // What does not count for want of a proof may be said anew, with a better one.
     let again = of_ticket.into_iter().any(|r| {
-        r.reviewer == draft.reviewer && r.decision == draft.decision && !snapshot.may_be_rewritten(r.created)
+        (&r.reviewer, r.decision) == said
+            && !snapshot.may_be_rewritten(r.created)
+            && r.proof.check(said, ticket, policy).is_ok()
     });
     if again {
         let message = format!("{} has reviewed ticket `{name}` so already", draft.reviewer);
@@ -221,7 +225,6 @@ fn check_review(
         let cause = cause_of(&why, ticket, actor);
         Denial::new(Reason::IneligibleReviewer, why.to_string()).because(cause)
     })?;
-    let said = (&draft.reviewer, draft.decision);
     draft.proof.check(said, ticket, policy).map_err(|why| {
         let field = match why {
             Unproven::Unsigned => "spec.approvals.requiredProof",

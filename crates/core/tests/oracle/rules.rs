@@ -10,8 +10,8 @@ use countersign_core::{
 
 use crate::world::{
     AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, MutatorsAre, NamespaceIs,
-    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, Shown, Signed, StateIs, TicketFlaw, TicketIs, WhereIs,
-    ZoneIs,
+    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, ReviewIs, Rules, Shown, Signed, StateIs, TicketFlaw,
+    TicketIs, WhereIs, ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -1075,17 +1075,21 @@ fn is_approved(ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
         let who = reviewer(review.reviewer, case, rules);
         let may =
             may_review(&who, ReviewDecision::Approve, ticket, case, rules) && !mutated_then(ticket, case);
-        let may = may
-            && match review.signed {
-                Signed::Not => !asks_for_signature(ticket, case, rules),
-                Signed::ByReviewer => true,
-                Signed::ByStranger => false,
-            };
+        let may = may && is_proven(review, ticket, case, rules);
         if !approvers.contains(&review.reviewer) && may {
             approvers.push(review.reviewer);
         }
     }
     approvers.len() >= reviews_asked(&Place::of(&case.deed), case, rules) as usize
+}
+
+/// Whether a review proves whose it is. The shipped policy lists nobody's key.
+fn is_proven(review: &ReviewIs, ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
+    match review.signed {
+        Signed::Not => review.decision != ReviewDecision::Approve || !asks_for_signature(ticket, case, rules),
+        Signed::ByReviewer => case.policy == PolicyIs::Loaded,
+        Signed::ByStranger => false,
+    }
 }
 
 /// Whether an approval of the ticket counts only when it is signed.
@@ -1269,7 +1273,8 @@ fn review_made(
     let again = ticket
         .reviews
         .iter()
-        .any(|review| review.reviewer == actor.identity && review.decision == decision)
+        .filter(|review| review.reviewer == actor.identity && review.decision == decision)
+        .any(|review| is_proven(review, ticket, case, rules))
         && !mutated_then(ticket, case);
     if !open || again {
         return Deny(Reason::BindingMismatch);

@@ -396,6 +396,20 @@ fn what_is_open_to_which_decision() {
 }
 
 #[test]
+fn an_approval_that_is_proven_no_more_is_given_anew() {
+    let (world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
+    let world = world.review(&ticket, "user:olga", Approve);
+    let says = |world: &World| world.says(&submits("olga", reviews("olga", &ticket, Approve)));
+    assert_eq!(says(&world), Said::Deny(Reason::BindingMismatch), "it counts");
+    let signed = world.policy(|policy| policy.approvals.signed_in_prod = true);
+    assert_eq!(
+        says(&signed),
+        Said::Deny(Reason::BadProof),
+        "it does not count, and a better one may"
+    );
+}
+
+#[test]
 fn one_person_says_a_thing_once_and_may_still_change_their_mind() {
     let (world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
     let world = world.review(&ticket, "user:olga", Approve);
