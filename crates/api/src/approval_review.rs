@@ -181,6 +181,7 @@ pub struct ApprovalReviewStatus {
 /// The review, compiled; its stamp is still to be verified.
 pub fn parse(object: &ApprovalReview) -> Result<Review, Invalid> {
     let (meta, spec) = (&object.metadata, &object.spec);
+    let proof = spec.proof.parse()?;
     let hash = spec.binding_hash.parse();
     let binding_hash = hash.map_err(|error| Problem::Digest(error).at("spec.bindingHash"))?;
     let reviewer = required("spec.reviewer", spec.reviewer.as_ref())?;
@@ -197,6 +198,6 @@ pub fn parse(object: &ApprovalReview) -> Result<Review, Invalid> {
         created: created
             .ok_or_else(|| Problem::Missing.at("metadata.creationTimestamp"))?
             .0,
-        proof: spec.proof.parse()?,
+        proof,
     })
 }

@@ -27,10 +27,10 @@ pub struct Chosen {
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub batch: Option<String>,
     /// The tickets of the batch in all namespaces
-    #[arg(short = 'A', long, requires = "batch")]
+    #[arg(short = 'A', long, conflicts_with = "ticket")]
     pub all_namespaces: bool,
     /// Only the tickets of the batch that this subject asks for, such as agent:deploy-bot
-    #[arg(long, value_name = "IDENTITY", requires = "batch")]
+    #[arg(long, value_name = "IDENTITY", conflicts_with = "ticket")]
     pub subject: Option<String>,
 }
 

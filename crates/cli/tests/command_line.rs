@@ -82,7 +82,7 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
             &["approve", "--batch", "a b"],
             "a batch is named by letters, digits",
         ),
-        (&["deny", "t", "-A"], "--batch <NAME>"),
+        (&["deny", "t", "-A"], "cannot be used with"),
         (&["wait", "--for", "state=Consumed"], "<TICKET>"),
         (&["list", "--batch", "a,b"], "a batch is named by letters, digits"),
         (
