@@ -282,6 +282,7 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         batch: None,
         created: now(),
         state,
+        steps: Some(1),
     }
 }
 
