@@ -55,6 +55,7 @@ fn ticket(uid: &str, state: &TicketState, steps: Option<u32>) -> Ticket {
         nonce: "nonce".into(),
         pointers: Vec::new(),
         authors: Vec::new(),
+        batch: None,
         created: Timestamp::now(),
         state: state.clone(),
         steps,
