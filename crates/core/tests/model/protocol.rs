@@ -198,7 +198,7 @@ impl Protocol {
                 Some(())
             }
             Act::ReadBack(replica) => self.read_back(world, replica),
-            Act::Record(replica) => self.record(world, replica),
+            Act::Record(replica) => world.record(replica),
             Act::Answer(replica) => self.answer(world, replica),
             Act::Reconcile(replica, ticket) => self.reconcile(world, replica, ticket),
             Act::Keep => self.keep(world),

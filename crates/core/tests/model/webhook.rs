@@ -6,7 +6,7 @@ use super::{
     bug::{Bug, faulty_step},
     log::{Recorded, contradicts, lags_behind},
     names::name,
-    pair::{Nth, Pair},
+    pair::Nth,
     plan::Plan,
     proof::{Past, since},
     protocol::Protocol,
@@ -194,17 +194,6 @@ impl Protocol {
         Some(())
     }
 
-    /// The claim is recorded.
-    pub fn record(&self, world: &mut World, replica: Nth) -> Option<()> {
-        let job = world.replicas[replica].job.clone()?;
-        let Doing::Recording(recorded) = job.doing else {
-            return None;
-        };
-        world.log[job.ticket] = Some(recorded);
-        world.replicas[replica].does(Doing::Held);
-        Some(())
-    }
-
     /// The API server hears that the write may happen.
     pub fn answer(&self, world: &mut World, replica: Nth) -> Option<()> {
         let job = world.replicas[replica].job.clone()?;
@@ -221,13 +210,22 @@ impl Protocol {
 }
 
 impl World {
+    /// The claim is recorded.
+    pub fn record(&mut self, replica: Nth) -> Option<()> {
+        let job = self.replicas[replica].job.clone()?;
+        let Doing::Recording(recorded) = job.doing else {
+            return None;
+        };
+        self.log[job.ticket] = Some(recorded);
+        self.replicas[replica].does(Doing::Held);
+        Some(())
+    }
+
     /// A ticket as a replica's watch has told it.
     pub fn known(&self, replica: Nth, ticket: Nth) -> Option<Stored> {
         match &self.replicas[replica].cache {
             Cache::Live => Some(self.tickets[ticket].clone()),
-            Cache::Lagging(tickets) => tickets
-                .as_ref()
-                .map(|tickets: &Box<Pair<Stored>>| tickets[ticket].clone()),
+            Cache::Lagging(tickets) => tickets.as_ref().map(|tickets| tickets[ticket].clone()),
         }
     }
 
