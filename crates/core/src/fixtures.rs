@@ -280,6 +280,7 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         authors: authors.iter().map(|author| id(author)).collect(),
         created: now(),
         state,
+        steps: Some(1),
     }
 }
 

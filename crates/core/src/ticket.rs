@@ -48,12 +48,20 @@ pub struct Ticket {
     pub created: Timestamp,
     /// Where it stands.
     pub state: TicketState,
+    /// How many steps led there, if the operator says so: none before its first word. `None` when somebody else wrote
+    /// the status.
+    pub steps: Option<u32>,
 }
 
 impl Ticket {
     /// The hash that a reviewer signs.
     pub fn binding_hash(&self) -> Digest {
         self.binding.hash(Some(&self.nonce))
+    }
+
+    /// How many steps lead to the state that follows; of a status that somebody else wrote none is counted.
+    pub fn next_steps(&self) -> u32 {
+        self.steps.unwrap_or_default().saturating_add(1)
     }
 
     /// Whether this call of the webhook made the claim that holds the ticket, or that used it.
