@@ -145,14 +145,6 @@ impl World {
         for state in self.states_mut() {
             time::age(state);
         }
-        for time in self
-            .log
-            .iter_mut()
-            .flatten()
-            .filter_map(|last| last.time.as_mut())
-        {
-            time::age_date(time);
-        }
         for call in self.calls.iter_mut() {
             call.take_if(|call| call.pass != Pass::Allowed || call.age > 0);
             if let Some(call) = call {

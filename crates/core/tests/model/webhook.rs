@@ -4,7 +4,7 @@ use countersign_core::ticket::{Event, Step, TicketState};
 
 use super::{
     bug::{Bug, faulty_step},
-    log::{Recorded, contradicts, lags_behind},
+    log::Recorded,
     names::name,
     pair::Nth,
     plan::Plan,
@@ -67,7 +67,7 @@ impl Protocol {
             || self.bug == Some(Bug::DenyIgnoredWhenClaimed) && ticket.state.claim().is_some()
             || self.bug == Some(Bug::NoReviewIsApproval) && !reviews.deny;
         if covered && approves {
-            self.attempt(world, call, &ticket)
+            self.attempt(world, replica, call, &ticket)
         } else {
             Judged::Denied
         }
@@ -82,13 +82,10 @@ impl Protocol {
         }
     }
 
-    fn attempt(&self, world: &mut World, call: &Call, ticket: &Stored) -> Judged {
-        let log = &mut world.log[call.ticket];
-        if contradicts(log.as_ref(), &ticket.state) {
-            let fresh = &world.tickets[call.ticket].state;
-            if lags_behind(log.as_ref(), fresh) {
-                *log = Some(Recorded::now(fresh));
-            }
+    fn attempt(&self, world: &mut World, replica: Nth, call: &Call, ticket: &Stored) -> Judged {
+        let log = &mut world.replicas[replica].log;
+        if log.contradicts(call.ticket, ticket) {
+            log.record_finding(call.ticket, &world.tickets[call.ticket]);
             return Judged::Doing(Doing::Reading);
         }
         let version = match self.plans[call.ticket] {
@@ -132,7 +129,7 @@ impl Protocol {
         let Some(Doing::Swapping(write)) = world.replicas[replica].doing() else {
             return None;
         };
-        let recorded = Recorded::then(&write.state);
+        let recorded = Recorded::of(&write.makes());
         let swapped = world.swap(write, self.bug == Some(Bug::SwapWithoutVersion));
         let believed = swapped && heard || !heard && self.bug == Some(Bug::BelieveTheUnheard);
         world.replicas[replica].does(if believed {
@@ -156,7 +153,7 @@ impl Protocol {
             return None;
         }
         world.replicas[replica].does(if self.bug == Some(Bug::BelieveTheUnheard) {
-            Doing::Recording(Recorded::then(&write.state))
+            Doing::Recording(Recorded::of(&write.makes()))
         } else {
             Doing::Reading
         });
@@ -185,7 +182,7 @@ impl Protocol {
         let judged = if held {
             Judged::Doing(Doing::Held)
         } else {
-            self.attempt(world, &call, &ticket)
+            self.attempt(world, replica, &call, &ticket)
         };
         match judged {
             Judged::Denied => world.end(replica, false),
@@ -216,7 +213,7 @@ impl World {
         let Doing::Recording(recorded) = job.doing else {
             return None;
         };
-        self.log[job.ticket] = Some(recorded);
+        self.replicas[replica].log.note(job.ticket, recorded);
         self.replicas[replica].does(Doing::Held);
         Some(())
     }
