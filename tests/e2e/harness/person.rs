@@ -40,6 +40,11 @@ impl Person {
         }
     }
 
+    /// Who this is to the API server.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Runs kubectl with these arguments, separated by spaces.
     pub fn kubectl(&self, arguments: &str) -> Outcome {
         self.kubectl_with(arguments, "")

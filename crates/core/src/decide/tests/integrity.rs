@@ -9,7 +9,7 @@ use crate::{
     policy::{Enforcement, EnvironmentRule, Policy, Shown},
     request::Operation,
     role::Role,
-    snapshot::{Account, Agent, PolicyState},
+    snapshot::{Account, Agent, Impersonation, PolicyState},
 };
 
 const OPERATOR: &str = "system:serviceaccount:countersign-system:countersign";
@@ -72,6 +72,7 @@ fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
             name: "bot".into(),
             uid: None,
         }],
+        impersonation: Impersonation::default(),
         degraded: None,
     };
     let overlap = Own::Zone(zone("rival", "user:ada", &["*/configmaps/app"]));
