@@ -83,7 +83,7 @@ async fn delivered(
     let Some(deployer) = Deployer::read(&owner, client).await? else {
         return Ok(None);
     };
-    if !owner.is_served_by(account, deployer.account()) {
+    if !owner.is_served_by(account, deployer.account(&owner)) {
         return Ok(None);
     }
     let revision = deployer.revision();

@@ -1,6 +1,9 @@
 //! The objects of Flux and Argo CD, as far as they are read.
 
-use countersign_core::{gitops::Owner, request::Target};
+use countersign_core::{
+    gitops::{Owner, Tool},
+    request::Target,
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta};
 use kube::Client;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -29,6 +32,13 @@ pub struct Deployer {
 pub struct Spec {
     pub service_account_name: Option<String>,
     pub source_ref: Option<SourceRef>,
+    pub destination: Option<Destination>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Destination {
+    pub namespace: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -105,12 +115,17 @@ impl Deployer {
         get(&owner.target(), client).await
     }
 
-    /// The name of the account that it says acts for it.
-    pub fn account(&self) -> Option<&str> {
+    /// The account that it says acts for it: Flux' is in the owner's namespace, Argo CD's where it delivers to.
+    pub fn account<'a>(&'a self, owner: &'a Owner) -> Option<(&'a str, &'a str)> {
         let annotations = self.metadata.annotations.as_ref();
         let annotated = annotations.and_then(|all| all.get(ACCOUNT_ANNOTATION));
         let named = self.spec.service_account_name.as_ref().or(annotated);
-        named.map(String::as_str).filter(|name| !name.is_empty())
+        let named = named.filter(|name| !name.is_empty())?;
+        let namespace = match owner.tool {
+            Tool::Kustomization | Tool::HelmRelease => &owner.namespace,
+            Tool::Application => &self.spec.destination.as_ref()?.namespace,
+        };
+        Some((namespace, named))
     }
 
     /// The revision that its controller tried last.

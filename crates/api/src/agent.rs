@@ -94,7 +94,7 @@ pub struct AgentSpec {
     /// for a GitOps controller that impersonates by name alone, as Flux and Argo CD do. The API server does not tell
     /// who impersonates: accept it only where RBAC lets nobody else impersonate these accounts, the built-in
     /// ClusterRoles `edit` and `admin` included. Such a change needs one reviewer more.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_refused")]
     #[schemars(schema_with = "schema::impersonation")]
     pub impersonation: Impersonation,
 
@@ -106,6 +106,14 @@ pub struct AgentSpec {
     /// Set to true to refuse every write of the agent at once, without unregistering it. Default: false.
     #[serde(default)]
     pub suspend: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_refused(impersonation: &Impersonation) -> bool {
+    *impersonation == Impersonation::Refused
 }
 
 fn agent() -> Role {

@@ -174,11 +174,10 @@ impl Owner {
         }
     }
 
-    /// Whether the account with these namespace and name is the one that acts for it, where it names `declared`.
-    pub fn is_served_by(&self, account: (&str, &str), declared: Option<&str>) -> bool {
-        declared.map_or(account == self.tool.controller(), |name| {
-            account == (self.namespace.as_str(), name)
-        })
+    /// Whether the account with these namespace and name is the one that acts for it: the one that it names, or else
+    /// the controller's own.
+    pub fn is_served_by(&self, account: (&str, &str), named: Option<(&str, &str)>) -> bool {
+        account == named.unwrap_or(self.tool.controller())
     }
 }
 

@@ -58,26 +58,30 @@ fn the_marks_of_a_client_count_in_its_own_writes() {
 }
 
 #[test]
-fn an_owner_is_served_by_the_account_that_it_names_in_its_namespace_or_by_its_controller() {
+fn an_owner_is_served_by_the_account_that_it_names_or_by_its_controller() {
     let owner = Owner {
         tool: Tool::Kustomization,
         namespace: "billing".to_owned(),
         name: "apps".to_owned(),
     };
-    for (account, declared, serves) in [
-        (("billing", "flux"), Some("flux"), true),
-        (("billing", "flux"), Some("other"), false),
-        (("shop", "flux"), Some("flux"), false),
+    for (account, named, serves) in [
+        (("billing", "flux"), Some(("billing", "flux")), true),
+        (("billing", "flux"), Some(("billing", "other")), false),
+        (("shop", "flux"), Some(("billing", "flux")), false),
         (("billing", "flux"), None, false),
         (("flux-system", "kustomize-controller"), None, true),
-        (("flux-system", "kustomize-controller"), Some("flux"), false),
+        (
+            ("flux-system", "kustomize-controller"),
+            Some(("billing", "flux")),
+            false,
+        ),
         (("flux-system", "helm-controller"), None, false),
         (("billing", "kustomize-controller"), None, false),
     ] {
         assert_eq!(
-            owner.is_served_by(account, declared),
+            owner.is_served_by(account, named),
             serves,
-            "{account:?} {declared:?}"
+            "{account:?} {named:?}"
         );
     }
 }

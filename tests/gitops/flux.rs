@@ -1,0 +1,211 @@
+//! Flux in a cluster in strict mode: its controllers under their own accounts, and a place for each test.
+
+use std::{path::Path, process::Command, sync::OnceLock};
+
+use serde_json::{Value, json};
+
+use super::{
+    client::{Running, folder, free_port},
+    engine,
+    git::Server,
+    harness::{Cluster, Person, wait::until},
+    place::{Credential, PLACES, Place, Setting},
+};
+
+const AREA: &str = include_str!("../data/gitops/area.yaml");
+const SYSTEM: &str = include_str!("../data/gitops/flux-system.yaml");
+const DELEGATIONS: &str = include_str!("../../examples/delegations/flux.yaml");
+
+/// A cluster, Flux in it, and the repositories.
+pub struct Flux {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The kustomize-controller.
+    pub kustomize: Running,
+    /// Who scales: the horizontal pod autoscaler.
+    pub scaler: Person,
+    /// Whom Argo CD's engine acts as.
+    pub engine: Person,
+    _helm: Running,
+    _source: Running,
+    _git: Server,
+    places: Vec<Place>,
+}
+
+/// The one that all tests share.
+pub fn flux() -> &'static Flux {
+    static FLUX: OnceLock<Flux> = OnceLock::new();
+    FLUX.get_or_init(Flux::start)
+}
+
+impl Flux {
+    /// All that is there when strict mode begins was there before.
+    fn start() -> Self {
+        let cluster = Cluster::with_company(4);
+        let admin = cluster.admin();
+        for client in ["kustomize-controller", "source-controller", "helm-controller"] {
+            let crds = folder(client).join("crds");
+            let crds = crds.display();
+            admin.kubectl(&format!("apply --server-side -f {crds}")).done();
+            admin
+                .kubectl(&format!("wait --for=condition=Established -f {crds}"))
+                .done();
+        }
+        for objects in [SYSTEM, DELEGATIONS] {
+            admin.kubectl_with("apply -f -", objects).done();
+        }
+        let dir = cluster.control_plane().dir().to_owned();
+        let git = Server::start(&dir);
+        let places: Vec<_> = PLACES
+            .iter()
+            .map(|setting| prepare(setting, &git, &cluster))
+            .collect();
+        let [source, kustomize, helm] = ["source-controller", "kustomize-controller", "helm-controller"]
+            .map(|name| run(name, &cluster, &dir));
+        for place in &places {
+            place.begins(&cluster);
+        }
+        engine::prepare(&cluster);
+        let engine = cluster.account_of("engine", "flux");
+        let scaler = cluster.account_of("kube-system", "horizontal-pod-autoscaler");
+        cluster.see_admins();
+        cluster.enforce();
+        Self {
+            cluster,
+            kustomize,
+            scaler,
+            engine,
+            _helm: helm,
+            _source: source,
+            _git: git,
+            places,
+        }
+    }
+
+    /// The place of this name.
+    pub fn place(&'static self, name: &str) -> &'static Place {
+        self.places.iter().find(|place| place.name == name).unwrap()
+    }
+}
+
+/// The namespace, its zone and agent, its repository with the first content, and what Flux makes of it.
+fn prepare(setting: &'static Setting, git: &Server, cluster: &Cluster) -> Place {
+    let name = setting.name;
+    let repository = git.repository(name);
+    let impersonation = match setting.credential {
+        Credential::Impersonation => "Accepted",
+        Credential::Token => "Refused",
+    };
+    let objects = AREA
+        .replace("$NAME", name)
+        .replace("$IMPERSONATION", impersonation)
+        .replace("$URL", &git.url(name));
+    let admin = cluster.admin();
+    admin.kubectl_with("apply -f -", &objects).done();
+    let place = Place::new(setting, repository);
+    if setting.credential == Credential::Token {
+        sign(&place, cluster);
+        let account = cluster.account_of(name, "flux");
+        let file = format!("--from-file=value={}", account.kubeconfig().display());
+        let secret = format!("create secret generic deployer -n {name} {file}");
+        admin.kubectl(&secret).done();
+    }
+    place.write_first();
+    if let Some(object) = place.delivery() {
+        admin.apply(&object).done();
+    }
+    let ready = format!("wait --for=condition=Ready --timeout=60s agent/flux-{name} zone/{name}");
+    admin.kubectl(&ready).done();
+    place
+}
+
+/// Otto signs every commit, and the key that Flux verifies it by says that it is his.
+fn sign(place: &Place, cluster: &Cluster) {
+    let key = cluster.control_plane().dir().join(format!("{}-otto", place.name));
+    let words = [
+        "-q",
+        "-t",
+        "ed25519",
+        "-N",
+        "",
+        "-C",
+        "user:otto",
+        "-f",
+        key.to_str().unwrap(),
+    ];
+    assert!(Command::new("ssh-keygen").args(words).status().unwrap().success());
+    place.repository.sign_with(&key);
+    let admin = cluster.admin();
+    let file = format!("--from-file=otto.pub={}.pub", key.display());
+    admin
+        .kubectl(&format!("create secret generic signers -n {} {file}", place.name))
+        .done();
+    let verify = r#"{"spec":{"verify":{"mode":"HEAD","secretRef":{"name":"signers"}}}}"#;
+    let patch = [
+        "patch",
+        "gitrepository",
+        "app",
+        "-n",
+        place.name,
+        "--type=merge",
+        "-p",
+        verify,
+    ];
+    admin.run(&patch, "").done();
+}
+
+/// A controller under its own account, as `flux install` runs it but for its addresses and its patience.
+fn run(name: &str, cluster: &Cluster, dir: &Path) -> Running {
+    let account = cluster.account_of("flux-system", name);
+    let home = dir.join(name);
+    std::fs::create_dir_all(home.join("data")).unwrap();
+    let (metrics, health) = (local(), local());
+    let program = folder(name).join(name);
+    let mut words = vec![
+        program.display().to_string(),
+        format!("--metrics-addr={metrics}"),
+        format!("--health-addr={health}"),
+        "--watch-all-namespaces=true".to_owned(),
+        "--log-level=info".to_owned(),
+        "--log-encoding=json".to_owned(),
+        "--min-retry-delay=500ms".to_owned(),
+        "--max-retry-delay=5s".to_owned(),
+        "--interval-jitter-percentage=0".to_owned(),
+    ];
+    if name == "source-controller" {
+        let storage = local();
+        words.push(format!("--storage-path={}", home.join("data").display()));
+        words.push(format!("--storage-addr={storage}"));
+        words.push(format!("--storage-adv-addr={storage}"));
+    }
+    let words: Vec<_> = words.iter().map(String::as_str).collect();
+    let home = home.to_str().unwrap();
+    let variables = [
+        ("KUBECONFIG", account.kubeconfig().to_str().unwrap()),
+        ("RUNTIME_NAMESPACE", "flux-system"),
+        ("TMPDIR", home),
+        ("HOME", home),
+        ("TUF_ROOT", home),
+    ];
+    Running::start(name, &words, &variables, Path::new(home))
+}
+
+fn local() -> String {
+    format!("127.0.0.1:{}", free_port())
+}
+
+/// Reads what Kubernetes has.
+pub fn get(cluster: &Cluster, what: &str, namespace: &str) -> Value {
+    cluster.admin().get(&format!("{what} -n {namespace}"))
+}
+
+/// Waits until an object of a namespace is so.
+#[track_caller]
+pub fn wait_for(cluster: &Cluster, what: &str, namespace: &str, is: impl Fn(&Value) -> bool) -> Value {
+    let call = format!("get {what} -n {namespace} -o json --ignore-not-found");
+    until(&format!("{what} in {namespace}"), || {
+        let told = cluster.admin().kubectl(&call).done();
+        let object = serde_json::from_str(&told).unwrap_or(json!(null));
+        is(&object).then_some(object)
+    })
+}
