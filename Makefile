@@ -1,16 +1,17 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-all test-node coverage lint build controlplane figures-main-job figures-no-way-around \
+.PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build controlplane figures-main-job figures-no-way-around \
 	mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 LOCALNODE := hack/localnode/localnode
+CLIENTS := hack/clients/clients
 # Beside the version of hack/controlplane/kubernetes/go.mod, which all other tests run on.
 OTHER_VERSIONS := 1.35.4 1.34.4
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/countersign
 MUTANTS := $(CACHE)/cargo-mutants/bin/cargo-mutants
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
-BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/* hack/localnode/*.sh) hack/demo/demo $(LOCALNODE)
+BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/* hack/localnode/*.sh) hack/demo/demo $(LOCALNODE) $(CLIENTS)
 
 help: ## Tell what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 20
@@ -25,7 +26,7 @@ test: lint controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
 
-test-all: test test-node coverage figures-main-job figures-no-way-around ## The tests, those on a real node, every write on each version, all figures with their bounds
+test-all: test test-node test-gitops coverage figures-main-job figures-no-way-around ## The tests, those on a real node and with GitOps clients, every write on each version, all figures with their bounds
 
 # cargo has a runner for each target; this one puts the test into the node's namespaces.
 test-node: export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/$(LOCALNODE) enter
@@ -34,6 +35,10 @@ test-node: ## Strict mode on a real node: kubelet, scheduler and controllers do 
 		$(LOCALNODE) up && cargo test --workspace --test node -- --nocapture $$test || exit 1; \
 	done
 	$(LOCALNODE) down
+
+test-gitops: controlplane ## Flux, Helm, Argo CD's engine and kubectl against a real API server in strict mode
+	$(CLIENTS) build
+	cargo test --workspace --test gitops
 
 coverage: controlplane ## Try every write that the API server offers, on each version of Kubernetes
 	cargo test --workspace --test e2e -- --nocapture coverage::
@@ -45,7 +50,7 @@ coverage: controlplane ## Try every write that the API server offers, on each ve
 lint: ## Format, lints, generated files, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --workspace --test node -- -D warnings
+	cargo clippy --workspace --test node --test gitops -- -D warnings
 	cargo test --quiet --package countersign-api --test generated
 	test -z "$$(gofmt -d hack/controlplane)" || { gofmt -d hack/controlplane; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done
