@@ -25,6 +25,7 @@ demo-down: ## End what make demo left running
 test: lint controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
+	cd hack/statuses && go vet ./... && go test ./...
 
 test-all: test test-node test-gitops coverage figures-main-job figures-no-way-around ## The tests, those on a real node and with GitOps clients, every write on each version, all figures with their bounds
 
@@ -52,7 +53,7 @@ lint: ## Format, lints, generated files, scripts
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --test node --test gitops -- -D warnings
 	cargo test --quiet --package countersign-api --test generated
-	test -z "$$(gofmt -d hack/controlplane)" || { gofmt -d hack/controlplane; exit 1; }
+	test -z "$$(gofmt -d hack/controlplane hack/statuses)" || { gofmt -d hack/controlplane hack/statuses; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done
 	sh -n $(CONTROLPLANE)
 

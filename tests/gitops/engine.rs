@@ -43,7 +43,7 @@ fn a_sync_that_failed_is_repeated_once_it_is_approved() {
     let mut tracked = config_map("one", "engine", "first");
     tracked["metadata"]["annotations"] =
         json!({ "argocd.argoproj.io/tracking-id": "web:/ConfigMap:engine/one" });
-    place.publish(&[("one.json", tracked.clone())]);
+    place.publish(&[("one.yaml", tracked.clone())]);
     let agent = Running::start("gitops-engine", &words, &variables, dir);
     let denied = |times| {
         until("the engine to be denied", || {

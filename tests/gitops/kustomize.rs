@@ -16,7 +16,7 @@ const MAX_MESSAGE: usize = 512;
 #[test]
 fn what_flux_tries_again_and_again_waits_for_one_ticket_and_is_applied_once() {
     let (flux, place) = (flux(), flux().place("retry"));
-    let change = |value: &str| place.publish(&[("one.json", config_map("one", "retry", value))]);
+    let change = |value: &str| place.publish(&[("one.yaml", config_map("one", "retry", value))]);
     change("second");
 
     // The dry run before was allowed: it is the real call that is denied, and its words come through.
@@ -64,8 +64,8 @@ fn what_flux_tries_again_and_again_waits_for_one_ticket_and_is_applied_once() {
 fn tickets_of_one_revision_share_a_batch_and_an_approval_is_followed_at_once() {
     let (flux, place) = (flux(), flux().place("waves"));
     place.publish(&[
-        ("one.json", config_map("one", "waves", "second")),
-        ("two.json", config_map("two", "waves", "second")),
+        ("one.yaml", config_map("one", "waves", "second")),
+        ("two.yaml", config_map("two", "waves", "second")),
     ]);
     // Both were tried dry, and one for real.
     let first = place.waiting(flux);
@@ -97,7 +97,7 @@ fn what_flux_may_replace_by_force_outlives_a_denial() {
     let (flux, place) = (flux(), flux().place("forced"));
     let uid = || get(&flux.cluster, "configmap one", "outside")["metadata"]["uid"].clone();
     let before = uid();
-    place.publish(&[("one.json", config_map("one", "outside", "second"))]);
+    place.publish(&[("one.yaml", config_map("one", "outside", "second"))]);
     let said = place.says(flux, "dry-run failed (Forbidden)");
     assert!(said.contains("denied the request: "), "{said}");
     assert!(!said.contains("ApprovalRequired"), "{said}");
@@ -109,7 +109,7 @@ fn what_flux_may_replace_by_force_outlives_a_denial() {
 #[test]
 fn replicas_that_change_meanwhile_leave_the_ticket_as_it_is() {
     let (flux, place) = (flux(), flux().place("scaled"));
-    place.publish(&[("web.json", deployment("scaled", "second"))]);
+    place.publish(&[("web.yaml", deployment("scaled", "second"))]);
     let ticket = place.waiting(flux);
     let scale = json!({
         "apiVersion": "autoscaling/v1",
@@ -133,7 +133,7 @@ fn replicas_that_change_meanwhile_leave_the_ticket_as_it_is() {
 #[test]
 fn a_ticket_that_another_webhook_left_unused_is_approved_again() {
     let (flux, place) = (flux(), flux().place("rival"));
-    place.publish(&[("one.json", config_map("one", "rival", "second"))]);
+    place.publish(&[("one.yaml", config_map("one", "rival", "second"))]);
     let ticket = place.waiting(flux);
     let rival = json!({
         "apiVersion": "admissionregistration.k8s.io/v1",
@@ -196,7 +196,7 @@ fn a_rollout_goes_on_by_the_control_plane_and_nobody_takes_its_shape() {
         }
     }
 
-    place.publish(&[("web.json", deployment("rollout", "second"))]);
+    place.publish(&[("web.yaml", deployment("rollout", "second"))]);
     let ticket = place.waiting(flux);
     place.approve(&ticket, flux);
     let sets = wait_for(&flux.cluster, "replicasets", "rollout", |sets| {
@@ -213,7 +213,7 @@ fn a_rollout_goes_on_by_the_control_plane_and_nobody_takes_its_shape() {
 #[test]
 fn who_signed_the_revision_is_its_author_and_one_other_person_is_enough() {
     let (flux, place) = (flux(), flux().place("signed"));
-    place.publish(&[("one.json", config_map("one", "signed", "second"))]);
+    place.publish(&[("one.yaml", config_map("one", "signed", "second"))]);
     let ticket = place.waiting(flux);
     let spec = &ticket.object()["spec"];
     assert_eq!(spec["authorship"], "Verified");

@@ -86,21 +86,21 @@ const fn setting(
 }
 
 fn one_map(namespace: &str) -> Vec<(&'static str, Value)> {
-    vec![("one.json", config_map("one", namespace, "first"))]
+    vec![("one.yaml", config_map("one", namespace, "first"))]
 }
 
 fn two_maps(namespace: &str) -> Vec<(&'static str, Value)> {
-    let two = ("two.json", config_map("two", namespace, "first"));
+    let two = ("two.yaml", config_map("two", namespace, "first"));
     one_map(namespace).into_iter().chain([two]).collect()
 }
 
 /// In a namespace where the agent may do nothing.
 fn a_map_outside(_: &str) -> Vec<(&'static str, Value)> {
-    vec![("one.json", config_map("one", "outside", "first"))]
+    vec![("one.yaml", config_map("one", "outside", "first"))]
 }
 
 fn a_deployment(namespace: &str) -> Vec<(&'static str, Value)> {
-    vec![("web.json", deployment(namespace, "first"))]
+    vec![("web.yaml", deployment(namespace, "first"))]
 }
 
 /// A chart: one ConfigMap after the other, in the order of their names.
@@ -291,20 +291,19 @@ impl Place {
         Ticket::new(self.name, &name, &flux.cluster)
     }
 
-    /// The tickets here that wait, at least one.
-    pub fn open(&self, flux: &'static Flux) -> Vec<Ticket<'static>> {
+    /// The tickets here that wait, once there are so many, by the names of their objects.
+    pub fn open(&self, count: usize, flux: &'static Flux) -> Vec<Ticket<'static>> {
         within(Duration::from_mins(2), "tickets", || {
-            let tickets = self.tickets(flux);
-            let is_open =
-                |ticket: &&Value| ["Pending", ""].contains(&ticket["status"]["state"].as_str().unwrap_or(""));
+            let mut tickets = self.tickets(flux);
+            tickets.retain(|ticket| ticket["status"]["state"].as_str().unwrap_or("Pending") == "Pending");
+            tickets.sort_by_key(|ticket| ticket["spec"]["binding"]["target"]["name"].to_string());
             let names = tickets
                 .iter()
-                .filter(is_open)
                 .filter_map(|ticket| ticket["metadata"]["name"].as_str());
             let open: Vec<_> = names
                 .map(|name| Ticket::new(self.name, name, &flux.cluster))
                 .collect();
-            (!open.is_empty()).then_some(open)
+            (open.len() == count).then_some(open)
         })
     }
 
