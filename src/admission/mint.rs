@@ -24,8 +24,8 @@ use crate::{
 };
 
 /// Why there is no ticket for Helm's way back.
-const ROLLBACK: &str = "Helm undoes a release that failed, and nobody is asked to approve that: approve the release, or \
-                        put back what it wants";
+const ROLLBACK: &str = "Helm undoes a release that failed, and nobody is asked to approve that: approve the \
+                        release instead";
 
 /// Makes tickets.
 pub struct Minting {

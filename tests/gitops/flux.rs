@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Running, folder, free_port},
-    engine,
+    engine, examples,
     git::Server,
     harness::{Cluster, Person, wait::until},
     place::{Credential, PLACES, Place, Setting},
@@ -66,6 +66,7 @@ impl Flux {
             place.begins(&cluster);
         }
         engine::prepare(&cluster);
+        examples::prepare(&git, &cluster);
         let engine = cluster.account_of("engine", "flux");
         let scaler = cluster.account_of("kube-system", "horizontal-pod-autoscaler");
         cluster.see_admins();

@@ -15,6 +15,7 @@ mod e2e {
 }
 mod client;
 mod engine;
+mod examples;
 mod flux;
 mod git;
 mod helm;

@@ -450,8 +450,13 @@ fn the_operator_has_no_business_elsewhere() {
         world().says(&by(Operation::Create, home)),
         Said::Allow(Reason::Operator)
     );
+    let kustomization = "billing/kustomizations.kustomize.toolkit.fluxcd.io/x";
+    let asked = r#"{"metadata":{"annotations":{"reconcile.fluxcd.io/requestedAt":"now"}}}"#;
+    let nudge = by(Operation::Update, kustomization).from(r#"{"metadata":{}}"#, asked);
+    assert_eq!(world().says(&nudge), Said::Allow(Reason::Operator));
     for (operation, place) in [
         (Operation::Delete, home),
+        (Operation::Update, kustomization),
         (Operation::Update, "billing/configmaps/x"),
         (Operation::Create, "countersign-system/secrets/other"),
         (Operation::Update, "@cluster/rolegrants.countersign.dev/g"),
