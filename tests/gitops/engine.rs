@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::{
     client::{Running, folder, free_port},
-    flux::{flux, get, wait_for},
-    harness::wait::until,
+    flux::{LONG, flux, get, wait_for},
+    harness::wait::within,
     place::config_map,
 };
 
@@ -46,7 +46,7 @@ fn a_sync_that_failed_is_repeated_once_it_is_approved() {
     place.publish(&[("one.yaml", tracked.clone())]);
     let agent = Running::start("gitops-engine", &words, &variables, dir);
     let denied = |times| {
-        until("the engine to be denied", || {
+        within(LONG, "the engine to be denied", || {
             let log = agent.log();
             (log.matches("denied the request: ApprovalRequired").count() >= times).then_some(log)
         })

@@ -1,6 +1,6 @@
 //! Flux in a cluster in strict mode: its controllers under their own accounts, and a place for each test.
 
-use std::{path::Path, process::Command, sync::OnceLock};
+use std::{path::Path, process::Command, sync::OnceLock, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -8,13 +8,16 @@ use super::{
     client::{Running, folder, free_port},
     engine, examples,
     git::Server,
-    harness::{Cluster, Person, wait::until},
+    harness::{Cluster, Person, wait::within},
     place::{Credential, PLACES, Place, Setting},
 };
 
 const AREA: &str = include_str!("../data/gitops/area.yaml");
 const SYSTEM: &str = include_str!("../data/gitops/flux-system.yaml");
 const DELEGATIONS: &str = include_str!("../../examples/delegations/flux.yaml");
+
+/// How long a client may take beside others on a busy machine.
+pub const LONG: Duration = Duration::from_mins(3);
 
 /// A cluster, Flux in it, and the repositories.
 pub struct Flux {
@@ -51,15 +54,14 @@ impl Flux {
                 .kubectl(&format!("wait --for=condition=Established -f {crds}"))
                 .done();
         }
-        for objects in [SYSTEM, DELEGATIONS] {
+        // Its last object is the Agent that examples/flux has, too.
+        let (delegations, _) = DELEGATIONS.rsplit_once("---").unwrap();
+        for objects in [SYSTEM, delegations] {
             admin.kubectl_with("apply -f -", objects).done();
         }
         let dir = cluster.control_plane().dir().to_owned();
         let git = Server::start(&dir);
-        let places: Vec<_> = PLACES
-            .iter()
-            .map(|setting| prepare(setting, &git, &cluster))
-            .collect();
+        let places = prepare(&git, &cluster);
         let [source, kustomize, helm] = ["source-controller", "kustomize-controller", "helm-controller"]
             .map(|name| run(name, &cluster, &dir));
         for place in &places {
@@ -89,38 +91,38 @@ impl Flux {
     }
 }
 
-/// The namespace, its zone and agent, its repository with the first content, and what Flux makes of it.
-fn prepare(setting: &'static Setting, git: &Server, cluster: &Cluster) -> Place {
-    let name = setting.name;
-    let repository = git.repository(name);
+/// Of each place the namespace, its zone and agent, its repository with the first content, and what delivers it.
+fn prepare(git: &Server, cluster: &Cluster) -> Vec<Place> {
+    let admin = cluster.admin();
+    let areas: String = PLACES.iter().map(|setting| area(setting, git)).collect();
+    admin.kubectl_with("apply -f -", &areas).done();
+    let place = |setting: &'static Setting| Place::new(setting, git.repository(setting.name));
+    let places: Vec<_> = PLACES.iter().map(place).collect();
+    for place in &places {
+        if place.credential() == Credential::Token {
+            sign(place, cluster);
+        }
+        place.write_first();
+    }
+    let deliveries = places.iter().filter_map(Place::delivery);
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": deliveries.collect::<Vec<_>>() });
+    admin.apply(&list).done();
+    let ready = "wait --for=condition=Ready --timeout=60s --all agents.countersign.dev,zones.countersign.dev";
+    admin.kubectl(ready).done();
+    places
+}
+
+fn area(setting: &Setting, git: &Server) -> String {
     let impersonation = match setting.credential {
         Credential::Impersonation => "Accepted",
         Credential::Token => "Refused",
     };
-    let objects = AREA
-        .replace("$NAME", name)
+    AREA.replace("$NAME", setting.name)
         .replace("$IMPERSONATION", impersonation)
-        .replace("$URL", &git.url(name));
-    let admin = cluster.admin();
-    admin.kubectl_with("apply -f -", &objects).done();
-    let place = Place::new(setting, repository);
-    if setting.credential == Credential::Token {
-        sign(&place, cluster);
-        let account = cluster.account_of(name, "flux");
-        let file = format!("--from-file=value={}", account.kubeconfig().display());
-        let secret = format!("create secret generic deployer -n {name} {file}");
-        admin.kubectl(&secret).done();
-    }
-    place.write_first();
-    if let Some(object) = place.delivery() {
-        admin.apply(&object).done();
-    }
-    let ready = format!("wait --for=condition=Ready --timeout=60s agent/flux-{name} zone/{name}");
-    admin.kubectl(&ready).done();
-    place
+        .replace("$URL", &git.url(setting.name))
 }
 
-/// Otto signs every commit, and the key that Flux verifies it by says that it is his.
+/// Otto signs every commit, and the key that Flux verifies it by says that it is his; Flux has a token of the account.
 fn sign(place: &Place, cluster: &Cluster) {
     let key = cluster.control_plane().dir().join(format!("{}-otto", place.name));
     let words = [
@@ -140,6 +142,14 @@ fn sign(place: &Place, cluster: &Cluster) {
     let file = format!("--from-file=otto.pub={}.pub", key.display());
     admin
         .kubectl(&format!("create secret generic signers -n {} {file}", place.name))
+        .done();
+    let account = cluster.account_of(place.name, "flux");
+    let file = format!("--from-file=value={}", account.kubeconfig().display());
+    admin
+        .kubectl(&format!(
+            "create secret generic deployer -n {} {file}",
+            place.name
+        ))
         .done();
     let verify = r#"{"spec":{"verify":{"mode":"HEAD","secretRef":{"name":"signers"}}}}"#;
     let patch = [
@@ -172,6 +182,7 @@ fn run(name: &str, cluster: &Cluster, dir: &Path) -> Running {
         "--min-retry-delay=500ms".to_owned(),
         "--max-retry-delay=5s".to_owned(),
         "--interval-jitter-percentage=0".to_owned(),
+        "--requeue-dependency=1s".to_owned(),
     ];
     if name == "source-controller" {
         let storage = local();
@@ -204,7 +215,7 @@ pub fn get(cluster: &Cluster, what: &str, namespace: &str) -> Value {
 #[track_caller]
 pub fn wait_for(cluster: &Cluster, what: &str, namespace: &str, is: impl Fn(&Value) -> bool) -> Value {
     let call = format!("get {what} -n {namespace} -o json --ignore-not-found");
-    until(&format!("{what} in {namespace}"), || {
+    within(LONG, &format!("{what} in {namespace}"), || {
         let told = cluster.admin().kubectl(&call).done();
         let object = serde_json::from_str(&told).unwrap_or(json!(null));
         is(&object).then_some(object)

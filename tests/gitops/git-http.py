@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""git-http.py PORT FOLDER: the Git repositories of a folder by HTTP, on this machine alone, until its input ends."""
+"""git-http.py PORT FOLDER: the Git repositories of a folder by HTTP, on this machine alone."""
 import http.server
 import os
 import subprocess
 import sys
-import threading
 from urllib.parse import urlsplit
 
 PORT, FOLDER = int(sys.argv[1]), os.path.abspath(sys.argv[2])
@@ -57,6 +56,4 @@ class Git(http.server.BaseHTTPRequestHandler):
         pass
 
 
-server = http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Git)
-threading.Thread(target=server.serve_forever, daemon=True).start()
-sys.stdin.read()
+http.server.ThreadingHTTPServer(("127.0.0.1", PORT), Git).serve_forever()

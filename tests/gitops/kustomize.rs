@@ -1,11 +1,9 @@
 //! Flux' kustomize-controller delivers from Git, in strict mode.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{
-    flux::{flux, get, wait_for},
+    flux::{LONG, flux, get, wait_for},
     harness::wait::within,
     place::{config_map, deployment},
 };
@@ -156,7 +154,7 @@ fn a_ticket_that_another_webhook_left_unused_is_approved_again() {
     place.approve(&ticket, flux);
     place.says(flux, "failed calling webhook");
     assert_eq!(ticket.state(), "Claimed");
-    within(Duration::from_mins(3), "the release of the claim", || {
+    within(LONG, "the release of the claim", || {
         (ticket.state() == "Approved").then_some(())
     });
     place.has("one", "first", flux);

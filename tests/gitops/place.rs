@@ -1,16 +1,11 @@
 //! A test's own place: a namespace with an agent, and what Flux delivers there from its own repository.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::{
-    flux::{Flux, get, wait_for},
+    flux::{Flux, LONG, get, wait_for},
     git::Repository,
-    harness::{
-        Cluster, Ticket,
-        wait::{until, within},
-    },
+    harness::{Cluster, Ticket, wait::within},
 };
 
 /// How Flux acts as the agent.
@@ -166,6 +161,11 @@ impl Place {
         }
     }
 
+    /// How Flux acts here.
+    pub const fn credential(&self) -> Credential {
+        self.setting.credential
+    }
+
     /// Publishes the first content.
     pub fn write_first(&self) {
         self.publish(&(self.setting.files)(self.name));
@@ -278,7 +278,7 @@ impl Place {
     #[track_caller]
     pub fn waiting(&self, flux: &'static Flux) -> Ticket<'static> {
         let what = format!("a ticket in {}", self.name);
-        let name = within(Duration::from_mins(2), &what, || {
+        let name = within(LONG, &what, || {
             let tickets = self.tickets(flux);
             let state = |ticket: &Value| ticket["status"]["state"].as_str().unwrap_or("Pending").to_owned();
             let waiting: Vec<_> = tickets
@@ -293,7 +293,7 @@ impl Place {
 
     /// The tickets here that wait, once there are so many, by the names of their objects.
     pub fn open(&self, count: usize, flux: &'static Flux) -> Vec<Ticket<'static>> {
-        within(Duration::from_mins(2), "tickets", || {
+        within(LONG, "tickets", || {
             let mut tickets = self.tickets(flux);
             tickets.retain(|ticket| ticket["status"]["state"].as_str().unwrap_or("Pending") == "Pending");
             tickets.sort_by_key(|ticket| ticket["spec"]["binding"]["target"]["name"].to_string());
@@ -329,7 +329,7 @@ impl Place {
     #[track_caller]
     pub fn failed(&self, times: usize, flux: &Flux) {
         let of_place = format!(r#""namespace":"{}""#, self.name);
-        until(&format!("{times} failures in {}", self.name), || {
+        within(LONG, &format!("{times} failures in {}", self.name), || {
             let log = flux.kustomize.log();
             let failures = log.lines().filter(|line| {
                 line.contains(r#""level":"error""#)
