@@ -84,7 +84,6 @@ pub(super) fn contested(place: &Place<'_>, contest: &Contest) -> Denial {
 
 fn in_zone(zone: &Zone, actor: &Actor, policy: &Policy) -> Result<Standing, Denial> {
     let cause = |field| Cause::new("Zone", zone.name.clone(), field);
-    let reviewed = zone.require_review.unwrap_or(policy.defaults.require_review);
     match part(zone, actor) {
         Part::Owner => Ok(Standing {
             reviewed: false,
@@ -95,7 +94,7 @@ fn in_zone(zone: &Zone, actor: &Actor, policy: &Policy) -> Result<Standing, Deni
             cause: actor.role_cause(),
         }),
         Part::Cooperator => Ok(Standing {
-            reviewed,
+            reviewed: zone.require_review.unwrap_or(policy.defaults.require_review),
             cause: cause("spec.cooperators"),
         }),
         Part::None => {

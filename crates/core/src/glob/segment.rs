@@ -1,6 +1,6 @@
 //! One segment of a pattern: a literal prefix, then whatever follows it.
 
-use std::{collections::BTreeSet, ops::Bound, sync::Arc};
+use std::{borrow::Cow, collections::BTreeSet, ops::Bound, sync::Arc};
 
 use smol_str::SmolStr;
 
@@ -25,21 +25,30 @@ pub(crate) struct Segment {
     tail: Tail,
 }
 
-/// What follows the prefix.
+/// What follows the prefix. The forms that most patterns have lie here as a whole: nothing is to be read elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Tail {
-    /// A star and nothing else, which most patterns end with: there is nothing to be read elsewhere.
-    Star,
+    /// A star, and then these characters, if any.
+    Ending(SmolStr),
     /// Anything else. INVARIANT: empty, or begins with no `Char`, and no two `Star` are neighbours.
     Tokens(Box<[Token]>),
 }
 
 impl Tail {
-    fn tokens(&self) -> &[Token] {
-        static STAR: [Token; 1] = [Token::Star];
+    fn tokens(&self) -> Cow<'_, [Token]> {
         match self {
-            Self::Star => &STAR,
-            Self::Tokens(tokens) => tokens,
+            Self::Ending(text) => [Token::Star]
+                .into_iter()
+                .chain(text.chars().map(Token::Char))
+                .collect(),
+            Self::Tokens(tokens) => Cow::Borrowed(tokens),
+        }
+    }
+
+    fn matches(&self, text: &str) -> bool {
+        match self {
+            Self::Ending(ending) => text.ends_with(&**ending),
+            Self::Tokens(tokens) => sequence::matches(tokens, text.chars()),
         }
     }
 }
@@ -47,10 +56,11 @@ impl Tail {
 impl FromIterator<Token> for Tail {
     fn from_iter<T: IntoIterator<Item = Token>>(tokens: T) -> Self {
         let tokens: Box<[Token]> = tokens.into_iter().collect();
-        match &*tokens {
-            [Token::Star] => Self::Star,
-            _ => Self::Tokens(tokens),
-        }
+        let ending = match tokens.split_first() {
+            Some((Token::Star, rest)) => rest.iter().map(Token::literal).collect(),
+            _ => None,
+        };
+        ending.map_or(Self::Tokens(tokens), Self::Ending)
     }
 }
 
@@ -105,12 +115,12 @@ impl Segment {
 
     /// Whether only the prefix itself matches.
     pub(crate) fn is_literal(&self) -> bool {
-        self.tail.tokens().is_empty()
+        matches!(&self.tail, Tail::Tokens(tokens) if tokens.is_empty())
     }
 
     pub(crate) fn matches(&self, text: &str) -> bool {
         text.strip_prefix(&*self.prefix)
-            .is_some_and(|rest| sequence::matches(self.tail.tokens(), rest.chars()))
+            .is_some_and(|rest| self.tail.matches(rest))
     }
 
     /// Those that it matches; only those with its prefix are looked at.
@@ -135,7 +145,7 @@ impl Segment {
         }
         let ahead = long.prefix.strip_prefix(&*short.prefix)?.chars().map(Token::Char);
         let ahead: Vec<Token> = ahead.chain(long.tail.tokens().iter().cloned()).collect();
-        let rest = sequence::common(short.tail.tokens(), &ahead)?;
+        let rest = sequence::common(&short.tail.tokens(), &ahead)?;
         Some(short.prefix.chars().chain(rest).collect())
     }
 }

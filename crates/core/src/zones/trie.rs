@@ -131,7 +131,9 @@ impl Trie {
         let Some(segment) = after.next() else {
             return self.ends.iter().for_each(|entry| found.add(&entry.zone));
         };
-        let mut descend = |group: &'a Group| match group {
+        // The walk along the segment is all that a literal one asks for.
+        let mut descend = |group: &'a Group, is_literal: bool| match group {
+            Group::Few(entries) if is_literal => add_matching(entries, &after, depth + 1, found),
             Group::Few(entries) => add_matching(entries, segments, depth, found),
             Group::Many(tries) => {
                 for (_, trie) in tries.iter().filter(|(pattern, _)| pattern.matches(segment)) {
@@ -140,12 +142,15 @@ impl Trie {
             }
         };
         let mut visit = |heads: &'a Heads, end| {
-            heads.meeting(end).for_each(&mut descend);
+            if end == End::NotBefore {
+                descend(&heads.literal, true);
+            }
+            descend(&heads.open, false);
             None::<()>
         };
         self.heads.search(segment.bytes(), Reach::Prefixes, &mut visit);
         let mut visit = |group: &'a Group, _| {
-            descend(group);
+            descend(group, false);
             None::<()>
         };
         self.tails
