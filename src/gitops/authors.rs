@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use super::object::{Deployer, Repository, get};
 
 /// Flux reads these keys of the Secret as public keys of SSH.
-const SSH_SUFFIX: &str = ".pub";
+const SSH_SUFFIX: &str = ".sshpub";
 
 /// The people of the revision that the Kustomization tried last; none if that cannot be proven.
 pub async fn of(owner: &Owner, deployer: &Deployer, client: &Client) -> Result<Vec<Identity>, kube::Error> {

@@ -139,7 +139,7 @@ fn sign(place: &Place, cluster: &Cluster) {
     assert!(Command::new("ssh-keygen").args(words).status().unwrap().success());
     place.repository.sign_with(&key);
     let admin = cluster.admin();
-    let file = format!("--from-file=otto.pub={}.pub", key.display());
+    let file = format!("--from-file=otto.sshpub={}.pub", key.display());
     admin
         .kubectl(&format!("create secret generic signers -n {} {file}", place.name))
         .done();

@@ -13,15 +13,19 @@ fn secret(name: &str, file: &str) -> Secret {
 #[test]
 fn a_key_is_whose_its_comment_says_if_that_is_a_person() {
     for (name, file, who) in [
-        ("ada.pub", format!("ssh-ed25519 {ADA} user:ada"), Some("user:ada")),
         (
-            "ada.pub",
+            "ada.sshpub",
+            format!("ssh-ed25519 {ADA} user:ada"),
+            Some("user:ada"),
+        ),
+        (
+            "ada.sshpub",
             format!("# keys\n\nssh-ed25519 {ADA} user:ada laptop"),
             Some("user:ada"),
         ),
-        ("ada.pub", format!("ssh-ed25519 {ADA} agent:bot"), None),
-        ("ada.pub", format!("ssh-ed25519 {ADA} ada@example.com"), None),
-        ("ada.pub", format!("ssh-ed25519 {ADA}"), None),
+        ("ada.sshpub", format!("ssh-ed25519 {ADA} agent:bot"), None),
+        ("ada.sshpub", format!("ssh-ed25519 {ADA} ada@example.com"), None),
+        ("ada.sshpub", format!("ssh-ed25519 {ADA}"), None),
         ("ada.asc", format!("ssh-ed25519 {ADA} user:ada"), None),
     ] {
         let known = known_keys(&secret(name, &file));
