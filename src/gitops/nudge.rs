@@ -1,7 +1,7 @@
 //! The nudge: once a ticket is approved, its controller is asked to try again, so that nobody waits for its next round
 //! or for a budget of retries that is spent.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use countersign_core::{
     gitops::{Owner, Tool},
@@ -13,7 +13,8 @@ use kube::{
     Client,
     runtime::events::{Event, EventType},
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use tokio::time::timeout;
 
 use super::object::Deployer;
@@ -73,25 +74,48 @@ async fn ask(owner: &Owner, client: &Client) -> Result<(), kube::Error> {
     client.request_text(request).await.map(|_| ())
 }
 
-/// What Flux documents for a reconciliation at once; of a HelmRelease for a release although nothing changed.
-fn reconcile(tool: Tool, now: Timestamp) -> Value {
-    let now = now.to_string();
-    let mut annotations = json!({ "reconcile.fluxcd.io/requestedAt": now });
-    if tool == Tool::HelmRelease {
-        annotations["reconcile.fluxcd.io/forceAt"] = json!(now);
+/// What is written of an owner, and no more.
+#[derive(Debug, Serialize)]
+struct Request {
+    metadata: Annotated,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<Value>,
+}
+
+#[derive(Debug, Serialize)]
+struct Annotated {
+    annotations: BTreeMap<&'static str, String>,
+}
+
+impl Request {
+    fn by(annotations: &[&'static str], value: &str, operation: Option<Value>) -> Self {
+        let annotations = annotations.iter().map(|key| (*key, value.to_owned()));
+        Self {
+            metadata: Annotated {
+                annotations: annotations.collect(),
+            },
+            operation,
+        }
     }
-    json!({ "metadata": { "annotations": annotations } })
+}
+
+/// What Flux documents for a reconciliation at once; of a HelmRelease for a release although nothing changed.
+fn reconcile(tool: Tool, now: Timestamp) -> Request {
+    let (requested, forced) = ("reconcile.fluxcd.io/requestedAt", "reconcile.fluxcd.io/forceAt");
+    let annotations: &[_] = match tool {
+        Tool::HelmRelease => &[requested, forced],
+        Tool::Kustomization | Tool::Application => &[requested],
+    };
+    Request::by(annotations, &now.to_string(), None)
 }
 
 /// What Argo CD documents: look again; and the operation that failed, once more.
-fn again(application: &Deployer) -> Value {
-    let mut patch = json!({ "metadata": { "annotations": { "argocd.argoproj.io/refresh": "normal" } } });
+fn again(application: &Deployer) -> Request {
     let failed = application.status.operation_state.as_ref();
     let failed = failed.filter(|state| ["Failed", "Error"].contains(&&*state.phase));
-    if let (None, Some(state)) = (&application.operation, failed) {
-        patch["operation"] = state.operation.clone();
-    }
-    patch
+    let idle = failed.filter(|_| application.operation.is_none());
+    let operation = idle.map(|state| state.operation.clone());
+    Request::by(&["argocd.argoproj.io/refresh"], "normal", operation)
 }
 
 fn event(owner: &Owner, failed: Option<String>) -> Event {
