@@ -1,6 +1,6 @@
 //! The examples, as they stand but for the address of the repository.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use serde_json::json;
 
@@ -53,15 +53,18 @@ pub fn prepare(git: &Server, cluster: &Cluster) {
         admin.kubectl_with("apply -f -", &objects).done();
     }
     // All but what needs Argo CD's own kinds.
-    for file in files(ARGO).iter().filter(|file| !file.contains("application")) {
-        admin.kubectl(&format!("apply -f {file}")).done();
+    for file in files(ARGO) {
+        if !file.ends_with("40-application.yaml") {
+            admin.kubectl(&format!("apply -f {}", file.display())).done();
+        }
     }
 }
 
-fn files(folder: &str) -> Vec<String> {
-    let entries = fs::read_dir(folder).unwrap();
-    let paths = entries.map(|entry| entry.unwrap().path().display().to_string());
-    let mut files: Vec<_> = paths.filter(|path| path.ends_with(".yaml")).collect();
+fn files(folder: &str) -> Vec<PathBuf> {
+    let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|found| found == "yaml"))
+        .collect();
     files.sort();
     files
 }

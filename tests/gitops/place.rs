@@ -310,6 +310,7 @@ impl Place {
     /// Has two people approve, since nobody proves who wrote the change.
     #[track_caller]
     pub fn approve(&self, ticket: &Ticket<'_>, flux: &Flux) {
+        assert_eq!(ticket.namespace, self.name);
         for reviewer in ["rita", "otto"] {
             assert_eq!(ticket.state(), "Pending", "two are needed");
             ticket.approve(flux.cluster.person(reviewer));
