@@ -1,6 +1,7 @@
-# Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
+# Each target does all its own set-up, on Linux with Rust, Go 1.26, Python 3 and make.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build controlplane figures-main-job figures-no-way-around \
+.PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build resource-hash controlplane \
+	figures-main-job figures-no-way-around \
 	mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
@@ -10,6 +11,10 @@ CLIENTS := hack/clients/clients
 OTHER_VERSIONS := 1.35.4 1.34.4
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/countersign
 MUTANTS := $(CACHE)/cargo-mutants/bin/cargo-mutants
+# How many random writes the two implementations of the hash compare, and from which seed.
+WRITES ?= 5000
+SEED ?= $(shell date +%s)
+HASH_EXAMPLE = $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/examples/resource_hash
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
 BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/* hack/localnode/*.sh) hack/demo/demo $(LOCALNODE) $(CLIENTS)
 
@@ -22,7 +27,7 @@ demo: ## Play the main job on a real API server, and leave it running
 demo-down: ## End what make demo left running
 	@hack/demo/demo down
 
-test: lint controlplane ## Everything that must hold, end to end
+test: lint resource-hash controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
 	cd hack/statuses && go vet ./... && go test ./...
@@ -56,6 +61,12 @@ lint: ## Format, lints, generated files, scripts
 	test -z "$$(gofmt -d hack/controlplane hack/statuses)" || { gofmt -d hack/controlplane hack/statuses; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done
 	sh -n $(CONTROLPLANE)
+
+resource-hash: ## Compare the resource hash with its second implementation, which is in Python: WRITES=5000 SEED=now
+	@command -v python3 >/dev/null || { echo "python3 is missing; on Debian: apt-get install python3" >&2; exit 1; }
+	cd tests && python3 -m resource_hash vectors
+	cargo build --quiet --workspace --example resource_hash
+	cd tests && python3 -m resource_hash fuzz $(SEED) $(WRITES) $(HASH_EXAMPLE)
 
 build: ## The binaries, optimised, in target/release
 	cargo build --workspace --release

@@ -39,7 +39,7 @@ use self::{
     review::AdmissionRequest,
 };
 pub use self::{
-    claim::record_lost_claim,
+    claim::record_finding,
     complete::{path as object_path, read as read_path},
     history::{Past, Trace},
     record::of_transition as transition,

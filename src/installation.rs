@@ -1,6 +1,6 @@
 //! Where the operator is: the cluster, its own identity in it, its namespace and its keys.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context as _;
 use countersign_api::seal::Seals;
@@ -14,15 +14,19 @@ use kube::{
     client::ClientBuilder,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use tower::layer::layer_fn;
+use tower::{layer::layer_fn, timeout::TimeoutLayer};
 
 use crate::{
     clock::Clock,
     keys::{Keys, NamespaceVault, StrictLatch},
 };
 
+/// How long the API server may take to begin its answer: longer than over a write that waits for webhooks.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// The client, and the clock that it tells of the dates of answers. It does not try again by itself: a call of the
-/// webhook has a deadline, and a swap is read back.
+/// webhook has a deadline, and a swap is read back. An answer that never comes is waited for a while only, since
+/// whoever waits for it keeps a ticket from going on.
 pub async fn client(connection: &Connection) -> anyhow::Result<(Client, Clock)> {
     let options = KubeConfigOptions {
         context: connection.context.clone(),
@@ -41,7 +45,10 @@ pub async fn client(connection: &Connection) -> anyhow::Result<(Client, Clock)> 
     config.default_retry = false;
     let clock = Clock::default();
     let dating = layer_fn(|client| clock.dating(client));
-    let client = ClientBuilder::try_from(config)?.with_layer(&dating).build();
+    let client = ClientBuilder::try_from(config)?
+        .with_layer(&dating)
+        .with_layer(&TimeoutLayer::new(PATIENCE))
+        .build();
     Ok((client, clock))
 }
 

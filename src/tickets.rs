@@ -12,7 +12,7 @@ use countersign_core::{
     naming::TicketName,
     object::{Change, Object},
     request::Request,
-    snapshot::Snapshot,
+    snapshot::{Cluster, Snapshot},
     stamp::TicketStamp,
     ticket::{Ticket, TicketState},
 };
@@ -70,9 +70,15 @@ impl Tickets {
     }
 
     /// Moves the ticket to `state`, if it is still the version that is known.
-    pub async fn set_state(&self, ticket: &Ticket, state: &TicketState) -> Result<(), kube::Error> {
+    pub async fn set_state(
+        &self,
+        ticket: &Ticket,
+        state: &TicketState,
+        cluster: &Cluster,
+    ) -> Result<(), kube::Error> {
         let mut status = countersign_api::ApprovalTicketStatus::default();
         status.set_state(state, Timestamp::now());
+        status.seal(ticket.next_steps(), &ticket.uid, cluster);
         self.set_status(ticket, &status).await
     }
 

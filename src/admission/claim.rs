@@ -156,8 +156,7 @@ impl Claims {
     async fn again(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
         sleep(MOMENT).await;
         let read = self.read(write, ticket).await?;
-        let recorded = record_lost_claim(&self.log, &read).await;
-        recorded.map_err(unrecorded)?;
+        record_finding(&self.log, &read).await.map_err(unrecorded)?;
         Ok(read)
     }
 
@@ -179,9 +178,10 @@ impl Claims {
         let by = write.request.caller.username.to_owned();
         let record = record::of_transition(ticket, &state, by);
         let (tickets, log, held) = (self.tickets.clone(), self.log.clone(), ticket.clone());
+        let cluster = write.snapshot.cluster.clone();
         // A call that is given up leaves its claim behind, and then the record of it, too.
         let swapping = tokio::spawn(async move {
-            tickets.set_state(&held, &state).await?;
+            tickets.set_state(&held, &state, &cluster).await?;
             Ok::<_, kube::Error>(log.append(record).await)
         });
         match swapping.await {
@@ -260,14 +260,14 @@ impl Claims {
     }
 }
 
-/// Records the claim that a ticket shows, if its own record was lost with the operator that made it. One that is on
-/// its way is given a moment.
-pub async fn record_lost_claim(log: &Log, ticket: &Ticket) -> Result<(), AuditError> {
+/// Records where a ticket stands, if the log does not know of the steps that led there: another replica made them, or
+/// an operator that died before it could record them. A record that is on its way is given a moment.
+pub async fn record_finding(log: &Log, ticket: &Ticket) -> Result<(), AuditError> {
     if log.lags_behind(ticket) {
         sleep(MOMENT).await;
     }
     if log.lags_behind(ticket) {
-        log.append(record::of_lost_claim(ticket)).await?;
+        log.append(record::of_finding(ticket)).await?;
     }
     Ok(())
 }

@@ -87,18 +87,21 @@ pub fn of_transition(ticket: &Ticket, to: &TicketState, by: String) -> Record {
         ticket: reference(ticket),
         from: Some(ticket.state.as_str().into()),
         to: to.as_str().into(),
+        steps: Some(ticket.next_steps()),
         by: by.into(),
         bind: to.claim().map(|claim| claim.bind),
     })
 }
 
-/// The record of a claim whose own was lost with the operator that made it.
-pub fn of_lost_claim(ticket: &Ticket) -> Record {
+/// The record of where a ticket was found: another replica led it there, or an operator that died before it could
+/// record that.
+pub fn of_finding(ticket: &Ticket) -> Record {
     transition(record::TicketTransition {
         ticket: reference(ticket),
-        from: Some("Approved".into()),
+        from: None,
         to: ticket.state.as_str().into(),
-        by: "recovery".into(),
+        steps: ticket.steps,
+        by: "observation".into(),
         bind: ticket.state.claim().map(|claim| claim.bind),
     })
 }
@@ -109,6 +112,7 @@ pub fn of_minting(ticket: ObjectRef) -> Record {
         ticket,
         from: None,
         to: "Pending".into(),
+        steps: None,
         by: "minting".into(),
         bind: None,
     })

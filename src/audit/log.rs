@@ -130,15 +130,15 @@ impl Log {
         receipt.await.map_err(|_| AuditError::Unavailable)
     }
 
-    /// Whether the last step of a ticket that is on record led somewhere else than its status says; or whether none is,
-    /// of an approved one.
+    /// Whether a ticket was led further than its status says, or somewhere else, or may have been for all that is on
+    /// record.
     pub fn contradicts(&self, ticket: &Ticket) -> bool {
-        self.0.tickets.denies(&ticket.uid, &ticket.state)
+        self.0.tickets.denies(ticket)
     }
 
-    /// Whether a claim of the ticket is not on record yet, or never came there.
+    /// Whether where the ticket stands is not on record yet, or never came there.
     pub fn lags_behind(&self, ticket: &Ticket) -> bool {
-        self.0.tickets.lags(&ticket.uid, &ticket.state)
+        self.0.tickets.lags(ticket)
     }
 
     /// Whether the log can still make records durable.

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    fs,
+    fs::{self, File},
+    io::{BufRead, BufReader},
     path::Path,
     sync::{Mutex, PoisonError},
 };
@@ -10,7 +11,7 @@ use std::{
 use countersign_core::{
     audit::{Event, Record, record::Word},
     digest::Digest,
-    ticket::TicketState,
+    ticket::{Ticket, TicketState},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,15 +20,14 @@ use super::directory::{OpenError, failed, segments};
 /// No ticket is older when it is used: `pendingTTL` is 30 days at most and `approvedTTL` one, and one day more.
 pub const TICKET_LIFE: SignedDuration = SignedDuration::from_hours(32 * 24);
 
-/// What the step that makes a ticket usable, or usable again, leads to.
-const APPROVED: &str = "Approved";
-
 /// The state that the last recorded step led to, by the ticket's uid; of every ticket that may still be used.
 #[derive(Debug, Default)]
 pub(super) struct Standing(Mutex<Steps>);
 
 #[derive(Debug, Default)]
 struct Steps {
+    /// When the log began: of older tickets it may have missed steps.
+    began: Timestamp,
     last: HashMap<String, Last>,
     /// How many there may be before the old ones are let go.
     room: usize,
@@ -37,7 +37,9 @@ impl Standing {
     /// What the log in `path` says.
     pub fn read(path: &Path, now: Timestamp) -> Result<Self, OpenError> {
         let mut last = HashMap::new();
-        for segment in segments(path)?.iter().rev() {
+        let segments = segments(path)?;
+        let began = segments.first().map(|first| beginning(first)).transpose()?;
+        for segment in segments.iter().rev() {
             let bytes = fs::read(segment).map_err(failed(segment))?;
             let text = String::from_utf8_lossy(&bytes);
             let (mut recent, mut old) = (false, false);
@@ -53,15 +55,17 @@ impl Standing {
                 };
                 recent |= !is_old(step.time, now);
                 old |= is_old(step.time, now);
-                if let Entry::Vacant(place) = last.entry(uid) {
-                    place.insert(step);
-                }
+                keep(uid, step, &mut last, |known, found| known < found);
             }
             if old && !recent {
                 break;
             }
         }
-        Ok(Self(Mutex::new(Steps { last, room: 0 })))
+        Ok(Self(Mutex::new(Steps {
+            began: began.flatten().unwrap_or(now),
+            last,
+            room: 0,
+        })))
     }
 
     /// Takes note of a record.
@@ -72,27 +76,48 @@ impl Standing {
             steps.last.retain(|_, last| !is_old(last.time, record.time));
             steps.room = 2 * steps.last.len().max(512);
         }
-        steps.last.insert(uid, step);
+        keep(uid, step, &mut steps.last, |known, found| known <= found);
     }
 
-    /// Whether the last step of the ticket led somewhere else than its status says. What approves is recorded first: where
-    /// no step is on record, because the log was lost, nobody knows whether an approved ticket was used.
-    pub fn denies(&self, uid: &str, state: &TicketState) -> bool {
+    /// Whether the ticket was led further than its status says, or somewhere else, or may have been: what somebody else
+    /// than the operator wrote opens nothing; and where no step is on record nobody knows of a ticket that is older
+    /// than the log whether it was used.
+    pub fn denies(&self, ticket: &Ticket) -> bool {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_usable = || matches!(state, TicketState::Approved { .. } | TicketState::Claimed { .. });
-        steps
-            .last
-            .get(uid)
-            .map_or_else(is_usable, |last| !last.led_to(state))
+        let is_usable = matches!(
+            ticket.state,
+            TicketState::Approved { .. } | TicketState::Claimed { .. }
+        );
+        match (steps.last.get(&*ticket.uid), ticket.steps) {
+            (Some(last), count) => {
+                count <= Some(last.steps) && !last.led_to(ticket) || is_usable && count.is_none()
+            }
+            (None, Some(_)) => is_usable && ticket.created < steps.began,
+            (None, None) => is_usable,
+        }
     }
 
-    /// Whether the ticket's status is one step ahead: a claim is written first and recorded then, and whoever wrote
-    /// it may have died between.
-    pub fn lags(&self, uid: &str, state: &TicketState) -> bool {
+    /// Whether the operator led the ticket further than is on record, or somewhere else: another replica did, or one that
+    /// died before it could record that.
+    pub fn lags(&self, ticket: &Ticket) -> bool {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_open = |last: &Last| last.to == APPROVED;
-        state.claim().is_some() && steps.last.get(uid).is_some_and(is_open)
+        match (steps.last.get(&*ticket.uid), ticket.steps) {
+            (_, None) => false,
+            (Some(last), Some(count)) => count > last.steps || count == last.steps && !last.led_to(ticket),
+            (None, Some(count)) => count > 0 && ticket.created >= steps.began,
+        }
     }
+}
+
+/// When the log began, by its first record.
+fn beginning(segment: &Path) -> Result<Option<Timestamp>, OpenError> {
+    let file = File::open(segment).map_err(failed(segment))?;
+    let mut line = String::new();
+    BufReader::new(file)
+        .read_line(&mut line)
+        .map_err(failed(segment))?;
+    let first: Option<Record> = serde_json::from_str(&line).ok();
+    Ok(first.map(|record| record.time))
 }
 
 /// A step.
@@ -100,19 +125,27 @@ impl Standing {
 struct Last {
     time: Timestamp,
     to: Word,
+    steps: u32,
     bind: Option<Digest>,
 }
 
 impl Last {
-    /// Whether it can have led to this state: a claim is one of the same content, and not a later one.
-    fn led_to(&self, state: &TicketState) -> bool {
-        let same_claim = match state {
-            TicketState::Claimed { claim, .. } => {
-                self.bind == Some(claim.bind) && claim.claimed_at <= self.time
-            }
+    /// Whether it led the ticket where it stands.
+    fn led_to(&self, ticket: &Ticket) -> bool {
+        let same_claim = match &ticket.state {
+            TicketState::Claimed { claim, .. } => self.bind == Some(claim.bind),
             _ => true,
         };
-        self.to == state.as_str() && same_claim
+        Some(self.steps) == ticket.steps && self.to == ticket.state.as_str() && same_claim
+    }
+}
+
+/// Keeps a step of a ticket, unless one is known that came later.
+fn keep(uid: String, step: Last, last: &mut HashMap<String, Last>, replaces: fn(u32, u32) -> bool) {
+    match last.entry(uid) {
+        Entry::Vacant(place) => drop(place.insert(step)),
+        Entry::Occupied(mut known) if replaces(known.get().steps, step.steps) => drop(known.insert(step)),
+        Entry::Occupied(_) => {}
     }
 }
 
@@ -123,6 +156,7 @@ fn step(record: &Record) -> Option<(String, Last)> {
     let last = Last {
         time: record.time,
         to: step.to.clone(),
+        steps: step.steps.unwrap_or_default(),
         bind: step.bind,
     };
     Some((step.ticket.uid.clone()?, last))

@@ -29,7 +29,7 @@ use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve,
 use tokio::sync::mpsc;
 
 use crate::{
-    admission::{record_lost_claim, transition},
+    admission::{record_finding, transition},
     feeds::Feed,
     gitops::nudge,
     tickets::Tickets,
@@ -119,14 +119,17 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
             return Ok(Action::await_change());
         }
     };
-    record_lost_claim(&context.log, &ticket).await?;
+    record_finding(&context.log, &ticket).await?;
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
     let (state, again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
     let Some(state) = unless_rewound(&ticket, state, context).await? else {
         return Ok(Action::await_change());
     };
-    let status = shown(&object, &state, &tally, now);
+    let mut status = shown(&object, &state, &tally, now);
+    if let Some(steps) = steps_to(&state, &ticket) {
+        status.seal(steps, &ticket.uid, &snapshot.cluster);
+    }
     if object.status.as_ref() != Some(&status) {
         if state != ticket.state {
             let by = cause(&tally, &state);
@@ -189,6 +192,15 @@ async fn next_state(
     Ok((state, end.map(|end| until(end, now))))
 }
 
+/// How many steps lead to a state of the ticket; `None` where somebody else wrote the end that it shows.
+fn steps_to(state: &TicketState, ticket: &Ticket) -> Option<u32> {
+    match (state, ticket.steps) {
+        (state, _) if *state != ticket.state => Some(ticket.next_steps()),
+        (TicketState::Pending { .. }, None) => Some(0),
+        (_, steps) => steps,
+    }
+}
+
 /// The state; or the end of a ticket whose status somebody else set back, since it may have been used. `None` when only
 /// our knowledge of it is old.
 async fn unless_rewound(
@@ -198,6 +210,7 @@ async fn unless_rewound(
 ) -> Result<Option<TicketState>, ReconcileError> {
     let is_open = matches!(state, TicketState::Pending { .. } | TicketState::Approved { .. });
     let next = Ticket {
+        steps: steps_to(&state, ticket),
         state,
         ..ticket.clone()
     };

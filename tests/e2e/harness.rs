@@ -1,18 +1,20 @@
 //! What every test needs: a cluster, people in it, and their tickets.
 
 mod area;
+mod balancer;
 mod cluster;
 pub mod control_plane;
 pub mod kubelet;
 mod operator;
 mod person;
+pub mod proxy;
 mod room;
 pub mod ticket;
 pub mod wait;
 
 pub use self::{
     area::{Area, pods},
-    cluster::{Cluster, shared},
+    cluster::{Cluster, Setup, shared},
     operator::Operator,
     person::{Outcome, Person},
     ticket::Ticket,

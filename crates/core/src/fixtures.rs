@@ -285,6 +285,7 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         },
         created: now(),
         state,
+        steps: Some(1),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Stamps: the operator's proof that it chose, on a ticket or a review, what a person may not choose.
+//! Stamps: the operator's proof that it chose, on a ticket or a review, what a person may not choose; and that it wrote
+//! a ticket's state.
 
 use crate::{
     binding::Binding,
@@ -88,6 +89,41 @@ impl ReviewStamp<'_> {
             self.binding_hash.as_bytes(),
             self.reviewer.as_str().as_bytes(),
             self.decision.as_str().as_bytes(),
+        ]
+    }
+}
+
+/// What the seal of a ticket's state is over.
+#[derive(Clone, Copy, Debug)]
+pub struct StateSeal<'a> {
+    /// The cluster.
+    pub cluster_id: &'a str,
+    /// Uid of the ticket.
+    pub ticket_uid: &'a str,
+    /// How many steps led to the state.
+    pub steps: u32,
+    /// Digest of what the state is made of.
+    pub facts: &'a Digest,
+}
+
+impl StateSeal<'_> {
+    /// The seal.
+    pub fn sign(&self, key: &MacKey) -> String {
+        key.sign(&self.parts(&self.steps.to_be_bytes()))
+    }
+
+    /// Whether `seal` is the operator's.
+    pub fn verify(&self, key: &MacKey, seal: &str) -> bool {
+        key.verify(&self.parts(&self.steps.to_be_bytes()), seal)
+    }
+
+    const fn parts<'a>(&'a self, steps: &'a [u8]) -> [&'a [u8]; 5] {
+        [
+            b"ticket state",
+            self.cluster_id.as_bytes(),
+            self.ticket_uid.as_bytes(),
+            steps,
+            self.facts.as_bytes(),
         ]
     }
 }

@@ -10,6 +10,10 @@ use crate::{binding::Binding, digest::Digest, gitops::Provenance, identity::Iden
 /// twice over.
 pub const CLAIM_WINDOW: SignedDuration = SignedDuration::from_secs(75);
 
+/// How long after it passed a write may still be stored: the API server's ceiling for one call (34 s, E2), and what
+/// its store takes at most.
+pub const CALL_CEILING: SignedDuration = SignedDuration::from_secs(45);
+
 /// How soon a client that falls back from WebSocket to SPDY connects again.
 pub const RESEND_WINDOW: SignedDuration = SignedDuration::from_secs(5);
 
@@ -44,12 +48,20 @@ pub struct Ticket {
     pub created: Timestamp,
     /// Where it stands.
     pub state: TicketState,
+    /// How many steps led there, if the operator says so: none before its first word. `None` when somebody else wrote
+    /// the status.
+    pub steps: Option<u32>,
 }
 
 impl Ticket {
     /// The hash that a reviewer signs.
     pub fn binding_hash(&self) -> Digest {
         self.binding.hash(Some(&self.nonce))
+    }
+
+    /// How many steps lead to the state that follows; of a status that somebody else wrote none is counted.
+    pub fn next_steps(&self) -> u32 {
+        self.steps.unwrap_or_default().saturating_add(1)
     }
 
     /// Whether this call of the webhook made the claim that holds the ticket, or that used it.
@@ -134,6 +146,13 @@ impl Claim {
     pub fn deadline(&self) -> Timestamp {
         self.claimed_at
             .saturating_add(CLAIM_WINDOW)
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// From when on nothing that passed under it is stored any more: the last call may have passed at its deadline.
+    pub fn settled_at(&self) -> Timestamp {
+        self.deadline()
+            .saturating_add(CALL_CEILING)
             .unwrap_or(Timestamp::MAX)
     }
 }

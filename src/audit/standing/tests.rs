@@ -2,6 +2,9 @@ use std::sync::Arc;
 
 use countersign_core::{
     audit::record::{ObjectRef, TicketTransition},
+    binding::{Binding, BoundTarget},
+    environment::Environment,
+    request::Operation,
     ticket::{Claim, End},
 };
 
@@ -13,7 +16,7 @@ fn bind(of: &str) -> Digest {
     Digest::of(&[of.as_bytes()])
 }
 
-fn came_to(uid: &str, to: &'static str, time: Timestamp) -> Record {
+fn came_to(uid: &str, (steps, to): (u32, &'static str), time: Timestamp) -> Record {
     let ticket = ObjectRef {
         namespace: "shop".to_owned(),
         name: "update-web".to_owned(),
@@ -23,10 +26,39 @@ fn came_to(uid: &str, to: &'static str, time: Timestamp) -> Record {
         ticket,
         from: None,
         to: to.into(),
+        steps: Some(steps),
         by: "test".into(),
         bind: (to == "Claimed").then(|| bind("ours")),
     });
     Record { time, event }
+}
+
+/// A ticket that was made just now.
+fn ticket(uid: &str, state: &TicketState, steps: Option<u32>) -> Ticket {
+    let binding = Binding {
+        cluster_id: "cluster".to_owned(),
+        subject: "agent:deployer".parse().unwrap(),
+        environment: Environment::Prod,
+        target: BoundTarget::default(),
+        operation: Operation::Update,
+        resource_hash: bind("change"),
+        old_hash: None,
+        command_hash: None,
+    };
+    Ticket {
+        namespace: "shop".into(),
+        name: "update-web".into(),
+        uid: uid.into(),
+        resource_version: "1".into(),
+        requester: binding.subject.clone(),
+        binding,
+        nonce: "nonce".into(),
+        pointers: Vec::new(),
+        authors: Vec::new(),
+        created: Timestamp::now(),
+        state: state.clone(),
+        steps,
+    }
 }
 
 fn claimed(of: &str, at: Timestamp) -> TicketState {
@@ -45,72 +77,105 @@ fn claimed(of: &str, at: Timestamp) -> TicketState {
     }
 }
 
-/// Whether a log with these steps contradicts a status that shows `state`.
-fn contradicts(steps: &[&'static str], state: &TicketState, now: Timestamp) -> bool {
-    let standing = Standing::default();
-    for step in steps {
-        standing.note(&came_to("u1", step, now));
+fn approved() -> TicketState {
+    TicketState::Approved {
+        usable_until: Timestamp::now(),
     }
-    standing.denies("u1", state)
+}
+
+const PENDING: TicketState = TicketState::Pending {
+    until: Timestamp::MAX,
+};
+
+const REVOKED: TicketState = TicketState::Ended(End::Revoked);
+
+/// A log with these steps, counted from the first.
+fn log(steps: &[&'static str]) -> Standing {
+    let standing = Standing::default();
+    for step in (1..).zip(steps.iter().copied()) {
+        standing.note(&came_to("u1", step, Timestamp::now()));
+    }
+    standing
+}
+
+/// Whether a log with these steps contradicts a status that shows `state` after so many steps.
+fn contradicts(steps: &[&'static str], state: &TicketState, count: impl Into<Option<u32>>) -> bool {
+    log(steps).denies(&ticket("u1", state, count.into()))
 }
 
 #[test]
 fn a_status_is_what_the_last_step_led_to() {
-    let now = Timestamp::now();
-    let approved = TicketState::Approved { usable_until: now };
-    let ended = TicketState::Ended(End::Revoked);
-    assert!(!contradicts(&["Approved"], &approved, now));
-    assert!(!contradicts(&["Approved", "Claimed", "Approved"], &approved, now));
-    assert!(contradicts(&TO_CLAIM, &approved, now));
-    assert!(contradicts(&["Approved", "Claimed", "Consumed"], &approved, now));
-    assert!(contradicts(&["Approved"], &ended, now));
-    assert!(!contradicts(&["Approved", "Revoked"], &ended, now));
+    assert!(!contradicts(&["Approved"], &approved(), 1));
+    assert!(!contradicts(&["Approved", "Claimed", "Approved"], &approved(), 3));
+    assert!(contradicts(&["Approved", "Claimed", "Approved"], &approved(), 1));
+    assert!(contradicts(&TO_CLAIM, &approved(), 1));
+    assert!(contradicts(&TO_CLAIM, &approved(), 2));
+    assert!(contradicts(&["Approved", "Claimed", "Consumed"], &approved(), 1));
+    assert!(contradicts(&["Approved", "Revoked"], &PENDING, 0));
+    assert!(!contradicts(&["Approved", "Revoked"], &REVOKED, 2));
 }
 
 #[test]
-fn a_log_that_never_heard_of_a_ticket_vouches_for_no_approval() {
-    let now = Timestamp::now();
-    assert!(contradicts(
-        &[],
-        &TicketState::Approved { usable_until: now },
-        now
-    ));
-    assert!(contradicts(&[], &claimed("ours", now), now));
-    assert!(!contradicts(&[], &TicketState::Pending { until: now }, now));
-    assert!(!contradicts(&[], &TicketState::Ended(End::Revoked), now));
+fn what_another_replica_did_is_believed_by_its_seal_alone() {
+    assert!(!contradicts(&[], &approved(), 1));
+    assert!(!contradicts(&["Approved"], &claimed("ours", Timestamp::now()), 2));
+    assert!(!contradicts(&TO_CLAIM, &approved(), 3));
+    for steps in [&[][..], &["Approved"], &TO_CLAIM] {
+        assert!(contradicts(steps, &approved(), None), "{steps:?}");
+        assert!(
+            contradicts(steps, &claimed("ours", Timestamp::now()), None),
+            "{steps:?}"
+        );
+    }
+    assert!(!contradicts(&[], &PENDING, None));
+    assert!(contradicts(&["Approved"], &PENDING, None));
 }
 
 #[test]
-fn a_claim_is_of_the_same_content_and_no_later_one() {
-    let now = Timestamp::now();
-    let second = SignedDuration::from_secs(1);
-    assert!(!contradicts(&TO_CLAIM, &claimed("ours", now), now));
-    assert!(!contradicts(&TO_CLAIM, &claimed("ours", now - second), now));
-    assert!(contradicts(&TO_CLAIM, &claimed("ours", now + second), now));
-    assert!(contradicts(&TO_CLAIM, &claimed("another", now), now));
-}
-
-#[test]
-fn only_a_claim_comes_before_its_record() {
-    let now = Timestamp::now();
-    let lags = |steps: &[&'static str], state: &TicketState| {
-        let standing = Standing::default();
-        for step in steps {
-            standing.note(&came_to("u1", step, now));
-        }
-        standing.lags("u1", state)
+fn a_log_vouches_for_no_approval_that_is_older_than_itself() {
+    let standing = Standing::default();
+    standing.0.lock().unwrap().began = Timestamp::now();
+    let of_before = |state: &TicketState| Ticket {
+        created: Timestamp::UNIX_EPOCH,
+        ..ticket("u1", state, Some(1))
     };
-    let ours = claimed("ours", now);
-    assert!(lags(&["Approved"], &ours));
-    assert!(lags(&["Approved", "Claimed", "Approved"], &ours));
-    let used = TicketState::Consumed {
-        claim: ours.claim().unwrap().clone(),
+    assert!(standing.denies(&of_before(&approved())));
+    assert!(standing.denies(&of_before(&claimed("ours", Timestamp::now()))));
+    assert!(!standing.denies(&of_before(&PENDING)));
+    assert!(!standing.denies(&of_before(&REVOKED)));
+    assert!(!standing.lags(&of_before(&approved())));
+    standing.note(&came_to("u1", (1, "Approved"), Timestamp::now()));
+    assert!(!standing.denies(&of_before(&approved())));
+}
+
+#[test]
+fn a_claim_is_of_the_same_content() {
+    assert!(!contradicts(&TO_CLAIM, &claimed("ours", Timestamp::now()), 2));
+    assert!(contradicts(&TO_CLAIM, &claimed("another", Timestamp::now()), 2));
+}
+
+#[test]
+fn what_the_operator_did_unheard_is_found() {
+    let lags = |steps: &[&'static str], state: &TicketState, count: Option<u32>| {
+        log(steps).lags(&ticket("u1", state, count))
     };
-    assert!(lags(&["Approved"], &used));
-    assert!(!lags(&TO_CLAIM, &ours));
-    assert!(!lags(&["Revoked"], &ours));
-    assert!(!lags(&[], &ours));
-    assert!(!lags(&["Approved"], &TicketState::Ended(End::Revoked)));
+    let ours = claimed("ours", Timestamp::now());
+    assert!(lags(&["Approved"], &ours, Some(2)));
+    assert!(lags(&[], &approved(), Some(1)));
+    assert!(lags(&["Approved"], &REVOKED, Some(2)));
+    assert!(lags(&["Approved", "Revoked"], &ours, Some(2)));
+    assert!(!lags(&TO_CLAIM, &ours, Some(2)));
+    assert!(!lags(&TO_CLAIM, &approved(), Some(1)));
+    assert!(!lags(&["Approved"], &ours, None));
+    assert!(!lags(&[], &PENDING, Some(0)));
+}
+
+#[test]
+fn a_record_that_comes_late_takes_nothing_back() {
+    let standing = log(&["Approved", "Claimed", "Consumed"]);
+    standing.note(&came_to("u1", (2, "Claimed"), Timestamp::now()));
+    assert!(standing.denies(&ticket("u1", &approved(), Some(1))));
+    assert!(!standing.lags(&ticket("u1", &claimed("ours", Timestamp::now()), Some(2))));
 }
 
 #[test]
@@ -119,9 +184,9 @@ fn what_is_too_old_to_be_used_is_let_go() {
     let now = Timestamp::now();
     let then = now - TICKET_LIFE - SignedDuration::from_secs(1);
     for number in 0..1024 {
-        standing.note(&came_to(&format!("old-{number}"), "Consumed", then));
+        standing.note(&came_to(&format!("old-{number}"), (3, "Consumed"), then));
     }
-    standing.note(&came_to("new", "Consumed", now));
+    standing.note(&came_to("new", (3, "Consumed"), now));
     assert_eq!(standing.0.lock().unwrap().last.len(), 1);
 }
 
@@ -156,22 +221,24 @@ fn the_last_step_is_found_in_whatever_segment_it_is() {
     let segments = Segments::of(
         "found",
         &[
-            &[came_to("u1", "Approved", now), came_to("u1", "Consumed", now)],
+            &[
+                came_to("u1", (1, "Approved"), now),
+                came_to("u1", (2, "Consumed"), now),
+            ],
             // By a clock that was wrong for a while.
             &[
-                came_to("u2", "Consumed", long_ago),
-                came_to("u3", "Approved", now),
-                came_to("u4", "Approved", now),
+                came_to("u2", (2, "Consumed"), long_ago),
+                came_to("u3", (1, "Approved"), now),
+                came_to("u4", (1, "Approved"), now),
             ],
-            &[came_to("u3", "Revoked", now)],
+            &[came_to("u3", (2, "Revoked"), now)],
         ],
     );
     let standing = Standing::read(&segments.0, now).unwrap();
-    let approved = TicketState::Approved { usable_until: now };
     for uid in ["u1", "u2", "u3"] {
-        assert!(standing.denies(uid, &approved), "{uid}");
+        assert!(standing.denies(&ticket(uid, &approved(), Some(1))), "{uid}");
     }
-    assert!(!standing.denies("u4", &approved));
+    assert!(!standing.denies(&ticket("u4", &approved(), Some(1))));
 }
 
 #[test]

@@ -14,7 +14,8 @@ use kube::config::Kubeconfig;
 use serde_json::json;
 
 use super::{
-    area::Area, control_plane::ControlPlane, operator::Operator, person::Person, room::Room, wait::until,
+    area::Area, control_plane::ControlPlane, operator::Operator, person::Person, proxy::Proxy, room::Room,
+    wait::until,
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -38,7 +39,8 @@ const AGENTS: [&str; 2] = ["deployer", "helper"];
 /// A control plane, the operator, and who works there.
 pub struct Cluster {
     // Dropped in this order: the operator says nothing about an API server that is gone.
-    operator: Operator,
+    operators: Vec<Operator>,
+    proxy: Option<Proxy>,
     people: BTreeMap<&'static str, Person>,
     control_plane: ControlPlane,
     areas: Numbered,
@@ -50,6 +52,17 @@ pub struct Cluster {
 struct Numbered {
     all: usize,
     taken: AtomicUsize,
+}
+
+/// What a cluster is made of.
+#[derive(Default)]
+pub struct Setup<'a> {
+    /// Flags of the API server.
+    pub flags: &'a [String],
+    /// Whether the operator speaks to it through a proxy.
+    pub proxied: bool,
+    /// How many operators there are beside the first, called by turns.
+    pub more_replicas: usize,
 }
 
 /// The cluster in strict mode that most tests share. Nobody changes its policy.
@@ -66,8 +79,16 @@ impl Cluster {
 
     /// The same, with these flags of the API server.
     pub fn observing_with(flags: &[String]) -> Self {
+        Self::observing_as(&Setup {
+            flags,
+            ..Setup::default()
+        })
+    }
+
+    /// A cluster that is made so; the operator observes.
+    pub fn observing_as(setup: &Setup<'_>) -> Self {
         let room = Room::take();
-        let control_plane = ControlPlane::start(flags);
+        let control_plane = ControlPlane::start(setup.flags);
         let admin = Person::new(
             control_plane.admin_kubeconfig().to_owned(),
             control_plane.kubectl(),
@@ -82,13 +103,19 @@ impl Cluster {
             admin.kubectl(&format!("apply -f {ROOT}/{file}")).done();
         }
         let identity = control_plane.issue("countersign-operator", &[]);
-        let operator = Operator::start(identity, control_plane.dir());
+        let proxy = (setup.proxied).then(|| Proxy::start(identity.clone(), control_plane.dir()));
+        let kubeconfig = proxy.as_ref().map_or(identity, Proxy::kubeconfig);
+        let operators = match setup.more_replicas {
+            0 => vec![Operator::start(kubeconfig, control_plane.dir())],
+            more => Operator::start_replicas(1 + more, &kubeconfig, control_plane.dir()),
+        };
         let people = PEOPLE.map(|name| {
             let kubeconfig = control_plane.issue(name, &["people"]);
             (name, Person::new(kubeconfig, control_plane.kubectl()))
         });
         let cluster = Self {
-            operator,
+            operators,
+            proxy,
             people: people.into_iter().chain([("admin", admin)]).collect(),
             control_plane,
             areas: Numbered::of(0),
@@ -193,9 +220,19 @@ impl Cluster {
         &self.control_plane
     }
 
-    /// The operator.
-    pub const fn operator(&self) -> &Operator {
-        &self.operator
+    /// The operator, the first one where there are several.
+    pub fn operator(&self) -> &Operator {
+        &self.operators[0]
+    }
+
+    /// All operators.
+    pub fn operators(&self) -> &[Operator] {
+        &self.operators
+    }
+
+    /// What is between the operator and the API server.
+    pub const fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().unwrap()
     }
 
     /// What the API server does with writes while the operator is away.

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use super::wait::until;
+use super::{balancer::balance, wait::until};
 
 /// Runs the operator until its own input closes, which happens at the latest when the process of the tests ends, and
 /// then kills it.
@@ -22,6 +22,8 @@ const KEEPER: &str = r#""$@" & read -r _; kill -9 $! 2>/dev/null; wait"#;
 pub struct Operator {
     kubeconfig: PathBuf,
     dir: PathBuf,
+    /// Where the API server calls it, and where it listens: the same, unless a balancer is between.
+    called: u16,
     webhook: u16,
     probes: u16,
     keeper: Mutex<Option<Child>>,
@@ -30,10 +32,27 @@ pub struct Operator {
 impl Operator {
     /// Starts an operator with this identity; its data and its log are kept in `dir`.
     pub fn start(kubeconfig: PathBuf, dir: &Path) -> Self {
+        let webhook = free_port();
+        Self::start_at((webhook, webhook), kubeconfig, dir.join("operator"))
+    }
+
+    /// Starts so many replicas, which the API server calls by turns.
+    pub fn start_replicas(replicas: usize, kubeconfig: &Path, dir: &Path) -> Vec<Self> {
+        let ports: Vec<_> = std::iter::repeat_with(free_port).take(replicas).collect();
+        let called = balance(ports.clone());
+        let start = |(number, port)| {
+            let dir = dir.join(format!("operator-{number}"));
+            Self::start_at((called, port), kubeconfig.to_owned(), dir)
+        };
+        ports.into_iter().enumerate().map(start).collect()
+    }
+
+    fn start_at((called, webhook): (u16, u16), kubeconfig: PathBuf, dir: PathBuf) -> Self {
         let operator = Self {
             kubeconfig,
-            dir: dir.join("operator"),
-            webhook: free_port(),
+            dir,
+            called,
+            webhook,
             probes: free_port(),
             keeper: Mutex::default(),
         };
@@ -82,7 +101,9 @@ impl Operator {
             .arg("--kubeconfig")
             .arg(&self.kubeconfig)
             .arg("--webhook-url")
-            .arg(format!("https://localhost:{}", self.webhook))
+            .arg(format!("https://localhost:{}", self.called))
+            .arg("--webhook-listen")
+            .arg(format!("localhost:{}", self.webhook))
             .arg("--probe-listen")
             .arg(format!("127.0.0.1:{}", self.probes))
             .arg("--data-dir")

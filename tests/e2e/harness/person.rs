@@ -111,7 +111,7 @@ impl Person {
 
     /// A client for what kubectl cannot do. It belongs to the runtime that asks for it.
     pub async fn client(&self) -> Client {
-        client(&self.kubeconfig).await
+        client(self.kubeconfig()).await
     }
 }
 

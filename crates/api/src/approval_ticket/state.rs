@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use countersign_core::ticket::{self, End};
+use countersign_core::{
+    digest::Digest,
+    snapshot::Cluster,
+    stamp::StateSeal,
+    ticket::{self, End},
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 
@@ -83,6 +88,27 @@ impl ApprovalTicketStatus {
         }
     }
 
+    /// Seals the state of the ticket with this uid, to which so many steps led.
+    pub fn seal(&mut self, steps: u32, uid: &str, cluster: &Cluster) {
+        self.steps = Some(steps);
+        self.seal = self
+            .facts()
+            .map(|facts| seal_of(steps, uid, &facts, cluster).sign(&cluster.stamp));
+    }
+
+    /// How many steps led to the state, if the operator says so of the ticket with this uid.
+    pub fn sealed_steps(&self, uid: &str, cluster: &Cluster) -> Option<u32> {
+        let (steps, seal, facts) = (self.steps?, self.seal.as_deref()?, self.facts()?);
+        seal_of(steps, uid, &facts, cluster)
+            .verify(&cluster.stamp, seal)
+            .then_some(steps)
+    }
+
+    /// The digest of what the state is made of.
+    fn facts(&self) -> Option<Digest> {
+        crate::seal::digest(&(self.state, &self.pending_until, &self.usable_until, &self.claim))
+    }
+
     /// Shows a claim; what the core does not need to know of it (the replica) stays.
     fn show_claim(&mut self, claim: &ticket::Claim, stop: Option<End>) {
         let bind = claim.bind.to_string();
@@ -102,6 +128,15 @@ impl ApprovalTicketStatus {
             replica,
             stop: stop.and_then(ClaimStop::of),
         });
+    }
+}
+
+fn seal_of<'a>(steps: u32, uid: &'a str, facts: &'a Digest, cluster: &'a Cluster) -> StateSeal<'a> {
+    StateSeal {
+        cluster_id: &cluster.id,
+        ticket_uid: uid,
+        steps,
+        facts,
     }
 }
 

@@ -76,7 +76,13 @@ pub struct ApprovalTicketStatus {
     #[schemars(length(max = schema::MAX_NAME))]
     pub superseded_by: Option<String>,
 
-    /// The operator's proof that it wrote this state. It is not written yet.
+    /// How many steps led to this state: each one more than the one before. Whoever knows of a later one knows that
+    /// the status was set back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 1_000_000))]
+    pub steps: Option<u32>,
+
+    /// The operator's proof that it wrote this state after so many steps; without it the ticket opens nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_MAC))]
     pub seal: Option<String>,

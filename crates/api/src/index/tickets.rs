@@ -19,13 +19,16 @@ use crate::{
 /// What is said of an object without a good stamp.
 const STAMPED: &str = "the operator's stamp over this object";
 
-/// The ticket, if it bears the operator's stamp.
+/// The ticket, if it bears the operator's stamp; its steps, if its state bears the operator's seal.
 pub fn stamped_ticket(
     object: &ApprovalTicket,
     cluster: &Cluster,
     policy: &Policy,
 ) -> Result<Ticket, Invalid> {
-    let ticket = approval_ticket::parse(object, policy.approvals.pending_ttl)?;
+    let mut ticket = approval_ticket::parse(object, policy.approvals.pending_ttl)?;
+    if let Some(status) = &object.status {
+        ticket.steps = status.sealed_steps(&ticket.uid, cluster);
+    }
     let stamp = TicketStamp {
         binding: &ticket.binding,
         namespace: &ticket.namespace,

@@ -198,6 +198,9 @@ pub struct TicketTransition {
     pub from: Option<Word>,
     /// State after.
     pub to: Word,
+    /// How many steps led there since it was made; absent when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
     /// Who or what caused it: an identity, or the rule (`expiry`, `resolution`).
     pub by: Word,
     /// What the claim is bound to, while there is one.

@@ -685,6 +685,7 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 nonce: format!("nonce-{index}").into(),
                 created,
                 state,
+                steps: Some(1),
                 binding,
             }
         })
@@ -733,6 +734,7 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
         nonce: "another".into(),
         created: now(),
         state: TicketState::Pending { until: in_seconds(9) },
+        steps: Some(0),
         binding: binding(case, &who, Environment::Prod),
     };
     let waiting = std::iter::repeat_n(Arc::new(another), case.waiting).collect();

@@ -58,6 +58,7 @@ fn step(to: &'static str) -> Event {
         },
         from: Some("Pending".into()),
         to: to.into(),
+        steps: None,
         by: "user:alice".into(),
         bind: None,
     })
