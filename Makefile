@@ -1,8 +1,7 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26, Python 3 and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build resource-hash controlplane \
-	figures-main-job figures-no-way-around \
-	mutants clean-cache
+	figures-main-job figures-no-way-around mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 LOCALNODE := hack/localnode/localnode
