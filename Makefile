@@ -1,7 +1,7 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26 and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-all test-node coverage lint build controlplane figures-main-job figures-no-way-around \
-	mutants clean-cache
+	figures-tickets mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 LOCALNODE := hack/localnode/localnode
@@ -25,7 +25,7 @@ test: lint controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
 
-test-all: test test-node coverage figures-main-job figures-no-way-around ## The tests, those on a real node, every write on each version, all figures with their bounds
+test-all: test test-node coverage figures-main-job figures-no-way-around figures-tickets ## The tests, those on a real node, every write on each version, all figures with their bounds
 
 # cargo has a runner for each target; this one puts the test into the node's namespaces.
 test-node: export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/$(LOCALNODE) enter
@@ -62,6 +62,9 @@ figures-main-job: controlplane ## Measure what was promised, and fail where a bo
 
 figures-no-way-around: ## Measure that the rules hold everywhere and at scale, and fail where a bound does not hold
 	hack/figures/no-way-around
+
+figures-tickets: controlplane ## Measure that tickets survive faults, crashes and contention; hours on two cores
+	hack/figures/tickets
 
 mutants: $(MUTANTS) ## Change the engine in every mechanical way: its tests notice 95 in 100 changes; hours on two cores
 	PATH=$(dir $(MUTANTS)):$$PATH hack/figures/mutants
