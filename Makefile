@@ -1,7 +1,7 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26, Python 3 and make.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build resource-hash controlplane \
-	figures-main-job figures-no-way-around mutants clean-cache
+	figures-main-job figures-no-way-around figures-tickets mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 LOCALNODE := hack/localnode/localnode
@@ -31,7 +31,7 @@ test: lint resource-hash controlplane ## Everything that must hold, end to end
 	cd hack/controlplane && go vet ./... && go test ./...
 	cd hack/statuses && go vet ./... && go test ./...
 
-test-all: test test-node test-gitops coverage figures-main-job figures-no-way-around ## The tests, those on a real node and with GitOps clients, every write on each version, all figures with their bounds
+test-all: test test-node test-gitops coverage figures-main-job figures-no-way-around figures-tickets ## The tests, those on a real node and with GitOps clients, every write on each version, all figures with their bounds
 
 # cargo has a runner for each target; this one puts the test into the node's namespaces.
 test-node: export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/$(LOCALNODE) enter
@@ -78,6 +78,9 @@ figures-main-job: controlplane ## Measure what was promised, and fail where a bo
 
 figures-no-way-around: ## Measure that the rules hold everywhere and at scale, and fail where a bound does not hold
 	hack/figures/no-way-around
+
+figures-tickets: controlplane ## Measure that tickets survive faults, crashes and contention; hours on two cores
+	hack/figures/tickets
 
 mutants: $(MUTANTS) ## Change the engine in every mechanical way: its tests notice 95 in 100 changes; hours on two cores
 	PATH=$(dir $(MUTANTS)):$$PATH hack/figures/mutants
