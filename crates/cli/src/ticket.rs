@@ -8,6 +8,7 @@ use countersign_api::{
 use countersign_core::{
     binding,
     digest::Digest,
+    gitops::Authorship,
     naming::{TicketName, ticket_names},
 };
 use kube::{Api, Client, ResourceExt, api::PostParams};
@@ -142,6 +143,8 @@ fn spec(bound: &binding::Binding, preview: &Preview, said: Said<'_>) -> Approval
         command: preview.command.clone(),
         reason: said.reason.map(str::to_owned),
         authors: Vec::new(),
+        authorship: Authorship::Claimed,
+        delivered_by: None,
         batch: said.batch.map(str::to_owned),
         stamp: None,
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{binding::Binding, digest::Digest, identity::Identity};
+use crate::{binding::Binding, digest::Digest, gitops::Provenance, identity::Identity};
 
 /// How long one claim admits the same change again: above the API server's own ceiling for one call (34 s, E2),
 /// twice over.
@@ -42,8 +42,8 @@ pub struct Ticket {
     pub requester: Identity,
     /// The granules that it changes, by JSON pointer.
     pub pointers: Vec<String>,
-    /// Who wrote the change.
-    pub authors: Vec<Identity>,
+    /// Where the change comes from.
+    pub provenance: Provenance,
     /// The name that it shares with tickets that it belongs to; anybody may have written it.
     pub batch: Option<Arc<str>>,
     /// When the object was created.
