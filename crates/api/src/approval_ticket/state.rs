@@ -104,9 +104,22 @@ impl ApprovalTicketStatus {
             .then_some(steps)
     }
 
-    /// The digest of what the state is made of.
+    /// The digest of what the state is made of. What an earlier state left behind is no part of it: whoever writes the
+    /// next one need not know it.
     fn facts(&self) -> Option<Digest> {
-        crate::seal::digest(&(self.state, &self.pending_until, &self.usable_until, &self.claim))
+        let (until, claim) = match self.state {
+            TicketState::Pending => (&self.pending_until, &None),
+            TicketState::Approved => (&self.usable_until, &None),
+            TicketState::Claimed => (&self.usable_until, &self.claim),
+            TicketState::Consumed => (&None, &self.claim),
+            TicketState::Denied
+            | TicketState::Expired
+            | TicketState::Cancelled
+            | TicketState::Superseded
+            | TicketState::Revoked
+            | TicketState::Indeterminate => (&None, &None),
+        };
+        crate::seal::digest(&(self.state, until, claim))
     }
 
     /// Shows a claim; what the core does not need to know of it (the replica) stays.
