@@ -228,7 +228,9 @@ impl World {
         for replica in self.replicas.iter_mut() {
             if replica.cache == Cache::Live {
                 replica.log.record_finding(Nth::First, &self.tickets[Nth::First]);
-                replica.log.record_finding(Nth::Second, &self.tickets[Nth::Second]);
+                replica
+                    .log
+                    .record_finding(Nth::Second, &self.tickets[Nth::Second]);
             }
         }
         self.calls.sort();
