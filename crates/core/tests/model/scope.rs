@@ -69,22 +69,11 @@ pub fn scopes(whole: bool) -> Vec<Scope> {
     }
     let more = [
         scope("replace_contended", REPLACE, false, CONTENDED),
-        scope("replace_broken", REPLACE, false, BROKEN),
-        scope("create_broken", CREATE, false, Bounds { foreign: 1, ..BROKEN }),
+        scope("create_broken", CREATE, false, BROKEN),
         scope("create_forgotten", CREATE, false, FORGOTTEN_TWICE),
         scope("create_late", CREATE, true, REFUSED),
         scope("connect_contended", CONNECT, false, CONTENDED),
         scope("connect_broken", CONNECT, false, BROKEN),
-        scope("revert_all_but_refused", REVERT, false, ALL),
-        scope(
-            "revert_three",
-            REVERT,
-            false,
-            Bounds {
-                calls: 3,
-                ..CONTENDED
-            },
-        ),
     ];
     quick.into_iter().chain(more).collect()
 }
@@ -116,13 +105,6 @@ const BROKEN: Bounds = Bounds {
 const FORGOTTEN_TWICE: Bounds = Bounds {
     calls: 2,
     ..FORGOTTEN
-};
-
-/// Everything happens once, but that somebody says no.
-const ALL: Bounds = Bounds {
-    compactions: 1,
-    foreign: 1,
-    ..BROKEN
 };
 
 /// A fault, and the property that must notice it.
