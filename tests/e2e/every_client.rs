@@ -52,7 +52,6 @@ fn same_hash(cluster: &Cluster, objects: &str, make: &str) -> Hashes {
     );
     approve(cluster, &denied);
     agent.kubectl_with(&make, objects).done();
-    become_all(cluster, &denied, "Consumed");
     shown
 }
 
@@ -121,7 +120,13 @@ fn approve(cluster: &Cluster, denied: &Outcome) {
     let reviews: Vec<_> = tickets_of(denied).iter().map(|key| review(&all[key])).collect();
     let rita = cluster.person("rita");
     rita.kubectl_with("create -f -", &list(&reviews)).done();
-    become_all(cluster, denied, "Approved");
+    until("every ticket to be approved", || {
+        let all = tickets(cluster);
+        let mut named = tickets_of(denied).into_iter();
+        named
+            .all(|key| all[&key]["status"]["state"] == "Approved")
+            .then_some(())
+    });
 }
 
 fn review(ticket: &Value) -> Value {
@@ -136,17 +141,6 @@ fn review(ticket: &Value) -> Value {
             "decision": "Approve",
         },
     })
-}
-
-/// Waits until all tickets that denials name have a state.
-fn become_all(cluster: &Cluster, denied: &Outcome, state: &str) {
-    until(&format!("every ticket to be {state}"), || {
-        let all = tickets(cluster);
-        let mut named = tickets_of(denied).into_iter();
-        named
-            .all(|key| all[&key]["status"]["state"] == state)
-            .then_some(())
-    });
 }
 
 /// A strict cluster in which the agent needs approval for every object, and the objects.

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod bad_input;
+mod batches;
 mod callers;
 mod cluster_work;
 mod command_line;
@@ -36,6 +37,7 @@ mod reading;
 mod reviews;
 mod seals;
 mod spending;
+mod ssh_proofs;
 mod stolen_identities;
 mod story;
 mod strict_mode;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{binding::Binding, digest::Digest, identity::Identity};
+use crate::{binding::Binding, digest::Digest, gitops::Provenance, identity::Identity};
 
 /// How long one claim admits the same change again: above the API server's own ceiling for one call (34 s, E2),
 /// twice over.
@@ -42,8 +42,10 @@ pub struct Ticket {
     pub requester: Identity,
     /// The granules that it changes, by JSON pointer.
     pub pointers: Vec<String>,
-    /// Who wrote the change.
-    pub authors: Vec<Identity>,
+    /// Where the change comes from.
+    pub provenance: Provenance,
+    /// The name that it shares with tickets that it belongs to; anybody may have written it.
+    pub batch: Option<Arc<str>>,
     /// When the object was created.
     pub created: Timestamp,
     /// Where it stands.
@@ -187,6 +189,8 @@ pub enum Event {
     Cancel,
     /// A newer ticket took its place.
     Supersede,
+    /// Another ticket of its batch was used: it stays usable until then.
+    Prolong(Timestamp),
     /// A write wants to use it.
     Claim {
         /// Digest of ticket and effective change.
@@ -332,7 +336,7 @@ fn pending(event: &Event, now: Timestamp) -> Result<Step, Refusal> {
         Event::Deny | Event::Revoke => Ok(ended(End::Denied)),
         Event::Cancel => Ok(ended(End::Cancelled)),
         Event::Supersede => Ok(ended(End::Superseded)),
-        Event::Tick => Ok(Step::Stay),
+        Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
         Event::Claim { .. } => Err(Refusal::NotApproved),
         Event::Committed | Event::NotCommitted | Event::Unknowable => Err(Refusal::NotClaimed),
     }
@@ -367,7 +371,10 @@ fn approved(usable_until: Timestamp, event: Event, now: Timestamp) -> Result<Ste
         Event::Deny => Ok(ended(End::Denied)),
         Event::Revoke => Ok(ended(End::Revoked)),
         Event::Cancel => Ok(ended(End::Cancelled)),
-        Event::Supersede | Event::Approve(_) | Event::Tick => Ok(Step::Stay),
+        Event::Prolong(until) if until > usable_until => {
+            Ok(Step::To(TicketState::Approved { usable_until: until }))
+        }
+        Event::Supersede | Event::Approve(_) | Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
         Event::Committed | Event::NotCommitted | Event::Unknowable => Err(Refusal::NotClaimed),
     }
 }
@@ -402,7 +409,14 @@ fn claimed(held: &Held<'_>, event: Event, now: Timestamp) -> Result<Step, Refusa
         Event::Tick if held.stop.is_none() && now >= held.usable_until && now >= held.claim.deadline() => {
             Ok(stopped(held, End::Expired))
         }
-        Event::Supersede | Event::Approve(_) | Event::Tick => Ok(Step::Stay),
+        Event::Prolong(until) if held.stop.is_none() && until > held.usable_until => {
+            Ok(Step::To(TicketState::Claimed {
+                usable_until: until,
+                claim: held.claim.clone(),
+                stop: None,
+            }))
+        }
+        Event::Supersede | Event::Approve(_) | Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
     }
 }
 

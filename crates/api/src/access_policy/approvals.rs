@@ -61,8 +61,9 @@ pub struct Approvals {
     pub agent_owner_may_review: bool,
 
     /// The weakest proof of a reviewer's identity that counts in prod: `Kubernetes` (the default), the API
-    /// server's authentication, or `SSH`, a signature with a key that the directory lists. `SSH` is not
-    /// supported yet: a policy that asks for it is refused.
+    /// server's authentication, or `SSH`, a signature with a key that `directory.sshKeys` lists for the
+    /// reviewer. It is asked for when somebody approves and again when the ticket is used; whoever says no
+    /// need not sign. List the keys of two admins before you ask for it: they alone can change it back.
     pub required_proof: ProofType,
 
     /// How fresh and how strong the authentication of a reviewer must be. Anyhow when absent (the default). Not

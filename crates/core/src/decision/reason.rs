@@ -116,6 +116,8 @@ reasons! {
     BindingMismatch,
     /// A reviewer who may not review this.
     IneligibleReviewer,
+    /// A review that is not proven to be its reviewer's, or not as strongly as the policy asks for.
+    BadProof,
     /// Strict mode is not changed this way.
     StrictMode,
     /// Strict mode is turned on for permission objects that are no longer as they were shown.
@@ -139,6 +141,7 @@ impl Reason {
             | Self::ForeignSubject
             | Self::BindingMismatch
             | Self::IneligibleReviewer
+            | Self::BadProof
             | Self::StrictMode
             | Self::PermissionsChanged
             | Self::Unsealed
@@ -210,6 +213,7 @@ impl Reason {
             | Self::ZoneOverlap
             | Self::TooFewAdmins
             | Self::IneligibleReviewer
+            | Self::BadProof
             | Self::StrictMode
             | Self::PermissionsChanged
             | Self::Unsealed

@@ -13,6 +13,7 @@ use countersign_core::{
     delegation::{DelegatedNamespaces, DelegatedResource, Delegation, Evaluation},
     digest::{Digest, MacKey},
     environment::Environment,
+    gitops::Provenance,
     glob::Glob,
     hash::{self, EffectiveChange, HashContext},
     identity::Identity,
@@ -23,18 +24,20 @@ use countersign_core::{
     permissions::Permissions,
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
-    review::Review,
-    snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
+    review::{Proof, Review},
+    snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
+    ssh::{self, Statement},
     ticket::{Claim, End, Ticket, TicketState},
     zones::Zone,
 };
 use jiff::{SignedDuration, Timestamp};
+use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
 
 use crate::{
     rules,
     world::{
-        Asks, Case, ClaimIs, Content, Deed, MutatorsAre, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules,
-        Shown, StateIs, TicketFlaw, WhereIs, ZoneIs,
+        Asks, Case, ClaimIs, Content, Deed, MutatorsAre, OperatorsOwn, Permit, PolicyIs, ReviewFlaw,
+        ReviewIs, Rules, Shown, Signed, StateIs, TicketFlaw, USERS, WhereIs, ZoneIs,
     },
 };
 
@@ -159,6 +162,9 @@ fn policy(rules: &Rules) -> Policy {
     policy.unzoned.prod = rules.unzoned_prod;
     policy.unzoned.elsewhere = rules.unzoned_elsewhere;
     policy.approvals.agent_owner_may_review = rules.agent_owner_may_review;
+    policy.approvals.signed_in_prod = rules.signed_in_prod;
+    let keys = USERS.map(|user| (id(user), vec![public(&key_of(user)).parse().unwrap()]));
+    policy.ssh_keys = keys.into_iter().collect();
     policy.approvals.max_pending = rules.max_pending;
     policy.review_rules = rules
         .review_rules
@@ -221,6 +227,7 @@ fn add_people(case: &Case, snapshot: &mut Snapshot) {
             owner: id(agent.owner),
             suspended: agent.suspended,
             accounts,
+            impersonation: Impersonation::default(),
             degraded: agent.degraded.then(|| "BadKey".into()),
         };
         snapshot.agents.insert(identity, Arc::new(agent));
@@ -411,6 +418,7 @@ impl Asked {
                         ReviewFlaw::ForeignReviewer => id("user:mallory"),
                         _ => id(&who),
                     },
+                    proof: Proof::Kubernetes,
                     stamped: *flaw != ReviewFlaw::Unstamped,
                 };
                 let own = Own::Review(Box::new(review));
@@ -545,6 +553,7 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
                     name: name.into(),
                     uid: None,
                 }],
+                impersonation: Impersonation::default(),
                 degraded: None,
             })
         }
@@ -675,7 +684,11 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 resource_version: "1".into(),
                 requester: id(spec.requester.unwrap_or(&subject)),
                 pointers: Vec::new(),
-                authors: ids(&spec.authors),
+                provenance: Provenance {
+                    authors: ids(&spec.authors),
+                    ..Provenance::default()
+                },
+                batch: None,
                 nonce: format!("nonce-{index}").into(),
                 created,
                 state,
@@ -684,6 +697,39 @@ fn tickets(case: &Case) -> Vec<Ticket> {
             }
         })
         .collect()
+}
+
+/// The key that somebody signs with.
+fn key_of(user: &str) -> PrivateKey {
+    let mut seed = [0; 32];
+    for (byte, letter) in seed.iter_mut().zip(user.bytes()) {
+        *byte = letter;
+    }
+    Ed25519Keypair::from_seed(&seed).into()
+}
+
+fn public(key: &PrivateKey) -> String {
+    key.public_key().to_openssh().unwrap()
+}
+
+fn proof(review: &ReviewIs, ticket: &Ticket) -> Proof {
+    let by = match review.signed {
+        Signed::Not => return Proof::Kubernetes,
+        Signed::ByReviewer => key_of(review.reviewer),
+        Signed::ByStranger => key_of("user:somebody-else"),
+    };
+    let statement = Statement {
+        cluster_id: &ticket.binding.cluster_id,
+        ticket_uid: &ticket.uid,
+        binding_hash: ticket.binding_hash(),
+        decision: review.decision,
+        reviewer: &id(review.reviewer),
+    };
+    let signed = by.sign(ssh::NAMESPACE, HashAlg::Sha512, statement.to_string().as_bytes());
+    Proof::Ssh {
+        signature: signed.unwrap().to_pem(LineEnding::LF).unwrap().into(),
+        fingerprint: by.fingerprint(HashAlg::Sha256).to_string().into(),
+    }
 }
 
 fn add_tickets(case: &Case, snapshot: &mut Snapshot) {
@@ -703,6 +749,7 @@ fn add_tickets(case: &Case, snapshot: &mut Snapshot) {
                 reviewer: id(review.reviewer),
                 decision: review.decision,
                 created: ticket.created,
+                proof: proof(review, &ticket),
             }));
         }
         let of_binding = snapshot.tickets.entry(ticket.binding.digest()).or_default();
@@ -724,7 +771,8 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
         resource_version: "1".into(),
         requester: id(&who),
         pointers: Vec::new(),
-        authors: Vec::new(),
+        provenance: Provenance::default(),
+        batch: None,
         nonce: "another".into(),
         created: now(),
         state: TicketState::Pending { until: in_seconds(9) },

@@ -77,6 +77,7 @@ pub struct Rules {
     pub review_rules: Vec<(&'static str, u32, Vec<Role>)>,
     pub group_roles: Vec<(&'static str, Role)>,
     pub agent_owner_may_review: bool,
+    pub signed_in_prod: bool,
     pub max_pending: usize,
 }
 
@@ -250,6 +251,15 @@ pub struct ReviewIs {
     pub reviewer: &'static str,
     pub decision: ReviewDecision,
     pub right_hash: bool,
+    pub signed: Signed,
+}
+
+/// Whose signature a review bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    Not,
+    ByReviewer,
+    ByStranger,
 }
 
 #[derive(Clone, Debug)]
@@ -396,6 +406,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
+        prop::bool::weighted(0.2),
     );
     let defaults = (
         environment(),
@@ -416,6 +427,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         corp_prefix: switches.3,
         default_review: switches.4,
         agent_owner_may_review: switches.5,
+        signed_in_prod: switches.6,
         default_environment: defaults.0,
         default_role: defaults.1,
         min_reviewers: defaults.2,
@@ -733,14 +745,19 @@ fn ticket() -> impl Strategy<Value = TicketIs> {
         1 => Just(StateIs::Revoked),
         1 => Just(StateIs::Expired),
     ];
-    let review =
-        (user(), decision(), prop::bool::weighted(0.9)).prop_map(|(reviewer, decision, right_hash)| {
-            ReviewIs {
-                reviewer,
-                decision,
-                right_hash,
-            }
-        });
+    let signed = prop_oneof![
+        8 => Just(Signed::Not),
+        2 => Just(Signed::ByReviewer),
+        1 => Just(Signed::ByStranger),
+    ];
+    let review = (user(), decision(), prop::bool::weighted(0.9), signed).prop_map(
+        |(reviewer, decision, right_hash, signed)| ReviewIs {
+            reviewer,
+            decision,
+            right_hash,
+            signed,
+        },
+    );
     let people = (
         option::weighted(
             0.3,
