@@ -104,9 +104,17 @@ impl ApprovalTicketStatus {
             .then_some(steps)
     }
 
-    /// The digest of what the state is made of.
+    /// The digest of what the state is made of; what an earlier state left is no part of it.
     fn facts(&self) -> Option<Digest> {
-        crate::seal::digest(&(self.state, &self.pending_until, &self.usable_until, &self.claim))
+        let pending_until = self
+            .pending_until
+            .as_ref()
+            .filter(|_| self.state == TicketState::Pending);
+        let is_usable = matches!(self.state, TicketState::Approved | TicketState::Claimed);
+        let usable_until = self.usable_until.as_ref().filter(|_| is_usable);
+        let is_used = matches!(self.state, TicketState::Claimed | TicketState::Consumed);
+        let claim = self.claim.as_ref().filter(|_| is_used);
+        crate::seal::digest(&(self.state, pending_until, usable_until, claim))
     }
 
     /// Shows a claim; what the core does not need to know of it (the replica) stays.
