@@ -2,11 +2,12 @@
 
 use countersign_api::{
     ApprovalReview, ApprovalTicket, ApprovalTicketSpec, STATUS_MANAGER,
-    approval_ticket::{Binding, ChangedPart, summary},
+    approval_ticket::{Binding, ChangedPart, DeliveredBy, summary},
     index::stamped_ticket,
 };
 use countersign_core::{
     decision::Demand,
+    gitops::Provenance,
     hash::command_text,
     naming::TicketName,
     object::{Change, Object},
@@ -22,7 +23,7 @@ use kube::{
 };
 use serde::Serialize;
 
-use crate::admission::stamp::nonce;
+use crate::{admission::stamp::nonce, gitops::Origin};
 
 /// The tickets of a cluster.
 #[derive(Clone)]
@@ -110,7 +111,7 @@ impl Tickets {
 /// The ticket that the operator makes for a denied write, with the operator's stamp.
 pub fn minted(
     demand: &Demand,
-    request: &Request<'_>,
+    (request, origin): (&Request<'_>, &Origin),
     (namespace, name): (&str, &TicketName),
     snapshot: &Snapshot,
 ) -> Result<ApprovalTicket, getrandom::Error> {
@@ -118,11 +119,17 @@ pub fn minted(
     let binding = &demand.binding;
     let requester = &binding.subject;
     let change = ChangedPart::list(&demand.change);
+    let Provenance {
+        authors,
+        authorship,
+        delivered_by,
+    } = &origin.provenance;
     let stamp = TicketStamp {
         binding,
         namespace,
         nonce: &nonce,
         requester,
+        provenance: &origin.provenance,
     };
     let mut ticket = ApprovalTicket::named(
         name,
@@ -139,8 +146,10 @@ pub fn minted(
             ignored: demand.change.ignored.clone(),
             command: command(request, binding),
             reason: None,
-            authors: Vec::new(),
-            batch: None,
+            authors: authors.iter().map(ToString::to_string).collect(),
+            authorship: *authorship,
+            delivered_by: delivered_by.as_ref().map(DeliveredBy::of),
+            batch: origin.batch.clone(),
             stamp: Some(stamp.sign(&snapshot.cluster.stamp)),
         },
     );

@@ -35,7 +35,7 @@ pub async fn resolve(
         Some(version) => trace.since(version, None, &context.client).await?,
         None => Past::Lost,
     };
-    let over = now >= claim.deadline();
+    let over = now >= claim.settled_at();
     let event = match past {
         Past::Committed => Some(Event::Committed),
         Past::Untouched if over => Some(Event::NotCommitted),

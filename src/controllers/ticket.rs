@@ -31,6 +31,7 @@ use tokio::sync::mpsc;
 use crate::{
     admission::{record_finding, transition},
     feeds::Feed,
+    gitops::nudge,
     tickets::Tickets,
 };
 
@@ -137,9 +138,20 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
         Tickets::new(context.client.clone())
             .set_status(&ticket, &status)
             .await?;
+        if approves(&ticket.state, &state) {
+            nudge(&ticket, &context.client);
+        }
     }
     review::tell(&keeper.reviews, (&ticket, &tally), &snapshot, &context.client).await?;
     Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// Whether reviews open the way now; a ticket that is released was open before.
+const fn approves(before: &TicketState, after: &TicketState) -> bool {
+    matches!(
+        (before, after),
+        (TicketState::Pending { .. }, TicketState::Approved { .. })
+    )
 }
 
 /// The state that follows, and when to look again.

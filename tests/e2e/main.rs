@@ -20,6 +20,8 @@ mod coverage;
 mod delegations;
 mod deletions;
 mod environments;
+mod every_client;
+mod every_field;
 mod exactness;
 mod foreign_mutators;
 mod forgery;

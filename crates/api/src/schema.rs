@@ -112,6 +112,21 @@ pub fn operation(_: &mut SchemaGenerator) -> Schema {
     words(&["Create", "Update", "Delete", "Connect"])
 }
 
+/// Whether an agent may be impersonated.
+pub fn impersonation(_: &mut SchemaGenerator) -> Schema {
+    words(&["Refused", "Accepted"])
+}
+
+/// A kind from which a GitOps controller deploys.
+pub fn gitops_kind(_: &mut SchemaGenerator) -> Schema {
+    words(&["Kustomization", "HelmRelease", "Application"])
+}
+
+/// How the authors of a change are known.
+pub fn authorship(_: &mut SchemaGenerator) -> Schema {
+    words(&["Claimed", "Verified", "Unverified"])
+}
+
 /// What a reviewer decides.
 pub fn review_decision(_: &mut SchemaGenerator) -> Schema {
     words(&["Approve", "Deny", "Revoke", "Cancel"])

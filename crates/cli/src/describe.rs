@@ -6,9 +6,9 @@ use anyhow::bail;
 use clap::Args;
 use countersign_api::{
     ApprovalTicket, ApprovalTicketStatus,
-    approval_ticket::{Binding, TicketState},
+    approval_ticket::{Binding, DeliveredBy, TicketState},
 };
-use countersign_core::{plain::plain, request::Operation, ticket::falls_back};
+use countersign_core::{gitops::Authorship, plain::plain, request::Operation, ticket::falls_back};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
@@ -119,6 +119,12 @@ fn fields<const N: usize>(fields: [(&str, Option<String>); N]) -> String {
     })
 }
 
+fn delivery(by: &DeliveredBy) -> String {
+    let revision = by.revision.as_ref().map(|revision| format!(" at {revision}"));
+    let revision = revision.unwrap_or_default();
+    format!("{} {}/{}{revision}", by.kind.kind(), by.namespace, by.name)
+}
+
 fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
     let (spec, binding) = (&ticket.spec, &ticket.spec.binding);
     let status = ticket.status.clone().unwrap_or_default();
@@ -127,6 +133,11 @@ fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
         .clone()
         .filter(|requester| *requester != binding.subject_id);
     let authors = Some(spec.authors.join(", ")).filter(|authors| !authors.is_empty());
+    let authors = match spec.authorship {
+        Authorship::Claimed => authors,
+        Authorship::Verified => authors.map(|authors| format!("{authors} (by signature)")),
+        Authorship::Unverified => Some("not proven: one reviewer more is needed".to_owned()),
+    };
     fields([
         ("Name", Some(ticket.name_any())),
         ("Namespace", ticket.namespace()),
@@ -135,6 +146,7 @@ fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
         ("Who", Some(binding.subject_id.clone())),
         ("Requested by", requester),
         ("Authors", authors),
+        ("Delivered by", spec.delivered_by.as_ref().map(delivery)),
         ("What", Some(what(binding))),
         ("Action", Some(binding.action.clone())),
         ("Where", Some(binding.resource.clone())),

@@ -8,6 +8,7 @@ use countersign_api::{
 use countersign_core::{
     binding,
     digest::Digest,
+    gitops::Authorship,
     naming::{TicketName, ticket_names},
 };
 use kube::{Api, Client, ResourceExt, api::PostParams};
@@ -133,6 +134,8 @@ fn spec(bound: &binding::Binding, preview: &Preview, reason: Option<&str>) -> Ap
         command: preview.command.clone(),
         reason: reason.map(str::to_owned),
         authors: Vec::new(),
+        authorship: Authorship::Claimed,
+        delivered_by: None,
         batch: None,
         stamp: None,
     }

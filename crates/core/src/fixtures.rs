@@ -9,6 +9,7 @@ use crate::{
     decide::decide,
     decision::{Decision, Demand, Reason},
     digest::{Digest, MacKey},
+    gitops::Provenance,
     glob::Glob,
     identity::Identity,
     mutator::Presence,
@@ -20,7 +21,7 @@ use crate::{
     request::{Caller, Hidden, Operation, Request, Target},
     review::{Review, ReviewDecision},
     role::Role,
-    snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
+    snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
     ticket::{Ticket, TicketState},
     zones::Zone,
 };
@@ -205,6 +206,7 @@ impl World {
                 name: account_name.into(),
                 uid: Some("sa-uid".into()),
             }],
+            impersonation: Impersonation::default(),
             degraded: None,
         };
         change(&mut agent);
@@ -277,7 +279,10 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         binding,
         nonce: "nonce".into(),
         pointers: Vec::new(),
-        authors: authors.iter().map(|author| id(author)).collect(),
+        provenance: Provenance {
+            authors: authors.iter().map(|author| id(author)).collect(),
+            ..Provenance::default()
+        },
         created: now(),
         state,
         steps: Some(1),

@@ -17,6 +17,7 @@ pub mod digest;
 pub mod environment;
 #[cfg(test)]
 mod fixtures;
+pub mod gitops;
 pub mod glob;
 pub mod hash;
 pub mod identity;

@@ -187,7 +187,7 @@ pub fn check_eligible(
         return Err(Ineligible::Requester(who()));
     }
     // Who asks names the authors: that must not silence a denial.
-    if decision == ReviewDecision::Approve && ticket.authors.iter().any(is) {
+    if decision == ReviewDecision::Approve && ticket.provenance.authors.iter().any(is) {
         return Err(Ineligible::Author(who()));
     }
     let Some(policy) = snapshot.policy.get() else {
@@ -307,7 +307,9 @@ fn required(ticket: &Ticket, snapshot: &Snapshot) -> u32 {
         .policy
         .get()
         .map(|policy| Needs::of(&Place::of(&target), snapshot, policy));
-    needs.and_then(Result::ok).map_or(u32::MAX, |needs| needs.count)
+    needs.and_then(Result::ok).map_or(u32::MAX, |needs| {
+        needs.count.saturating_add(ticket.provenance.more_reviews())
+    })
 }
 
 fn outcome(counted: &[Arc<Review>], required: u32) -> Outcome {

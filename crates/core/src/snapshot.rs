@@ -139,8 +139,20 @@ pub struct Agent {
     pub suspended: bool,
     /// The service accounts that act as it.
     pub accounts: Vec<Account>,
+    /// Whether who impersonates one of them is the agent.
+    pub impersonation: Impersonation,
     /// Why the object cannot be relied on, if so: the agent is then denied.
     pub degraded: Option<Arc<str>>,
+}
+
+/// Whether who merely bears the name of an agent's account is the agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Impersonation {
+    /// Only its own tokens prove it.
+    #[default]
+    Refused,
+    /// It is, since RBAC lets nobody impersonate the account but who deploys with it.
+    Accepted,
 }
 
 /// A service account of an agent.

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{binding::Binding, digest::Digest, identity::Identity};
+use crate::{binding::Binding, digest::Digest, gitops::Provenance, identity::Identity};
 
 /// How long one claim admits the same change again: above the API server's own ceiling for one call (34 s, E2),
 /// twice over.
 pub const CLAIM_WINDOW: SignedDuration = SignedDuration::from_secs(75);
+
+/// How long after it passed a write may still be stored: the API server's ceiling for one call (34 s, E2), and what
+/// its store takes at most.
+pub const CALL_CEILING: SignedDuration = SignedDuration::from_secs(45);
 
 /// How soon a client that falls back from WebSocket to SPDY connects again.
 pub const RESEND_WINDOW: SignedDuration = SignedDuration::from_secs(5);
@@ -38,8 +42,8 @@ pub struct Ticket {
     pub requester: Identity,
     /// The granules that it changes, by JSON pointer.
     pub pointers: Vec<String>,
-    /// Who wrote the change.
-    pub authors: Vec<Identity>,
+    /// Where the change comes from.
+    pub provenance: Provenance,
     /// When the object was created.
     pub created: Timestamp,
     /// Where it stands.
@@ -142,6 +146,13 @@ impl Claim {
     pub fn deadline(&self) -> Timestamp {
         self.claimed_at
             .saturating_add(CLAIM_WINDOW)
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    /// From when on nothing that passed under it is stored any more: the last call may have passed at its deadline.
+    pub fn settled_at(&self) -> Timestamp {
+        self.deadline()
+            .saturating_add(CALL_CEILING)
             .unwrap_or(Timestamp::MAX)
     }
 }

@@ -4,6 +4,7 @@ use countersign_core::{
     audit::record::{ObjectRef, TicketTransition},
     binding::{Binding, BoundTarget},
     environment::Environment,
+    gitops::Provenance,
     request::Operation,
     ticket::{Claim, End},
 };
@@ -54,7 +55,7 @@ fn ticket(uid: &str, state: &TicketState, steps: Option<u32>) -> Ticket {
         binding,
         nonce: "nonce".into(),
         pointers: Vec::new(),
-        authors: Vec::new(),
+        provenance: Provenance::default(),
         created: Timestamp::now(),
         state: state.clone(),
         steps,

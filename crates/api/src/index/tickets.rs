@@ -34,6 +34,7 @@ pub fn stamped_ticket(
         namespace: &ticket.namespace,
         nonce: &ticket.nonce,
         requester: &ticket.requester,
+        provenance: &ticket.provenance,
     };
     let shown = object.spec.stamp.as_deref().unwrap_or_default();
     if ticket.binding.cluster_id == *cluster.id && stamp.verify(&cluster.stamp, shown) {

@@ -14,6 +14,7 @@ use crate::{
     decision::{Cause, Covered, Decision, Demand, Denial, Grant, Reason},
     digest::Digest,
     environment::Environment,
+    gitops::is_release_record,
     hash::{self, EffectiveChange, HashContext},
     object::{Change, Object},
     place::Place,
@@ -37,7 +38,8 @@ pub(super) struct Case<'a, 'r> {
     pub(super) now: Timestamp,
 }
 
-/// A no-op escapes; what needs no approval passes; an approved ticket that covers exactly this passes.
+/// A no-op escapes, and Helm's record of what it does; what needs no approval passes; an approved ticket that covers
+/// exactly this passes.
 pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
     let request = case.request;
     if hash::is_noop(&request.change).map_err(Denial::from)? {
@@ -46,12 +48,12 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
             Some(case.standing.cause.clone()),
         )));
     }
+    if is_release_record(request).map_err(Denial::from)? {
+        return Ok(case.permitted());
+    }
     let place = Place::of(&request.target);
     let Some(cause) = case.approval_asked_by(&place) else {
-        return Ok(Decision::Allow(Grant::new(
-            Reason::Permitted,
-            Some(case.standing.cause.clone()),
-        )));
+        return Ok(case.permitted());
     };
     if request.generates_name || request.target.name.is_empty() {
         let message = "a change that needs approval must name its object: give it a metadata.name";
@@ -83,6 +85,10 @@ enum Tickets {
 }
 
 impl Case<'_, '_> {
+    fn permitted(&self) -> Decision {
+        Decision::Allow(Grant::new(Reason::Permitted, Some(self.standing.cause.clone())))
+    }
+
     fn approval_asked_by(&self, place: &Place<'_>) -> Option<Cause> {
         if self.yielded.is_some() {
             return self.yielded.clone();

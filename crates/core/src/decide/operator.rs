@@ -3,7 +3,7 @@
 use super::End;
 use crate::{
     decision::{Denial, Grant, Reason},
-    read_access,
+    gitops, read_access,
     request::{Operation, Request, Target},
     snapshot::Snapshot,
 };
@@ -51,7 +51,8 @@ fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let lease = at_home && target.is("coordination.k8s.io", "leases");
     let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
     let home = home && request.operation == Operation::Create;
-    own_status || workflow || keys || lease || home || read_access::is_upkeep(request, snapshot)
+    let upkeep = read_access::is_upkeep(request, snapshot) || gitops::is_nudge(request);
+    own_status || workflow || keys || lease || home || upkeep
 }
 
 /// Status of Countersign's kinds, changes and removals of tickets and reviews, the keys.

@@ -90,21 +90,13 @@ impl Sight {
 
     /// The generated name of the token volume: only when it is the only one that no client sent.
     fn access_volume(&self) -> Option<&str> {
-        let specs: Vec<_> = self
-            .owners
-            .iter()
-            .filter_map(|fields| fields.get("f:spec"))
-            .collect();
-        if specs.is_empty() {
+        if !self.owners.iter().any(|fields| fields.get("f:spec").is_some()) {
             return None;
         }
         let sent = |name: &str| {
             let element = format!("k:{{\"name\":\"{name}\"}}");
-            specs.iter().any(|spec| {
-                spec.get("f:volumes")
-                    .and_then(|list| list.get(&element))
-                    .is_some()
-            })
+            let path = ["f:spec", "f:volumes", &element];
+            self.owners.iter().any(|fields| owns(fields, &path))
         };
         let names = expand(&self.new, &["spec", "volumes", "*", "name"]);
         let mut generated = names
@@ -122,6 +114,19 @@ fn has_generated_shape(name: &str) -> bool {
                 .bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
     })
+}
+
+/// Whether an entry of `managedFields` owns the value at a path below these fields.
+fn owns(fields: &Value, path: &[&str]) -> bool {
+    let Some((key, rest)) = path.split_first() else {
+        return true;
+    };
+    is_whole(fields) || fields.get(key).is_some_and(|below| owns(below, rest))
+}
+
+/// Whether these fields own their whole value: they name nothing below it.
+fn is_whole(fields: &Value) -> bool {
+    fields.as_object().is_none_or(serde_json::Map::is_empty)
 }
 
 /// One place while a path is followed in new object, old object and owners at once.
@@ -146,12 +151,7 @@ impl<'v> Place<'v> {
             }
             return Ok(());
         };
-        // An owner of the whole value has no fields below it.
-        if self
-            .owners
-            .iter()
-            .any(|fields| fields.as_object().is_none_or(serde_json::Map::is_empty))
-        {
+        if self.owners.iter().any(|fields| is_whole(fields)) {
             return Ok(());
         }
         for child in if *key == "*" {

@@ -55,14 +55,18 @@ pub(super) fn granules(
 ) -> Result<(Vec<Granule>, Vec<String>), ObjectError> {
     let chosen = server_chosen(change, context.object_kind())?;
     let new_mask = [&chosen, context.ignore].concat();
-    let mut ignored = Vec::new();
+    let (mut ignored, mut left_out) = (Vec::new(), Vec::new());
     let mut granules = Vec::new();
     for Difference { pointer, old, new } in differences(change.before(), change.after())? {
         if is_omitted(&pointer, context.object_kind(), context.writer) {
             continue;
         }
-        let old = remains(old, &pointer, context.ignore, &mut ignored)?;
-        let new = remains(new, &pointer, &new_mask, &mut ignored)?;
+        if Mask::at(&pointer, context.ignore).left_out().is_some() {
+            ignored.push(pointer);
+            continue;
+        }
+        let old = remains(old, &pointer, context.ignore, &mut left_out)?;
+        let new = remains(new, &pointer, &new_mask, &mut left_out)?;
         if old != new {
             let show = |text: Option<String>, object: Option<&Object<'_>>| {
                 text.zip(object)
@@ -74,7 +78,8 @@ pub(super) fn granules(
         }
     }
     granules.sort_by(|a, b| a.pointer.cmp(&b.pointer));
-    ignored.retain(|pointer| context.ignore.iter().any(|pattern| pattern.names(pointer)));
+    let is_named = |pointer: &String| context.ignore.iter().any(|pattern| pattern.names(pointer));
+    ignored.extend(left_out.into_iter().filter(is_named));
     ignored.sort();
     ignored.dedup();
     Ok((granules, ignored))

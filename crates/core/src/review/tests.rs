@@ -4,6 +4,7 @@ use super::{Outcome::*, ReviewDecision::*, *};
 use crate::{
     authn,
     fixtures::{Ask, World, approved, id, pending, ticket_for, updates, world, zone},
+    gitops::Authorship,
     policy::ReviewRule,
     request::Caller,
     ticket::TicketState,
@@ -98,6 +99,25 @@ fn who_may_review_the_ticket_of_an_agent() {
             let expected = if stands { &Why::Fine } else { &expected };
             assert_eq!(&judged(billing(), who, decision), expected, "{who} {decision:?}");
         }
+    }
+}
+
+#[test]
+fn authors_whom_nothing_proves_cost_one_reviewer_more() {
+    for (authorship, required) in [
+        (Authorship::Claimed, 1),
+        (Authorship::Verified, 1),
+        (Authorship::Unverified, 2),
+    ] {
+        let (world, ticket) = billing().ticket(&bots_write(), pending(), &[]);
+        let mut ticket = (*ticket).clone();
+        ticket.provenance.authorship = authorship;
+        let world = world.review(&ticket, "user:olga", Approve);
+        let one = tally(&ticket, &world.snapshot);
+        assert_eq!(one.required, required, "{authorship:?}");
+        assert_eq!(one.outcome == Outcome::Approved, required == 1, "{authorship:?}");
+        let world = world.review(&ticket, "user:rita", Approve);
+        assert_eq!(tally(&ticket, &world.snapshot).outcome, Outcome::Approved);
     }
 }
 

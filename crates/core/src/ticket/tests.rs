@@ -200,6 +200,17 @@ fn a_held_ticket_expires_once_both_its_use_and_its_window_are_over() {
     assert_eq!(released(900), Ok(to(End::Expired)));
 }
 
+/// A call that passed in the last moment of the window may be stored for as long as the API server works on it (E2).
+#[test]
+fn a_claim_is_settled_once_its_last_call_is_over() {
+    let last = after(74);
+    let again = step(&claimed(None), claims(1, CallKind::Update, Some("7")), last);
+    assert_eq!(again, Ok(Step::Stay));
+    let longest_call = SignedDuration::from_secs(34);
+    assert!(claim().settled_at() > last + longest_call);
+    assert_eq!(claim().settled_at(), after(120));
+}
+
 /// Which calls pass again, in which state, until when.
 #[test]
 fn one_claim_admits_each_call_as_often_as_the_api_server_asks() {

@@ -13,6 +13,7 @@ use countersign_core::{
     delegation::{DelegatedNamespaces, DelegatedResource, Delegation, Evaluation},
     digest::{Digest, MacKey},
     environment::Environment,
+    gitops::Provenance,
     glob::Glob,
     hash::{self, EffectiveChange, HashContext},
     identity::Identity,
@@ -24,7 +25,7 @@ use countersign_core::{
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
     review::Review,
-    snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
+    snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
     ticket::{Claim, End, Ticket, TicketState},
     zones::Zone,
 };
@@ -221,6 +222,7 @@ fn add_people(case: &Case, snapshot: &mut Snapshot) {
             owner: id(agent.owner),
             suspended: agent.suspended,
             accounts,
+            impersonation: Impersonation::default(),
             degraded: agent.degraded.then(|| "BadKey".into()),
         };
         snapshot.agents.insert(identity, Arc::new(agent));
@@ -545,6 +547,7 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
                     name: name.into(),
                     uid: None,
                 }],
+                impersonation: Impersonation::default(),
                 degraded: None,
             })
         }
@@ -675,7 +678,10 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 resource_version: "1".into(),
                 requester: id(spec.requester.unwrap_or(&subject)),
                 pointers: Vec::new(),
-                authors: ids(&spec.authors),
+                provenance: Provenance {
+                    authors: ids(&spec.authors),
+                    ..Provenance::default()
+                },
                 nonce: format!("nonce-{index}").into(),
                 created,
                 state,
@@ -724,7 +730,7 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
         resource_version: "1".into(),
         requester: id(&who),
         pointers: Vec::new(),
-        authors: Vec::new(),
+        provenance: Provenance::default(),
         nonce: "another".into(),
         created: now(),
         state: TicketState::Pending { until: in_seconds(9) },

@@ -142,6 +142,56 @@ fn canonical_forms() {
 }
 
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    name: String,
+    ignore: Vec<String>,
+    old: String,
+    new: String,
+}
+
+#[test]
+fn refused() {
+    let key = key();
+    for vector in read::<Vec<Refused>>("refused.json") {
+        let patterns: Result<Vec<Pattern>, _> = vector.ignore.iter().map(|pattern| pattern.parse()).collect();
+        let Ok(ignore) = patterns else { continue };
+        assert!(
+            vector.ignore.is_empty(),
+            "{}: `{:?}` are patterns",
+            vector.name,
+            vector.ignore
+        );
+        let context = HashContext {
+            ignore: &ignore,
+            ..of(("example.com/v1", "Widget"), &key)
+        };
+        let change = update(&vector.old, &vector.new);
+        assert!(effective_change(&change, &context).is_err(), "{}", vector.name);
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BindingVector {
+    binding: BTreeMap<String, String>,
+    binding_hash: Digest,
+}
+
+#[test]
+fn bindings() {
+    for vector in read::<Vec<BindingVector>>("bindings.json") {
+        let fields = vector
+            .binding
+            .iter()
+            .map(|(field, value)| (field.as_str(), value.as_str()));
+        let text = canonical_strings(&fields.collect());
+        let found = Digest::of(&[b"countersign.dev/binding/v1\n", text.as_bytes()]);
+        assert_eq!(found, vector.binding_hash, "{text}");
+    }
+}
+
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CommandVector {
     options: Option<Box<RawValue>>,
