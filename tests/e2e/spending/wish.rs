@@ -44,7 +44,7 @@ pub enum Answer {
     /// It was made before.
     MadeBefore,
     /// It failed otherwise.
-    Failed(#[expect(dead_code, reason = "a test that fails shows it")] String),
+    Failed(String),
 }
 
 /// Who asks and who approves.
