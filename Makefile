@@ -1,4 +1,4 @@
-# Each target does all its own set-up, on Linux with Rust, Go 1.26, Python 3 and make.
+# Each target does all its own set-up, on Linux with Rust, Go 1.26, make, Python 3 and OpenSSH's client.
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build resource-hash controlplane \
 	figures-main-job figures-no-way-around figures-tickets mutants clean-cache
@@ -55,7 +55,7 @@ coverage: controlplane ## Try every write that the API server offers, on each ve
 lint: ## Format, lints, generated files, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --workspace --test node --test gitops -- -D warnings
+	cargo clippy --workspace --test node --test gitops --test spending -- -D warnings
 	cargo test --quiet --package countersign-api --test generated
 	test -z "$$(gofmt -d hack/controlplane hack/statuses)" || { gofmt -d hack/controlplane hack/statuses; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done

@@ -25,10 +25,11 @@ use crate::{
     tickets::{Tickets, compiled},
 };
 
-/// How often a claim is tried again after somebody else changed the ticket.
-const ATTEMPTS: usize = 4;
+/// How often a claim is tried again after somebody else changed the ticket, or the log.
+const ATTEMPTS: usize = 7;
 
-/// How long a step takes from the ticket into the log.
+/// How long a step takes between ticket and log at least; each attempt gives it twice the time of the one before, and
+/// all together a second and a half.
 const MOMENT: Duration = Duration::from_millis(25);
 
 /// Claims tickets.
@@ -95,12 +96,14 @@ impl Claims {
             snapshot,
         };
         let mut ticket = covered.ticket.clone();
+        let mut patience = MOMENT;
         for _ in 0..ATTEMPTS {
-            match self.attempt(&write, &ticket).await? {
+            match self.attempt(&write, &ticket, patience).await? {
                 Attempt::Held => return Ok(()),
                 Attempt::Again(read) if read.is_held_by(review_uid) => return Ok(()),
                 Attempt::Again(read) => ticket = read,
             }
+            patience *= 2;
         }
         Err(denial(
             &ticket,
@@ -130,8 +133,14 @@ impl Claims {
         Err(denial(ticket, "its reviews do not approve it any more"))
     }
 
-    async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {
+    async fn attempt(
+        &self,
+        write: &Write<'_, '_>,
+        ticket: &Arc<Ticket>,
+        patience: Duration,
+    ) -> Result<Attempt, Denial> {
         if self.log.contradicts(ticket) {
+            sleep(patience).await;
             return self.again(write, ticket).await.map(Attempt::Again);
         }
         let version = self.version_before(write).await?;
@@ -154,7 +163,6 @@ impl Claims {
     /// Reads a ticket of which the log says something else: what is known of it is older than its last step, or a
     /// moment younger, or its last step was never recorded.
     async fn again(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
-        sleep(MOMENT).await;
         let read = self.read(write, ticket).await?;
         record_finding(&self.log, &read).await.map_err(unrecorded)?;
         Ok(read)

@@ -26,6 +26,7 @@ mod every_field;
 mod exactness;
 mod foreign_mutators;
 mod forgery;
+#[expect(dead_code, unused_imports, reason = "`tests/spending` uses all of it")]
 mod harness;
 mod install;
 mod lockouts;
@@ -36,7 +37,6 @@ mod races;
 mod reading;
 mod reviews;
 mod seals;
-mod spending;
 mod ssh_proofs;
 mod stolen_identities;
 mod story;
