@@ -68,7 +68,7 @@ pub struct Setup<'a> {
 /// The cluster in strict mode that most tests share. Nobody changes its policy.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
-    SHARED.get_or_init(|| Cluster::strict(64))
+    SHARED.get_or_init(|| Cluster::strict(80))
 }
 
 impl Cluster {
