@@ -1,8 +1,8 @@
 //! Tickets at the API server: made, read, and moved from state to state by compare-and-swap.
 
 use countersign_api::{
-    ApprovalReview, ApprovalTicket, ApprovalTicketSpec, STATUS_MANAGER,
-    approval_ticket::{Binding, ChangedPart, DeliveredBy, summary},
+    ApprovalReview, ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, STATUS_MANAGER,
+    approval_ticket::{Binding, ChangedPart, Claim, DeliveredBy, summary},
     index::stamped_ticket,
 };
 use countersign_core::{
@@ -35,7 +35,16 @@ pub struct Tickets(Client);
 #[serde(rename_all = "camelCase")]
 struct Swap<'a> {
     metadata: Expected<'a>,
-    status: &'a countersign_api::ApprovalTicketStatus,
+    status: Shown<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a ApprovalTicketStatus,
+    /// A merge keeps what it does not name: a claim that is over has to be named.
+    #[serde(rename = "claim", skip_serializing_if = "Option::is_some")]
+    no_claim: &'a Option<Claim>,
 }
 
 #[derive(Debug, Serialize)]
@@ -76,7 +85,7 @@ impl Tickets {
         state: &TicketState,
         cluster: &Cluster,
     ) -> Result<(), kube::Error> {
-        let mut status = countersign_api::ApprovalTicketStatus::default();
+        let mut status = ApprovalTicketStatus::default();
         status.set_state(state, Timestamp::now());
         status.seal(ticket.next_steps(), &ticket.uid, cluster);
         self.set_status(ticket, &status).await
@@ -86,12 +95,14 @@ impl Tickets {
     pub async fn set_status(
         &self,
         ticket: &Ticket,
-        status: &countersign_api::ApprovalTicketStatus,
+        status: &ApprovalTicketStatus,
     ) -> Result<(), kube::Error> {
         let metadata = Expected {
             uid: &ticket.uid,
             resource_version: &ticket.resource_version,
         };
+        let no_claim = &status.claim;
+        let status = Shown { status, no_claim };
         let patch = Patch::Merge(Swap { metadata, status });
         let parameters = PatchParams {
             field_manager: Some(STATUS_MANAGER.to_owned()),
@@ -184,4 +195,25 @@ fn policy_digest(snapshot: &Snapshot) -> Option<String> {
 /// The ticket, if it bears the operator's stamp and the policy can be read.
 pub fn compiled(object: &ApprovalTicket, snapshot: &Snapshot) -> Option<Ticket> {
     stamped_ticket(object, &snapshot.cluster, snapshot.policy.get()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn a_claim_that_is_over_is_taken_away_by_name() {
+        let written = |status: &ApprovalTicketStatus| {
+            let no_claim = &status.claim;
+            to_value(Shown { status, no_claim }).unwrap()
+        };
+        let released: ApprovalTicketStatus = from_value(json!({ "state": "Approved" })).unwrap();
+        assert_eq!(written(&released), json!({ "state": "Approved", "claim": null }));
+        let claim = json!({ "bind": "sha256:00", "claimedAt": "2026-06-01T12:00:00.000000Z", "deadline": "2026-06-01T12:01:15.000000Z" });
+        let claimed = json!({ "state": "Claimed", "claim": claim });
+        let claimed: ApprovalTicketStatus = from_value(claimed).unwrap();
+        assert_eq!(written(&claimed)["claim"]["bind"], "sha256:00");
+    }
 }

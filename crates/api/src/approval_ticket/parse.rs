@@ -14,7 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use super::{ApprovalTicket, ApprovalTicketSpec, Binding, DeliveredBy, Side, Target, digests};
 use crate::invalid::{Invalid, Kinds, Problem, each, name, required};
 
-/// The ticket, compiled; its stamp and the seal of its state are still to be verified. A ticket that the operator has not seen yet waits for
+/// The ticket, compiled; its stamp and the seal of its state are still to be verified. A ticket that the operator has
+/// not seen yet waits for
 /// `pending_ttl` from its creation.
 pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<ticket::Ticket, Invalid> {
     let (meta, spec) = (&object.metadata, &object.spec);
