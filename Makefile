@@ -1,10 +1,11 @@
-# Each target does all its own set-up, on Linux with Rust, Go 1.26, Python 3 and make.
+# Each target does all its own set-up, on Linux with Rust, Go 1.26, make, Python 3 and OpenSSH's client.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-all test-node coverage lint build resource-hash controlplane figures-main-job figures-no-way-around \
-	mutants clean-cache
+.PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build resource-hash controlplane \
+	figures-main-job figures-no-way-around figures-tickets mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 LOCALNODE := hack/localnode/localnode
+CLIENTS := hack/clients/clients
 # Beside the version of hack/controlplane/kubernetes/go.mod, which all other tests run on.
 OTHER_VERSIONS := 1.35.4 1.34.4
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/countersign
@@ -14,7 +15,7 @@ WRITES ?= 5000
 SEED ?= $(shell date +%s)
 HASH_EXAMPLE = $(abspath $(or $(CARGO_TARGET_DIR),target))/debug/examples/resource_hash
 HOST = $(shell rustc -vV | sed -n 's/^host: //p' | tr a-z- A-Z_)
-BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/* hack/localnode/*.sh) hack/demo/demo $(LOCALNODE)
+BASH_SCRIPTS := .ci/run $(wildcard hack/demo/*.sh hack/figures/* hack/localnode/*.sh) hack/demo/demo $(LOCALNODE) $(CLIENTS)
 
 help: ## Tell what there is
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 20
@@ -28,8 +29,9 @@ demo-down: ## End what make demo left running
 test: lint resource-hash controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
+	cd hack/statuses && go vet ./... && go test ./...
 
-test-all: test test-node coverage figures-main-job figures-no-way-around ## The tests, those on a real node, every write on each version, all figures with their bounds
+test-all: test test-node test-gitops coverage figures-main-job figures-no-way-around figures-tickets ## The tests, those on a real node and with GitOps clients, every write on each version, all figures with their bounds
 
 # cargo has a runner for each target; this one puts the test into the node's namespaces.
 test-node: export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/$(LOCALNODE) enter
@@ -38,6 +40,10 @@ test-node: ## Strict mode on a real node: kubelet, scheduler and controllers do 
 		$(LOCALNODE) up && cargo test --workspace --test node -- --nocapture $$test || exit 1; \
 	done
 	$(LOCALNODE) down
+
+test-gitops: controlplane ## Flux, Helm, Argo CD's engine and kubectl against a real API server in strict mode
+	$(CLIENTS) build
+	cargo test --workspace --test gitops
 
 coverage: controlplane ## Try every write that the API server offers, on each version of Kubernetes
 	cargo test --workspace --test e2e -- --nocapture coverage::
@@ -49,9 +55,9 @@ coverage: controlplane ## Try every write that the API server offers, on each ve
 lint: ## Format, lints, generated files, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo clippy --workspace --test node -- -D warnings
+	cargo clippy --workspace --test node --test gitops --test spending -- -D warnings
 	cargo test --quiet --package countersign-api --test generated
-	test -z "$$(gofmt -d hack/controlplane)" || { gofmt -d hack/controlplane; exit 1; }
+	test -z "$$(gofmt -d hack/controlplane hack/statuses)" || { gofmt -d hack/controlplane hack/statuses; exit 1; }
 	for script in $(BASH_SCRIPTS); do bash -n "$$script" || exit 1; done
 	sh -n $(CONTROLPLANE)
 
@@ -72,6 +78,9 @@ figures-main-job: controlplane ## Measure what was promised, and fail where a bo
 
 figures-no-way-around: ## Measure that the rules hold everywhere and at scale, and fail where a bound does not hold
 	hack/figures/no-way-around
+
+figures-tickets: controlplane ## Measure that tickets survive faults, crashes and contention; hours on two cores
+	hack/figures/tickets
 
 mutants: $(MUTANTS) ## Change the engine in every mechanical way: its tests notice 95 in 100 changes; hours on two cores
 	PATH=$(dir $(MUTANTS)):$$PATH hack/figures/mutants

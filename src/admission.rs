@@ -40,8 +40,9 @@ use self::{
 };
 pub use self::{
     claim::record_finding,
+    complete::{path as object_path, read as read_path},
     history::{Past, Trace},
-    record::{REMOVED, of_removal as removal, of_transition as transition},
+    record::{REMOVED, of_removal as removal, of_step as transition},
 };
 use crate::{
     audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State, violations::Violations,
@@ -285,8 +286,13 @@ impl Admission {
     ) -> (Answer, Option<ObjectRef>) {
         let deny = |denial, more| (Answer::Deny { denial, more }, None);
         match self.minting.mint(demand, judged, snapshot).await {
-            Ok(Minted::Pending { namespace, name }) => {
-                let denial = advise::needs_approval(demand, &namespace, &name);
+            Ok(Minted::Pending {
+                namespace,
+                name,
+                more_reviews,
+            }) => {
+                let reviews = demand.needs.count.saturating_add(more_reviews);
+                let denial = advise::needs_approval((demand, reviews), &namespace, &name);
                 let more = vec![StatusCause::ticket(&namespace, &name)];
                 (
                     Answer::Deny { denial, more },

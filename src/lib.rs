@@ -7,6 +7,7 @@ pub mod clock;
 pub mod controllers;
 pub mod enforcement;
 pub mod feeds;
+pub mod gitops;
 pub mod installation;
 pub mod keys;
 pub mod metrics;

@@ -3,19 +3,20 @@
 use std::fmt::Debug;
 
 use countersign_api::{
-    ApprovalReview, ApprovalTicket, ApprovalTicketSpec, STATUS_MANAGER,
-    approval_ticket::{Binding, ChangedPart, summary},
+    ApprovalReview, ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, STATUS_MANAGER,
+    approval_ticket::{Binding, ChangedPart, Claim, DeliveredBy, summary},
     index::stamped_ticket,
 };
 use countersign_core::{
     decision::Demand,
+    gitops::Provenance,
     hash::command_text,
     naming::TicketName,
     object::{Change, Object},
     request::Request,
     snapshot::{Cluster, Snapshot},
     stamp::TicketStamp,
-    ticket::{Claim, Ticket, TicketState},
+    ticket::Ticket,
 };
 use jiff::Timestamp;
 use kube::{
@@ -24,7 +25,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::admission::stamp::nonce;
+use crate::{admission::stamp::nonce, gitops::Origin};
 
 /// The tickets of a cluster.
 #[derive(Clone)]
@@ -36,7 +37,29 @@ pub struct Tickets(Client);
 #[serde(rename_all = "camelCase")]
 struct Swap<'a> {
     metadata: Expected<'a>,
-    status: &'a countersign_api::ApprovalTicketStatus,
+    status: Shown<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    status: &'a ApprovalTicketStatus,
+    /// A merge keeps what it does not name: a claim that is over has to be named.
+    #[serde(rename = "claim", skip_serializing_if = "Option::is_some")]
+    no_claim: &'a Option<Claim>,
+    /// And a rollback that nobody made.
+    #[serde(rename = "rollback", skip_serializing_if = "Option::is_some")]
+    no_rollback: &'a Option<Claim>,
+}
+
+impl<'a> Shown<'a> {
+    const fn of(status: &'a ApprovalTicketStatus) -> Self {
+        Self {
+            status,
+            no_claim: &status.claim,
+            no_rollback: &status.rollback,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -76,23 +99,14 @@ impl Tickets {
         Ok(reviews.list(&of_ticket).await?.items)
     }
 
-    /// Moves the ticket to `state`, if it is still the version that is known.
-    pub async fn set_state(
-        &self,
-        ticket: &Ticket,
-        state: &TicketState,
-        cluster: &Cluster,
-    ) -> Result<(), kube::Error> {
-        let mut status = countersign_api::ApprovalTicketStatus::default();
-        status.set_state(state, Timestamp::now());
+    /// Leads the ticket where `next` stands, if it is still the version that is known.
+    pub async fn lead(&self, ticket: &Ticket, next: &Ticket, cluster: &Cluster) -> Result<(), kube::Error> {
+        let mut status = ApprovalTicketStatus::default();
+        match (next.state.claim(), &next.rollback) {
+            (Some(used), Some(undone)) => status.show_rollback(used, undone),
+            _ => status.set_state(&next.state, Timestamp::now()),
+        }
         status.seal(ticket.next_steps(), &ticket.uid, cluster);
-        self.set_status(ticket, &status).await
-    }
-
-    /// Says that a used ticket covers this write, which undoes its own, if it is still the version that is known.
-    pub async fn set_rollback(&self, ticket: &Ticket, claim: &Claim) -> Result<(), kube::Error> {
-        let mut status = countersign_api::ApprovalTicketStatus::default();
-        status.show_rollback(claim);
         self.set_status(ticket, &status).await
     }
 
@@ -100,12 +114,13 @@ impl Tickets {
     pub async fn set_status(
         &self,
         ticket: &Ticket,
-        status: &countersign_api::ApprovalTicketStatus,
+        status: &ApprovalTicketStatus,
     ) -> Result<(), kube::Error> {
         let metadata = Expected {
             uid: &ticket.uid,
             resource_version: &ticket.resource_version,
         };
+        let status = Shown::of(status);
         let patch = Patch::Merge(Swap { metadata, status });
         let parameters = PatchParams {
             field_manager: Some(STATUS_MANAGER.to_owned()),
@@ -164,7 +179,7 @@ where
 /// The ticket that the operator makes for a denied write, with the operator's stamp.
 pub fn minted(
     demand: &Demand,
-    request: &Request<'_>,
+    (request, origin): (&Request<'_>, &Origin),
     (namespace, name): (&str, &TicketName),
     snapshot: &Snapshot,
 ) -> Result<ApprovalTicket, getrandom::Error> {
@@ -172,11 +187,17 @@ pub fn minted(
     let binding = &demand.binding;
     let requester = &binding.subject;
     let change = ChangedPart::list(&demand.change);
+    let Provenance {
+        authors,
+        authorship,
+        delivered_by,
+    } = &origin.provenance;
     let stamp = TicketStamp {
         binding,
         namespace,
         nonce: &nonce,
         requester,
+        provenance: &origin.provenance,
     };
     let mut ticket = ApprovalTicket::named(
         name,
@@ -193,8 +214,10 @@ pub fn minted(
             ignored: demand.change.ignored.clone(),
             command: command(request, binding),
             reason: None,
-            authors: Vec::new(),
-            batch: None,
+            authors: authors.iter().map(ToString::to_string).collect(),
+            authorship: *authorship,
+            delivered_by: delivered_by.as_ref().map(DeliveredBy::of),
+            batch: origin.batch.clone(),
             stamp: Some(stamp.sign(&snapshot.cluster.stamp)),
         },
     );
@@ -229,4 +252,23 @@ fn policy_digest(snapshot: &Snapshot) -> Option<String> {
 /// The ticket, if it bears the operator's stamp and the policy can be read.
 pub fn compiled(object: &ApprovalTicket, snapshot: &Snapshot) -> Option<Ticket> {
     stamped_ticket(object, &snapshot.cluster, snapshot.policy.get()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn a_claim_that_is_over_is_taken_away_by_name() {
+        let written = |status: &ApprovalTicketStatus| to_value(Shown::of(status)).unwrap();
+        let released: ApprovalTicketStatus = from_value(json!({ "state": "Approved" })).unwrap();
+        let nothing = json!({ "state": "Approved", "claim": null, "rollback": null });
+        assert_eq!(written(&released), nothing);
+        let claim = json!({ "bind": "sha256:00", "claimedAt": "2026-06-01T12:00:00.000000Z", "deadline": "2026-06-01T12:01:15.000000Z" });
+        let claimed = json!({ "state": "Claimed", "claim": claim });
+        let claimed: ApprovalTicketStatus = from_value(claimed).unwrap();
+        assert_eq!(written(&claimed)["claim"]["bind"], "sha256:00");
+    }
 }

@@ -29,7 +29,8 @@ for name in kube-scheduler kubelet kube-proxy; do
 	go_build kubernetes "k8s.io/kubernetes/cmd/$name" "$bin/$name" "$flags"
 done
 go_install coredns github.com/coredns/coredns@v1.15.0
-go_install helm helm.sh/helm/v4/cmd/helm@v4.3.1
+"$clients" build helm
+ln -sf "$("$clients" dir helm)/helm" "$bin/"
 rm -f "$bin/work"
 go_build work . "$bin/work" '-s -w'
 image "$images" work "$bin/work"

@@ -4,6 +4,7 @@ set -euo pipefail
 
 here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 controlplane=$(dirname "$here")/controlplane/controlplane
+clients=$(dirname "$here")/clients/clients
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/countersign/localnode
 export bin=$cache/bin images=$cache/images state=$cache/state
 export server=https://127.0.0.1:16443 node=node1

@@ -8,8 +8,8 @@ use countersign_core::{
 };
 
 /// The denial that names the ticket, whom to ask, and the command that approves.
-pub fn needs_approval(demand: &Demand, namespace: &str, name: &str) -> Denial {
-    let reviews = match demand.needs.count {
+pub fn needs_approval((demand, reviews): (&Demand, u32), namespace: &str, name: &str) -> Denial {
+    let reviews = match reviews {
         1 => String::new(),
         count => format!(" ({count} reviews)"),
     };

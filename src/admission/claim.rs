@@ -9,7 +9,6 @@ use countersign_core::{
     decision::{Cause, Covered, Denial, Reason},
     request::Request,
     review::{Outcome, tally},
-    rollback::inverse,
     snapshot::Snapshot,
     ticket::{Event, Step, Ticket, TicketState, step},
 };
@@ -20,7 +19,7 @@ use tokio::time::sleep;
 use self::write::Write;
 use super::{
     history::{Past, Trace},
-    record::{self, ROLLED_BACK},
+    record,
 };
 use crate::{
     audit::{AuditError, Log, TICKET_LIFE},
@@ -28,10 +27,11 @@ use crate::{
     tickets::{Tickets, compiled},
 };
 
-/// How often a claim is tried again after somebody else changed the ticket.
-const ATTEMPTS: usize = 4;
+/// How often a claim is tried again after somebody else changed the ticket, or the log.
+const ATTEMPTS: usize = 7;
 
-/// How long a step takes from the ticket into the log.
+/// How long a step takes between ticket and log at least; each attempt gives it twice the time of the one before, and
+/// all together a second and a half.
 const MOMENT: Duration = Duration::from_millis(25);
 
 /// Claims tickets.
@@ -78,21 +78,23 @@ impl Claims {
             snapshot,
         };
         let mut ticket = covered.ticket.clone();
+        let mut patience = MOMENT;
         for _ in 0..ATTEMPTS {
-            match self.attempt(&write, &ticket).await? {
+            match self.attempt(&write, &ticket, patience).await? {
                 Attempt::Held => return Ok(()),
                 Attempt::Again(read) if read.is_held_by(review_uid) => return Ok(()),
                 Attempt::Again(read) => ticket = read,
             }
+            patience *= 2;
         }
-        Err(denial(
-            &ticket,
-            if self.is_contradicted(&write, &ticket) {
-                "the audit log does not say what its status says: it ends by itself, ask anew"
-            } else {
-                "it changes too fast, try again"
-            },
-        ))
+        let why = match (self.is_contradicted(&write, &ticket), &covered.undoes) {
+            (false, _) => "it changes too fast, try again",
+            (true, None) => "the audit log does not say what its status says: it ends by itself, ask anew",
+            (true, Some(_)) => {
+                "the audit log does not say that it was used so: ask for an approval beforehand"
+            }
+        };
+        Err(denial(&ticket, why))
     }
 
     /// Adds up the reviews that there are at this moment: who was told that a denial is stored can rely on it.
@@ -113,22 +115,23 @@ impl Claims {
         Err(denial(ticket, "its reviews do not approve it any more"))
     }
 
-    /// Whether the log says something else of the ticket than its status. Of one that covers what undoes its write, the
-    /// log must know that it was used, or undone by this very claim, and of nothing since.
+    /// Whether the log says something else of the ticket than its status. Of one that covers what undoes its write, it
+    /// must say the same.
     fn is_contradicted(&self, write: &Write<'_, '_>, ticket: &Ticket) -> bool {
-        if write.covered.undoes.is_none() {
-            return self.log.contradicts(ticket);
+        match write.covered.undoes {
+            None => self.log.contradicts(ticket),
+            Some(_) => !self.log.confirms(ticket),
         }
-        let last = if ticket.rollback.is_some() {
-            ROLLED_BACK
-        } else {
-            "Consumed"
-        };
-        !self.log.led_to(ticket, last, ticket.rollback.as_ref())
     }
 
-    async fn attempt(&self, write: &Write<'_, '_>, ticket: &Arc<Ticket>) -> Result<Attempt, Denial> {
+    async fn attempt(
+        &self,
+        write: &Write<'_, '_>,
+        ticket: &Arc<Ticket>,
+        patience: Duration,
+    ) -> Result<Attempt, Denial> {
         if self.is_contradicted(write, ticket) {
+            sleep(patience).await;
             return self.again(write, ticket).await.map(Attempt::Again);
         }
         let version = write.version_before(&self.client).await?;
@@ -137,12 +140,10 @@ impl Claims {
             call: write.covered.call,
             resource_version: version,
         };
-        match step(&ticket.state, event, Timestamp::now()).map_err(|why| denial(ticket, &why.to_string()))? {
+        let read = write.reads(ticket)?;
+        match step(&read.state, event, Timestamp::now()).map_err(|why| denial(ticket, &why.to_string()))? {
             Step::Stay => Ok(Attempt::Held),
-            Step::ProveUncommitted => self
-                .prove_uncommitted(write, ticket)
-                .await
-                .map(|()| Attempt::Held),
+            Step::ProveUncommitted => self.prove_uncommitted(write, &read).await.map(|()| Attempt::Held),
             Step::To(TicketState::Ended(end)) => Err(denial(ticket, &format!("it is {}", end.adjective()))),
             Step::To(state) => self.swap(write, ticket, state).await,
         }
@@ -151,7 +152,6 @@ impl Claims {
     /// Reads a ticket of which the log says something else: what is known of it is older than its last step, or a
     /// moment younger, or its last step was never recorded.
     async fn again(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
-        sleep(MOMENT).await;
         let read = self.read(write, ticket).await?;
         record_finding(&self.log, &read).await.map_err(unrecorded)?;
         Ok(read)
@@ -173,19 +173,13 @@ impl Claims {
             claim.object_uid = write.created_uid()?;
         }
         let by = write.request.caller.username.to_owned();
-        let undoes = state.claim().filter(|_| write.covered.undoes.is_some()).cloned();
-        let record = match &undoes {
-            Some(claim) => record::of_rollback(ticket, claim, by),
-            None => record::of_transition(ticket, &state, by),
-        };
+        let next = write.leads(ticket, state);
+        let record = record::of_step(ticket, &next, by);
         let (tickets, log, held) = (self.tickets.clone(), self.log.clone(), ticket.clone());
         let cluster = write.snapshot.cluster.clone();
         // A call that is given up leaves its claim behind, and then the record of it, too.
         let swapping = tokio::spawn(async move {
-            match &undoes {
-                Some(claim) => tickets.set_rollback(&held, claim).await?,
-                None => tickets.set_state(&held, &state, &cluster).await?,
-            }
+            tickets.lead(&held, &next, &cluster).await?;
             Ok::<_, kube::Error>(log.append(record).await)
         });
         match swapping.await {
@@ -199,13 +193,7 @@ impl Claims {
         let object = object.map_err(|error| denial(ticket, &error.to_string()))?;
         let read = object.and_then(|object| compiled(&object, write.snapshot));
         let same = read.filter(|read| read.uid == ticket.uid);
-        let read = same.ok_or_else(|| denial(ticket, "it is gone"))?;
-        let read = match &write.covered.undoes {
-            None => Some(read),
-            Some(undoing) => inverse(&read, &undoing.binding, undoing.window),
-        };
-        read.map(Arc::new)
-            .ok_or_else(|| denial(ticket, "it covers the inverse of its change no more"))
+        same.map(Arc::new).ok_or_else(|| denial(ticket, "it is gone"))
     }
 
     async fn prove_uncommitted(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<(), Denial> {

@@ -198,7 +198,7 @@ impl<'a> Trace<'a> {
                 Some(uid) => object.uid().as_deref() == Some(uid),
                 None => return Author::Unknown,
             },
-            (Operation::Update, _) if same => return self.explain_update(object),
+            (Operation::Update, _) if same => return self.explain_update(object, deleted),
             (Operation::Update, _) => false,
             (Operation::Create | Operation::Connect, _) => return Author::Unknown,
         };
@@ -206,8 +206,11 @@ impl<'a> Trace<'a> {
     }
 
     /// A Scale shows its parent's `/spec/replicas`, where that is what it scales; else nobody can tell.
-    fn explain_update(&self, object: &DynamicObject) -> Author {
+    fn explain_update(&self, object: &DynamicObject, deleted: bool) -> Author {
         let binding = &self.ticket.binding;
+        if deleted && self.state(binding, &let_go(object)) == Some(binding.resource_hash) {
+            return Author::Us;
+        }
         let Some(state) = self.state(binding, object) else {
             return Author::Unknown;
         };
@@ -232,8 +235,19 @@ impl<'a> Trace<'a> {
             ignore: &self.ignore,
             redaction: self.redaction,
         };
-        state_hash(&Object::parse(&text).ok()?, &self.ticket.pointers, &context).ok()
+        let pointers: Vec<_> = self.ticket.parts.keys().collect();
+        state_hash(&Object::parse(&text).ok()?, &pointers, &context).ok()
     }
+}
+
+/// A terminating object goes with its last finalizer, and the watch shows it as it was before that write: this is it as
+/// the write left it.
+fn let_go(object: &DynamicObject) -> DynamicObject {
+    let mut object = object.clone();
+    if object.metadata.deletion_timestamp.is_some() {
+        object.metadata.finalizers = None;
+    }
+    object
 }
 
 /// Versions of one resource type grow with time.

@@ -19,8 +19,13 @@ use kube::Client;
 use super::{own::present, record};
 use crate::{
     audit::Log,
+    gitops::{self, Origin},
     tickets::{self, Tickets},
 };
+
+/// Why there is no ticket for Helm's way back.
+const ROLLBACK: &str = "Helm undoes a release that failed, and nobody is asked to approve that: approve the \
+                        release instead";
 
 /// Makes tickets.
 pub struct Minting {
@@ -38,6 +43,8 @@ pub enum Minted {
         namespace: String,
         /// Its name.
         name: String,
+        /// How many more people than the place asks for have to approve it.
+        more_reviews: u32,
     },
     /// It was approved, or denied, a moment ago: the decision has to be made again with it.
     Moved(Arc<Ticket>),
@@ -80,7 +87,11 @@ impl Minting {
         if self.is_outdated(demand, request, snapshot).await? {
             return Ok(Minted::None("the object changed meanwhile: try again"));
         }
-        self.create(demand, request, namespace, snapshot).await
+        let origin = gitops::origin(request, &self.client).await;
+        if origin.is_rollback {
+            return Ok(Minted::None(ROLLBACK));
+        }
+        self.create(demand, (request, &origin), namespace, snapshot).await
     }
 
     /// Whether the API server judged by an old object: it will ask again by itself (E3). What else changed meanwhile
@@ -107,7 +118,7 @@ impl Minting {
     async fn create(
         &self,
         demand: &Demand,
-        request: &Request<'_>,
+        (request, origin): (&Request<'_>, &Origin),
         namespace: &str,
         snapshot: &Snapshot,
     ) -> Result<Minted, Denial> {
@@ -119,10 +130,13 @@ impl Minting {
             return Err(Denial::new(Reason::Unreadable, message));
         }
         for name in ticket_names(&demand.binding) {
-            let draft = tickets::minted(demand, request, (namespace, &name), snapshot)
+            let draft = tickets::minted(demand, (request, origin), (namespace, &name), snapshot)
                 .map_err(|why| unmintable(&why))?;
             match self.tickets.create(namespace, &draft).await {
-                Ok(made) => return self.record(namespace, made).await,
+                Ok(made) => {
+                    let more_reviews = origin.provenance.more_reviews();
+                    return self.record((namespace, made), more_reviews).await;
+                }
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
                 Err(error) => return Err(unmintable(&error)),
             }
@@ -136,7 +150,7 @@ impl Minting {
         Err(Denial::new(Reason::Unreadable, message))
     }
 
-    async fn record(&self, namespace: &str, name: String) -> Result<Minted, Denial> {
+    async fn record(&self, (namespace, name): (&str, String), more_reviews: u32) -> Result<Minted, Denial> {
         let reference = countersign_core::audit::record::ObjectRef {
             namespace: namespace.to_owned(),
             name: name.clone(),
@@ -150,6 +164,7 @@ impl Minting {
         Ok(Minted::Pending {
             namespace: namespace.to_owned(),
             name,
+            more_reviews,
         })
     }
 
@@ -194,6 +209,7 @@ fn serving(ticket: Ticket) -> Option<Minted> {
         TicketState::Pending { .. } => Some(Minted::Pending {
             namespace: ticket.namespace.to_string(),
             name: ticket.name.to_string(),
+            more_reviews: ticket.provenance.more_reviews(),
         }),
         TicketState::Approved { .. } | TicketState::Claimed { .. } => Some(Minted::Moved(Arc::new(ticket))),
         TicketState::Consumed { .. } | TicketState::Ended(_) => None,

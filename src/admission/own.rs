@@ -14,6 +14,7 @@ use countersign_core::{
     binding::Binding,
     decide::GROUP,
     decision::{Denial, Reason},
+    gitops::Authorship,
     hash::{HashContext, state_hash},
     object::Object,
     own::{Own, Present, ReviewDraft, TicketDraft},
@@ -100,6 +101,14 @@ fn only_what_clients_may_say(object: &ApprovalTicket) -> Result<(), String> {
             spec.policy_digest.is_some(),
             "spec.policyDigest: it is the operator's to write",
         ),
+        (
+            spec.authorship != Authorship::Claimed,
+            "spec.authorship: it is the operator's to write",
+        ),
+        (
+            spec.delivered_by.is_some(),
+            "spec.deliveredBy: it is the operator's to write",
+        ),
     ];
     let refused = refused
         .into_iter()
@@ -156,12 +165,17 @@ async fn read_ticket(
         Ok(hash) => hash,
         Err(why) => return invalid(format!("spec.bindingHash: {why}")),
     };
+    let provenance = match spec.provenance() {
+        Ok(provenance) => provenance,
+        Err(why) => return invalid(why.to_string()),
+    };
     let nonce = spec.binding.nonce.clone().unwrap_or_default();
     let stamp = TicketStamp {
         binding: &binding,
         namespace: &namespace,
         nonce: &nonce,
         requester: &requester,
+        provenance: &provenance,
     };
     let stamped = !nonce.is_empty()
         && stamp.verify(&snapshot.cluster.stamp, spec.stamp.as_deref().unwrap_or_default())
@@ -248,6 +262,7 @@ fn draft_review(text: &str, snapshot: &Snapshot) -> Result<(ApprovalReview, Revi
             object.spec.stamp.as_deref().unwrap_or_default(),
         ),
         reviewer: review.reviewer,
+        proof: review.proof,
     };
     Ok((object, draft))
 }

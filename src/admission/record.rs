@@ -9,7 +9,7 @@ use countersign_core::{
     decision::{Cause, Findings, Grant, Reason},
     digest::Digest,
     request::Operation,
-    ticket::{Claim, Ticket, TicketState},
+    ticket::Ticket,
 };
 use jiff::Timestamp;
 
@@ -92,15 +92,15 @@ fn asked(
     }
 }
 
-/// The record of a step of a known ticket.
-pub fn of_transition(ticket: &Ticket, to: &TicketState, by: String) -> Record {
+/// The record of the step of a known ticket that leads it to `next`.
+pub fn of_step(ticket: &Ticket, next: &Ticket, by: String) -> Record {
     transition(record::TicketTransition {
         ticket: reference(ticket),
-        from: Some(ticket.state.as_str().into()),
-        to: to.as_str().into(),
+        from: Some(ticket.standing().into()),
+        to: next.standing().into(),
         steps: Some(ticket.next_steps()),
         by: by.into(),
-        bind: to.claim().map(|claim| claim.bind),
+        bind: next.last_claim().map(|claim| claim.bind),
     })
 }
 
@@ -110,10 +110,10 @@ pub fn of_finding(ticket: &Ticket) -> Record {
     transition(record::TicketTransition {
         ticket: reference(ticket),
         from: None,
-        to: ticket.state.as_str().into(),
+        to: ticket.standing().into(),
         steps: ticket.steps,
         by: "observation".into(),
-        bind: ticket.state.claim().map(|claim| claim.bind),
+        bind: ticket.last_claim().map(|claim| claim.bind),
     })
 }
 
@@ -129,21 +129,6 @@ pub fn of_minting(ticket: ObjectRef) -> Record {
     })
 }
 
-/// The record of the use of a used ticket for the inverse of its change.
-pub fn of_rollback(ticket: &Ticket, claim: &Claim, by: String) -> Record {
-    transition(record::TicketTransition {
-        ticket: reference(ticket),
-        from: Some("Consumed".into()),
-        to: ROLLED_BACK.into(),
-        steps: Some(ticket.next_steps()),
-        by: by.into(),
-        bind: Some(claim.bind),
-    })
-}
-
-/// What the use of a ticket for the inverse of its change leads to.
-pub const ROLLED_BACK: &str = "RolledBack";
-
 /// What the removal of a ticket leads to.
 pub const REMOVED: &str = "Removed";
 
@@ -151,11 +136,11 @@ pub const REMOVED: &str = "Removed";
 pub fn of_removal(ticket: &Ticket) -> Record {
     transition(record::TicketTransition {
         ticket: reference(ticket),
-        from: Some(ticket.state.as_str().into()),
+        from: Some(ticket.standing().into()),
         to: REMOVED.into(),
         steps: Some(ticket.next_steps()),
         by: "retention".into(),
-        bind: ticket.state.claim().map(|claim| claim.bind),
+        bind: ticket.last_claim().map(|claim| claim.bind),
     })
 }
 

@@ -55,11 +55,13 @@ pub fn patch(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Option<Stri
 fn ticket(ticket: &ApprovalTicket, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
     let nonce = nonce().ok()?;
     let binding = ticket.spec.binding.parse().ok()?;
+    let provenance = ticket.spec.provenance().ok()?;
     let stamp = TicketStamp {
         binding: &binding,
         namespace,
         nonce: &nonce,
         requester: who,
+        provenance: &provenance,
     };
     Some(vec![
         add("/spec/requester", json!(who)),

@@ -8,7 +8,7 @@ use countersign_core::{
         record::{Opened, Torn},
     },
     digest::Digest,
-    ticket::{Claim, Ticket},
+    ticket::Ticket,
 };
 use jiff::Timestamp;
 use tokio::sync::{
@@ -136,10 +136,14 @@ impl Log {
         self.0.tickets.denies(ticket)
     }
 
-    /// Whether the last step of the ticket that is on record led to what has this name, and with this claim, if one is
-    /// named.
-    pub fn led_to(&self, ticket: &Ticket, name: &str, claim: Option<&Claim>) -> bool {
-        self.0.tickets.led_to(&ticket.uid, name, claim)
+    /// Whether the last step of the ticket that is on record led where its status says.
+    pub fn confirms(&self, ticket: &Ticket) -> bool {
+        self.0.tickets.confirms(ticket)
+    }
+
+    /// Whether the last step of the ticket that is on record led to what has this name.
+    pub fn led_to(&self, ticket: &Ticket, name: &str) -> bool {
+        self.0.tickets.led_to(&ticket.uid, name)
     }
 
     /// Whether where the ticket stands is not on record yet, or never came there.

@@ -11,7 +11,7 @@ use std::{
 use countersign_core::{
     audit::{Event, Record, record::Word},
     digest::Digest,
-    ticket::{Claim, Ticket, TicketState},
+    ticket::{Ticket, TicketState},
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -97,12 +97,19 @@ impl Standing {
         }
     }
 
-    /// Whether the last step of the ticket led to what has this name, and with this claim, if one is named; of a ticket
-    /// that nobody heard of, no.
-    pub fn led_to(&self, uid: &str, name: &str, claim: Option<&Claim>) -> bool {
+    /// Whether the last step of the ticket led where its status says, with this very claim; of a ticket that nobody heard
+    /// of, no.
+    pub fn confirms(&self, ticket: &Ticket) -> bool {
         let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_it = |last: &Last| last.to == name && claim.is_none_or(|claim| last.is_of(claim));
-        steps.last.get(uid).is_some_and(is_it)
+        let same_claim = |last: &Last| last.bind == ticket.last_claim().map(|claim| claim.bind);
+        let last = steps.last.get(&*ticket.uid);
+        last.is_some_and(|last| last.led_to(ticket) && same_claim(last))
+    }
+
+    /// Whether the last step of the ticket led to what has this name.
+    pub fn led_to(&self, uid: &str, name: &str) -> bool {
+        let steps = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        steps.last.get(uid).is_some_and(|last| last.to == name)
     }
 
     /// Whether the operator led the ticket further than is on record, or somewhere else: another replica did, or one that
@@ -144,12 +151,7 @@ impl Last {
             TicketState::Claimed { claim, .. } => self.bind == Some(claim.bind),
             _ => true,
         };
-        Some(self.steps) == ticket.steps && self.to == ticket.state.as_str() && same_claim
-    }
-
-    /// Whether the claim is one of the same content, and not a later one.
-    fn is_of(&self, claim: &Claim) -> bool {
-        self.bind == Some(claim.bind) && claim.claimed_at <= self.time
+        Some(self.steps) == ticket.steps && self.to == ticket.standing() && same_claim
     }
 }
 

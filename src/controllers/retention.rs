@@ -48,7 +48,7 @@ pub async fn outlive(
         return Ok(Some(left));
     }
     // It may have been tried before.
-    if !context.log.led_to(ticket, REMOVED, None) {
+    if !context.log.led_to(ticket, REMOVED) {
         context.log.append(removal(ticket)).await?;
     }
     tickets.remove(ticket, &reviews).await?;

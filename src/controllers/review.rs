@@ -38,6 +38,26 @@ pub async fn tell(
     Ok(())
 }
 
+/// Why a review of an open ticket does not count.
+fn why_not(review: &Review, ticket: &Ticket, snapshot: &Snapshot) -> (&'static str, String) {
+    let subject = authn::absent(&review.reviewer, snapshot);
+    if let Err(why) = check_eligible(&subject, review.decision, ticket, snapshot) {
+        return ("NotEligible", why.to_string());
+    }
+    let said = (&review.reviewer, review.decision);
+    let proven = snapshot
+        .policy
+        .get()
+        .map(|policy| review.proof.check(said, ticket, policy));
+    match proven {
+        Some(Err(why)) => ("BadProof", why.to_string()),
+        Some(Ok(())) | None => (
+            "NotEligible",
+            "another review of the same person counts".to_owned(),
+        ),
+    }
+}
+
 fn assess(
     object: &ApprovalReview,
     review: &Review,
@@ -59,15 +79,7 @@ fn assess(
         let message = "a foreign mutator may have changed it before it was stored: make it again".to_owned();
         ("ForeignMutator", message)
     } else {
-        let subject = authn::absent(&review.reviewer, snapshot);
-        let why = check_eligible(&subject, review.decision, ticket, snapshot).err();
-        (
-            "NotEligible",
-            why.map_or_else(
-                || "another review of the same person counts".to_owned(),
-                |why| why.to_string(),
-            ),
-        )
+        why_not(review, ticket, snapshot)
     };
     let counted = Observation {
         kind: "Counted",

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_api::{ApprovalReview, ApprovalTicket, ApprovalTicketStatus, index::stamped_ticket};
 use countersign_core::{
+    batch::{self, BatchKey},
     policy::Policy,
     review::{Outcome, Tally, tally},
     snapshot::Snapshot,
@@ -32,7 +33,8 @@ use tokio::sync::mpsc;
 use crate::{
     admission::{record_finding, transition},
     feeds::Feed,
-    tickets::Tickets,
+    gitops::nudge,
+    tickets::{Tickets, compiled},
 };
 
 /// How soon to look again at a clock that is wrong.
@@ -47,7 +49,6 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
         reviews: reviews.store.clone(),
     });
     let changes = gathered(context.permissions.clone());
-    let (older, superseded) = mpsc::unbounded_channel();
     let (review, each_review) = mpsc::unbounded_channel();
     let orphans = keep_reviews(
         received(each_review).map(Ok),
@@ -60,17 +61,20 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
             let _ = review.send(touched.clone());
         }
     });
+    let (others, concerned) = mpsc::unbounded_channel();
     let state = context.state.clone();
     let touched = feed.touched().inspect(move |ticket| {
-        for other in rivals(ticket, &state.snapshot()) {
+        let Ok(ticket) = ticket else { return };
+        let snapshot = state.snapshot();
+        for other in [rivals(ticket, &snapshot), companions(ticket, &snapshot)].concat() {
             // The receiver lives as long as the controller that polls this.
-            let _ = older.send(other);
+            let _ = others.send(other);
         }
     });
     let tickets = Controller::for_stream(touched, store)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .reconcile_on(reviewed(of_tickets))
-        .reconcile_on(received(superseded))
+        .reconcile_on(received(concerned))
         .reconcile_all_on(changes)
         .run(reconcile, |_, error, _| retry(error), keeper)
         .for_each(|_| async {});
@@ -87,19 +91,37 @@ struct Keeper {
 }
 
 /// The other waiting tickets of the subject of a ticket: a newer one takes the place of an older.
-fn rivals(
-    ticket: &Result<ApprovalTicket, watcher::Error>,
-    snapshot: &Snapshot,
-) -> Vec<ObjectRef<ApprovalTicket>> {
-    let Ok(ticket) = ticket else { return Vec::new() };
-    let (Ok(subject), Some(namespace)) = (ticket.spec.binding.subject_id.parse(), &ticket.metadata.namespace)
-    else {
+fn rivals(ticket: &ApprovalTicket, snapshot: &Snapshot) -> Vec<ObjectRef<ApprovalTicket>> {
+    let subject = ticket.spec.binding.subject_id.parse().ok();
+    let Some((subject, namespace)) = subject.zip(ticket.metadata.namespace.as_deref()) else {
         return Vec::new();
     };
-    let waiting = snapshot.open_tickets(&subject, namespace);
-    waiting
-        .map(|other| ObjectRef::new(&other.name).within(&other.namespace))
+    snapshot
+        .open_tickets(&subject, namespace)
+        .map(reference)
         .collect()
+}
+
+/// The open tickets of the batch of a ticket that is being used: they stay usable.
+fn companions(ticket: &ApprovalTicket, snapshot: &Snapshot) -> Vec<ObjectRef<ApprovalTicket>> {
+    let is_used = ticket
+        .status
+        .as_ref()
+        .is_some_and(|status| status.claim.is_some());
+    if !is_used || ticket.spec.batch.is_none() {
+        return Vec::new();
+    }
+    let batch = compiled(ticket, snapshot).and_then(|ticket| BatchKey::of(&ticket));
+    let others = batch.and_then(|batch| snapshot.batches.get(&batch));
+    let open = others
+        .into_iter()
+        .flatten()
+        .filter(|other| !other.state.is_final());
+    open.map(reference).collect()
+}
+
+fn reference(ticket: &Arc<Ticket>) -> ObjectRef<ApprovalTicket> {
+    ObjectRef::new(&ticket.name).within(&ticket.namespace)
 }
 
 fn received<T: Send + 'static>(
@@ -125,7 +147,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
         return Ok(Action::requeue(CLOCK_LOOK));
     }
     let snapshot = context.state.snapshot();
-    let Some((ticket, policy)) = compiled(&object, &snapshot) else {
+    let Some((ticket, policy)) = judged(&object, &snapshot) else {
         return Ok(Action::await_change());
     };
     record_finding(&context.log, &ticket).await?;
@@ -154,7 +176,8 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
-fn compiled<'a>(object: &ApprovalTicket, snapshot: &'a Snapshot) -> Option<(Ticket, &'a Policy)> {
+/// The ticket, and the policy that it is judged by.
+fn judged<'a>(object: &ApprovalTicket, snapshot: &'a Snapshot) -> Option<(Ticket, &'a Policy)> {
     let policy = snapshot.policy.get()?;
     match stamped_ticket(object, &snapshot.cluster, policy) {
         Ok(ticket) => Some((ticket, policy)),
@@ -173,11 +196,27 @@ async fn write(
     context: &Context,
 ) -> Result<(), ReconcileError> {
     if *state != ticket.state {
-        let step = transition(ticket, state, cause(tally, state));
-        context.log.append(step).await?;
+        let by = cause(tally, &ticket.state, state);
+        let next = Ticket {
+            state: state.clone(),
+            ..ticket.clone()
+        };
+        context.log.append(transition(ticket, &next, by)).await?;
     }
     let tickets = Tickets::new(context.client.clone());
-    Ok(tickets.set_status(ticket, status).await?)
+    tickets.set_status(ticket, status).await?;
+    if approves(&ticket.state, state) {
+        nudge(ticket, &context.client);
+    }
+    Ok(())
+}
+
+/// Whether reviews open the way now; a ticket that is released was open before.
+const fn approves(before: &TicketState, after: &TicketState) -> bool {
+    matches!(
+        (before, after),
+        (TicketState::Pending { .. }, TicketState::Approved { .. })
+    )
 }
 
 /// The state that follows, and when to look again.
@@ -266,8 +305,10 @@ fn event_of(ticket: &Ticket, tally: &Tally, snapshot: &Snapshot, policy: &Policy
         Outcome::Approved if matches!(ticket.state, TicketState::Pending { .. }) => {
             Event::Approve(policy.approvals.approved_ttl)
         }
+        Outcome::Approved => batch::usable_until(ticket, tally, snapshot, &policy.approvals)
+            .map_or(Event::Tick, Event::Prolong),
         Outcome::Open if is_superseded(ticket, snapshot) => Event::Supersede,
-        Outcome::Approved | Outcome::Open => Event::Tick,
+        Outcome::Open => Event::Tick,
     }
 }
 
@@ -285,9 +326,16 @@ fn is_superseded(ticket: &Ticket, snapshot: &Snapshot) -> bool {
 }
 
 /// Who or what made the state what it is, for the record.
-fn cause(tally: &Tally, state: &TicketState) -> String {
-    match state {
-        TicketState::Approved { .. } | TicketState::Ended(End::Denied | End::Revoked | End::Cancelled) => {
+fn cause(tally: &Tally, before: &TicketState, state: &TicketState) -> String {
+    match (before, state) {
+        (TicketState::Approved { .. }, TicketState::Approved { .. }) => "batch".to_owned(),
+        (TicketState::Claimed { stop, .. }, TicketState::Claimed { stop: next, .. }) if stop == next => {
+            "batch".to_owned()
+        }
+        (
+            _,
+            TicketState::Approved { .. } | TicketState::Ended(End::Denied | End::Revoked | End::Cancelled),
+        ) => {
             let people: Vec<_> = tally
                 .counted
                 .iter()
@@ -295,8 +343,8 @@ fn cause(tally: &Tally, state: &TicketState) -> String {
                 .collect();
             people.join(" ")
         }
-        TicketState::Ended(End::Expired) => "expiry".to_owned(),
-        TicketState::Ended(End::Superseded) => "supersession".to_owned(),
+        (_, TicketState::Ended(End::Expired)) => "expiry".to_owned(),
+        (_, TicketState::Ended(End::Superseded)) => "supersession".to_owned(),
         _ => "resolution".to_owned(),
     }
 }

@@ -202,7 +202,14 @@ async fn what_is_too_large_is_denied_once_it_has_all_come() {
     ]
     .concat();
     listener.post(large).await.is_denied("Unreadable");
-    let by_and_by = listener.begin("transfer-encoding: chunked", &chunks).await;
+    let mut by_and_by = String::new();
+    // A busy machine may not send it all in the time that a body is waited for.
+    for _ in 0..3 {
+        by_and_by = listener.begin("transfer-encoding: chunked", &chunks).await;
+        if by_and_by != "HTTP/1.1 408 Request Timeout" {
+            break;
+        }
+    }
     assert_eq!(by_and_by, "HTTP/1.1 200 OK");
     let of_nobody = listener.post(vec![b' '; limit + 1]).await;
     of_nobody.is_refused(StatusCode::PAYLOAD_TOO_LARGE);

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod bad_input;
+mod batches;
 mod callers;
 mod cluster_work;
 mod command_line;
@@ -25,6 +26,7 @@ mod every_field;
 mod exactness;
 mod foreign_mutators;
 mod forgery;
+#[expect(dead_code, unused_imports, reason = "`tests/spending` uses all of it")]
 mod harness;
 mod install;
 mod lockouts;
@@ -37,7 +39,7 @@ mod retention;
 mod reviews;
 mod rollback;
 mod seals;
-mod spending;
+mod ssh_proofs;
 mod stolen_identities;
 mod story;
 mod strict_mode;

@@ -15,7 +15,7 @@ use super::harness::{
 pub const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
 
 /// The window of a claim, and then some.
-const CLAIM_IS_OVER: Duration = Duration::from_secs(110);
+const CLAIM_IS_OVER: Duration = Duration::from_secs(150);
 
 /// The agent's wish: the ConfigMap `app` with this value.
 pub fn wants(area: &Area<'_>, value: &str) -> Outcome {

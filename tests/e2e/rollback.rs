@@ -3,25 +3,30 @@
 
 use std::sync::OnceLock;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    harness::{Area, Cluster, Outcome, Ticket},
+    harness::{Area, Cluster, Outcome, Person, Ticket, wait::until},
     outages::audit_log,
+    seals::behind_its_back,
 };
 
-/// A cluster in strict mode with a rollback window of an hour.
+/// The cluster that most tests of this file share.
 fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
-    CLUSTER.get_or_init(|| {
-        let cluster = Cluster::with_company(16);
-        let policy = json!({ "spec": { "approvals": { "rollbackWindow": "1h" } } }).to_string();
-        let patch = ["patch", "accesspolicy", "default", "--type=merge", "-p", &policy];
-        cluster.person("ada").run(&patch, "").done();
-        cluster.see_admins();
-        cluster.enforce();
-        cluster
-    })
+    CLUSTER.get_or_init(|| cluster_of(16))
+}
+
+/// A cluster in strict mode with a rollback window of an hour.
+fn cluster_of(areas: usize) -> Cluster {
+    let cluster = Cluster::with_company(areas);
+    let policy = json!({ "spec": { "approvals": { "rollbackWindow": "1h" } } }).to_string();
+    let patch = ["patch", "accesspolicy", "default", "--type=merge", "-p", &policy];
+    cluster.person("ada").run(&patch, "").done();
+    cluster.see_admins();
+    cluster.enforce();
+    cluster
 }
 
 /// Somebody's wish: the ConfigMap `app` with this value.
@@ -31,8 +36,8 @@ fn wants(area: &Area<'_>, who: &str, value: &str) -> Outcome {
 }
 
 /// An area where the agent changed `app` from 1 to 2 with an approval; and the ticket for that.
-fn changed() -> (Area<'static>, Ticket<'static>) {
-    let area = cluster().area();
+fn changed(cluster: &Cluster) -> (Area<'_>, Ticket<'_>) {
+    let area = cluster.area();
     area.put(&area.config_map("app", &json!({ "a": "1" })));
     let ticket = area.with_approval(|| wants(&area, "deployer", "2"));
     ticket.becomes("Consumed");
@@ -41,7 +46,7 @@ fn changed() -> (Area<'static>, Ticket<'static>) {
 
 #[test]
 fn what_was_replaced_is_put_back_once_and_the_ticket_says_so() {
-    let (area, ticket) = changed();
+    let (area, ticket) = changed(cluster());
     area.person("deployer")
         .kubectl_with(
             "apply --dry-run=server -f -",
@@ -58,7 +63,7 @@ fn what_was_replaced_is_put_back_once_and_the_ticket_says_so() {
     assert_eq!(area.get("configmap app")["data"]["a"], "1");
     let bind = &ticket.object()["status"]["rollback"]["bind"].clone();
     assert!(bind.is_string(), "{bind}");
-    super::harness::wait::until("the ticket to say so", || {
+    until("the ticket to say so", || {
         let status = ticket.object()["status"].clone();
         let says = "the change was made, and its subject was let undo it without another approval";
         (status["resolution"] == says).then_some(())
@@ -88,7 +93,7 @@ fn what_was_replaced_is_put_back_once_and_the_ticket_says_so() {
 
 #[test]
 fn nobody_else_and_nothing_else() {
-    let (area, ticket) = changed();
+    let (area, ticket) = changed(cluster());
     for who in ["helper", "olga", "ada"] {
         wants(&area, who, "1").denied("ApprovalRequired");
     }
@@ -118,6 +123,62 @@ fn what_was_made_is_deleted_plainly() {
     delete("deployer", "").done();
     assert!(ticket.object()["status"]["rollback"]["bind"].is_string());
     wants(&area, "deployer", "1").denied("ApprovalRequired");
+}
+
+#[test]
+fn what_was_made_is_not_deleted_with_what_others_put_there() {
+    let area = cluster().area();
+    let delete = |what: &str| {
+        let delete = format!("delete {what} -n {} --wait=false", area.namespace);
+        area.person("deployer").kubectl(&delete)
+    };
+    area.with_approval(|| wants(&area, "deployer", "1"))
+        .becomes("Consumed");
+    area.with_approval(|| wants(&area, "olga", "2"))
+        .becomes("Consumed");
+    delete("configmap app").denied("ApprovalRequired");
+
+    let web = area.deployment("web", 1);
+    area.with_approval(|| area.person("deployer").apply(&web))
+        .becomes("Consumed");
+    until("its controller to write down what it knows", || {
+        let web = area.get("deployment web");
+        let revision = &web["metadata"]["annotations"]["deployment.kubernetes.io/revision"];
+        (revision == "1" && web["status"]["replicas"] == 1).then_some(())
+    });
+    delete("deployment web").done();
+}
+
+#[test]
+fn a_status_that_was_set_back_or_forged_covers_nothing() {
+    let cluster = cluster_of(2);
+    let (used, undone) = (changed(&cluster), changed(&cluster));
+    let before = undone.1.object()["status"].clone();
+    wants(&undone.0, "deployer", "1").done();
+    let set = |admin: &Person, (area, ticket): &(Area<'_>, Ticket<'_>), status: &Value| {
+        admin.apply(&area.config_map("app", &json!({ "a": "2" }))).done();
+        let status = json!({ "status": status }).to_string();
+        let what = ["patch", "approvalticket", &ticket.name, "-n", &ticket.namespace];
+        let how = ["--subresource=status", "--type=merge", "-p", &status];
+        admin.run(&[what.as_slice(), &how].concat(), "").done();
+    };
+    behind_its_back(&cluster, |admin| {
+        let mut earlier = before.clone();
+        earlier["rollback"] = Value::Null;
+        set(admin, &undone, &earlier);
+        let bind = before["claim"]["bind"].clone();
+        let now = Timestamp::now().to_string();
+        let forged = json!({ "bind": bind, "claimedAt": now, "deadline": now, "resent": false });
+        set(admin, &used, &json!({ "rollback": forged }));
+    });
+    let said = wants(&undone.0, "deployer", "1").denied("TicketSpent");
+    assert!(
+        said.contains("the audit log does not say that it was used so"),
+        "{said}"
+    );
+    wants(&used.0, "deployer", "1").denied("ApprovalRequired");
+    let asked = undone.0.with_approval(|| wants(&undone.0, "olga", "1"));
+    asked.becomes("Consumed");
 }
 
 #[test]

@@ -15,8 +15,8 @@ pub use self::{
     approvals::{Approvals, BreakGlassPolicy, BreakGlassScope, StepUp},
     defaults::{Defaults, HashIgnore, ReadAccess, ResourceType, ReviewRule, Unzoned, UsernameRule},
     directory::{
-        Directory, GroupRole, KeyRef, MtlsDirectory, OidcDirectory, Provider, SamlDirectory, StaticDirectory,
-        UsernameFrom,
+        Directory, GroupRole, KeyRef, MtlsDirectory, OidcDirectory, Provider, SamlDirectory, SshKeys,
+        StaticDirectory, UsernameFrom,
     },
     environments::{Enforcement, EnvironmentRule, FailurePolicy, Selection},
     parse::parse,

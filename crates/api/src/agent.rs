@@ -1,7 +1,11 @@
 //! Agent: an autonomous actor, the accounts it acts with, and the human who answers for it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use countersign_core::{identity::Identity, role::Role, snapshot};
+use countersign_core::{
+    identity::Identity,
+    role::Role,
+    snapshot::{self, Impersonation},
+};
 use ed25519_dalek::{VerifyingKey, pkcs8::DecodePublicKey};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
@@ -86,6 +90,14 @@ pub struct AgentSpec {
     #[x_kube(merge_strategy = ListMerge::Map(vec!["namespace".into(), "name".into()]))]
     pub service_accounts: Vec<ServiceAccountRef>,
 
+    /// Whether who impersonates one of the service accounts is the agent, too: `Refused` (the default) or `Accepted`,
+    /// for a GitOps controller that impersonates by name alone, as Flux and Argo CD do. The API server does not tell
+    /// who impersonates: accept it only where RBAC lets nobody else impersonate these accounts, the built-in
+    /// ClusterRoles `edit` and `admin` included. Such a change needs one reviewer more.
+    #[serde(default, skip_serializing_if = "is_refused")]
+    #[schemars(schema_with = "schema::impersonation")]
+    pub impersonation: Impersonation,
+
     /// Whether the agent signs its intents. `Required` (the default) or `NotSupported`, for a client that cannot
     /// sign; such an agent can never make the intents that delete-class writes need.
     #[serde(default)]
@@ -94,6 +106,14 @@ pub struct AgentSpec {
     /// Set to true to refuse every write of the agent at once, without unregistering it. Default: false.
     #[serde(default)]
     pub suspend: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_refused(impersonation: &Impersonation) -> bool {
+    *impersonation == Impersonation::Refused
 }
 
 fn agent() -> Role {
@@ -227,6 +247,7 @@ pub fn parse(object: &Agent) -> Result<snapshot::Agent, Invalid> {
             .map_err(|problem| problem.at("spec.owner"))?,
         suspended: spec.suspend,
         accounts: spec.service_accounts.iter().map(account).collect(),
+        impersonation: spec.impersonation,
         degraded: None,
     })
 }

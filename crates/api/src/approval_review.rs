@@ -1,6 +1,6 @@
 //! ApprovalReview: one person's word on one ticket.
 
-use countersign_core::review::{Review, ReviewDecision};
+use countersign_core::review::{Proof, Review, ReviewDecision};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -104,13 +104,14 @@ pub struct TicketRef {
 ).message("signature and keyFingerprint belong to a proof of type SSH, which needs both"))]
 pub struct ReviewProof {
     /// `Kubernetes` (the default): by the API server's authentication, which whoever may impersonate can forge.
-    /// `SSH`: by a signature with a key that the directory lists for the reviewer; not supported yet, such a
-    /// review is refused.
+    /// `SSH`: as well by a signature with a key that the AccessPolicy's `directory.sshKeys` lists for the reviewer
+    /// (`kubectl countersign approve --ssh-key`).
     #[serde(rename = "type", default)]
     pub type_: ProofType,
 
-    /// The signature over binding hash and decision, as `ssh-keygen -Y sign` writes it (armoured, namespace
-    /// `countersign.dev`).
+    /// The signature, as `ssh-keygen -Y sign -n review@countersign.dev` writes it, over six lines:
+    /// `countersign.dev/review/v1`, `cluster <uid>`, `ticket <uid>`, `binding <bindingHash>`,
+    /// `decision <decision>` and `reviewer <identity>`, each with a line feed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8192))]
     pub signature: Option<String>,
@@ -131,6 +132,36 @@ pub enum ProofType {
     SSH,
 }
 
+impl ReviewProof {
+    /// A proof by this signature.
+    pub const fn ssh(signature: String, fingerprint: String) -> Self {
+        Self {
+            type_: ProofType::SSH,
+            signature: Some(signature),
+            key_fingerprint: Some(fingerprint),
+        }
+    }
+
+    fn parse(&self) -> Result<Proof, Invalid> {
+        Ok(match self.type_ {
+            ProofType::Kubernetes => Proof::Kubernetes,
+            ProofType::SSH => Proof::Ssh {
+                signature: required("spec.proof.signature", self.signature.as_ref())?.into(),
+                fingerprint: required("spec.proof.keyFingerprint", self.key_fingerprint.as_ref())?.into(),
+            },
+        })
+    }
+}
+
+impl From<&Proof> for ProofType {
+    fn from(proof: &Proof) -> Self {
+        match proof {
+            Proof::Kubernetes => Self::Kubernetes,
+            Proof::Ssh { .. } => Self::SSH,
+        }
+    }
+}
+
 /// What the operator observed of the review.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -140,8 +171,8 @@ pub struct ApprovalReviewStatus {
     pub observed_generation: Option<i64>,
 
     /// `Counted` tells whether the review had its effect on the ticket, with a reason when it had none
-    /// (`NotEligible`, `ForeignMutator`, `TicketFinished`, `TicketGone`, `BadStamp`); `Ready` is True once the operator has dealt
-    /// with the review.
+    /// (`NotEligible`, `BadProof`, `ForeignMutator`, `TicketFinished`, `TicketGone`, `BadStamp`); `Ready` is True once
+    /// the operator has dealt with the review.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "condition::schema")]
     pub conditions: Vec<Condition>,
@@ -150,14 +181,7 @@ pub struct ApprovalReviewStatus {
 /// The review, compiled; its stamp is still to be verified.
 pub fn parse(object: &ApprovalReview) -> Result<Review, Invalid> {
     let (meta, spec) = (&object.metadata, &object.spec);
-    if spec.proof.type_ == ProofType::SSH {
-        let why = "the signature is not verified";
-        return Err(Problem::Unsupported {
-            value: "SSH".to_owned(),
-            why,
-        }
-        .at("spec.proof.type"));
-    }
+    let proof = spec.proof.parse()?;
     let hash = spec.binding_hash.parse();
     let binding_hash = hash.map_err(|error| Problem::Digest(error).at("spec.bindingHash"))?;
     let reviewer = required("spec.reviewer", spec.reviewer.as_ref())?;
@@ -174,5 +198,6 @@ pub fn parse(object: &ApprovalReview) -> Result<Review, Invalid> {
         created: created
             .ok_or_else(|| Problem::Missing.at("metadata.creationTimestamp"))?
             .0,
+        proof,
     })
 }

@@ -7,7 +7,11 @@ mod status;
 #[cfg(test)]
 mod tests;
 
-use countersign_core::{environment::Environment, request::Operation};
+use countersign_core::{
+    environment::Environment,
+    gitops::{Authorship, Tool},
+    request::Operation,
+};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -132,10 +136,24 @@ pub struct ApprovalTicketSpec {
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub authors: Vec<String>,
 
-    /// A name that tickets share which belong together, such as those of one revision, so that they can be
-    /// listed and reviewed together.
+    /// How the authors are known. `Claimed` (the default): the subject wrote the change, or the requester names who
+    /// did. `Verified`: the listed authors signed the revision that is delivered. `Unverified`: somebody wrote it whom
+    /// nothing proves, so one reviewer more is needed. The operator alone says other than `Claimed`.
+    #[serde(default, skip_serializing_if = "is_claimed")]
+    #[schemars(schema_with = "schema::authorship")]
+    pub authorship: Authorship,
+
+    /// The GitOps object whose controller makes the change, where the subject proves that. The operator alone says
+    /// so, and asks that controller to try again once the ticket is approved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = schema::MAX_NAME))]
+    pub delivered_by: Option<DeliveredBy>,
+
+    /// A name that tickets share which belong together, such as those of one rollout, so that they can be listed
+    /// and reviewed together (`kubectl countersign approve --batch`): letters, digits and `. _ : / @ + -`. It grants
+    /// nothing, and anybody may write it: what belongs together has one subject and one requester as well. While
+    /// such tickets are being used, the others that were there when they were approved stay usable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = schema::MAX_NAME), regex(pattern = schema::BATCH))]
     pub batch: Option<String>,
 
     /// The operator's proof that it set `requester`, `bindingHash` and the nonce. Leave it out; without a valid
@@ -143,6 +161,33 @@ pub struct ApprovalTicketSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = schema::MAX_MAC))]
     pub stamp: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde calls it with a reference"
+)]
+fn is_claimed(authorship: &Authorship) -> bool {
+    *authorship == Authorship::Claimed
+}
+
+/// A GitOps object, and the revision that it delivers.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct DeliveredBy {
+    /// `Kustomization` or `HelmRelease` of Flux, `Application` of Argo CD.
+    #[schemars(schema_with = "schema::gitops_kind")]
+    pub kind: Tool,
+    /// Its namespace.
+    #[schemars(length(min = 1, max = schema::MAX_LABEL), regex(pattern = schema::PLURAL))]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(length(min = 1, max = schema::MAX_NAME), regex(pattern = schema::DNS_NAME))]
+    pub name: String,
+    /// The revision that its controller tried last when the ticket was made, as it writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1024))]
+    pub revision: Option<String>,
 }
 
 /// What an approval holds for. All values are strings; what does not apply is left out.

@@ -15,6 +15,7 @@ use std::{
 };
 
 use countersign_core::{
+    batch::BatchKey,
     digest::Digest,
     identity::Identity,
     mutator::Mutators,
@@ -55,6 +56,7 @@ const UNSEALED: &str = "it bears no seal: nobody judged its present content";
 struct Ticketed {
     digest: Digest,
     subject: Identity,
+    batch: Option<BatchKey>,
     namespace: Arc<str>,
     uid: Arc<str>,
     /// The uid of the object that was made under it.

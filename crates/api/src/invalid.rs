@@ -8,6 +8,7 @@ use countersign_core::{
     hash::{InvalidPattern, InvalidValue},
     identity::{Identity, IdentityKind, InvalidIdentity},
     mutator::InvalidMutator,
+    ssh,
 };
 use kube::api::ObjectMeta;
 
@@ -58,6 +59,9 @@ pub enum Problem {
     /// No public key.
     #[error(transparent)]
     Key(#[from] InvalidKey),
+    /// No key that signs reviews.
+    #[error(transparent)]
+    SshKey(#[from] ssh::InvalidKey),
     /// No mutator.
     #[error(transparent)]
     Mutator(#[from] InvalidMutator),

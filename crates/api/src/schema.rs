@@ -43,6 +43,9 @@ pub const POINTER: &str = "^(/([^/~]|~[01])*)*$";
 /// The longest JSON pointer.
 pub const MAX_POINTER: usize = 1024;
 
+/// The name of a batch: what a shell and a field selector take as it is.
+pub const BATCH: &str = "^[A-Za-z0-9]([A-Za-z0-9._:/@+-]*[A-Za-z0-9])?$";
+
 /// An API group; empty is the core group.
 pub const API_GROUP: &str = r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$";
 /// The plural name of a resource.
@@ -110,6 +113,21 @@ pub fn environment(_: &mut SchemaGenerator) -> Schema {
 /// An operation as admission sees it.
 pub fn operation(_: &mut SchemaGenerator) -> Schema {
     words(&["Create", "Update", "Delete", "Connect"])
+}
+
+/// Whether an agent may be impersonated.
+pub fn impersonation(_: &mut SchemaGenerator) -> Schema {
+    words(&["Refused", "Accepted"])
+}
+
+/// A kind from which a GitOps controller deploys.
+pub fn gitops_kind(_: &mut SchemaGenerator) -> Schema {
+    words(&["Kustomization", "HelmRelease", "Application"])
+}
+
+/// How the authors of a change are known.
+pub fn authorship(_: &mut SchemaGenerator) -> Schema {
+    words(&["Claimed", "Verified", "Unverified"])
 }
 
 /// What a reviewer decides.

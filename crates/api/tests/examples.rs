@@ -121,6 +121,18 @@ const DANGEROUS: &[(&str, &str)] = &[
     ),
     ("accesspolicy-unknown-environment", "unknown variant `staging`"),
     (
+        "accesspolicy-asking-for-signatures-of-nobody",
+        "spec.directory.sshKeys: is missing",
+    ),
+    (
+        "accesspolicy-with-a-key-of-two-people",
+        "spec.directory.sshKeys[1].keys[0]: `SHA256:",
+    ),
+    (
+        "accesspolicy-with-a-short-key",
+        "spec.directory.sshKeys[0].keys[0]: an rsa key of 2048 bits is too short",
+    ),
+    (
         "agent-owned-by-a-team",
         "spec.owner: `team:payments` is not a user:",
     ),
@@ -145,7 +157,7 @@ const DANGEROUS: &[(&str, &str)] = &[
     ),
     (
         "approvalreview-signed-without-signature",
-        "spec.proof.type: `SSH` is not supported yet",
+        "spec.proof.signature: is missing",
     ),
     (
         "approvalticket-for-a-team",

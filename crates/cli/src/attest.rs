@@ -96,7 +96,7 @@ impl Attest {
         }
         writeln!(out, "digest: {digest}")?;
         out.flush()?;
-        if !self.yes && io::stdin().is_terminal() && !confirmed("Attest", &mut io::stdin().lock())? {
+        if !self.yes && io::stdin().is_terminal() && !confirmed("Attest this", &mut io::stdin().lock())? {
             eprintln!("nothing was done");
             return Ok(Outcome::No);
         }

@@ -2,9 +2,9 @@
 
 use std::io::{self, BufRead};
 
-/// Whether the person says yes, in full.
+/// Whether the person says yes to doing this, in full.
 pub fn confirmed(deed: &str, answers: &mut impl BufRead) -> io::Result<bool> {
-    eprint!("\n{deed} this? Type yes: ");
+    eprint!("\n{deed}? Type yes: ");
     let mut answer = String::new();
     answers.read_line(&mut answer)?;
     Ok(answer.trim() == "yes")
@@ -24,7 +24,7 @@ mod tests {
             ("yes please", false),
         ] {
             assert_eq!(
-                confirmed("Approve", &mut answer.as_bytes()).unwrap(),
+                confirmed("Approve this", &mut answer.as_bytes()).unwrap(),
                 yes,
                 "{answer:?}"
             );

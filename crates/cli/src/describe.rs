@@ -1,4 +1,7 @@
-//! `describe`: a ticket as a person reads it before deciding.
+//! `describe`: a ticket, or each of a batch, as a person reads it before deciding.
+
+mod command;
+mod progress;
 
 use std::{fmt::Write as _, io::Write};
 
@@ -6,28 +9,30 @@ use anyhow::bail;
 use clap::Args;
 use countersign_api::{
     ApprovalTicket, ApprovalTicketStatus,
-    approval_ticket::{Binding, TicketState},
+    approval_ticket::{Binding, DeliveredBy, TicketState},
 };
-use countersign_core::{plain::plain, request::Operation, ticket::falls_back};
+use countersign_core::{gitops::Authorship, plain::plain, request::Operation, ticket::falls_back};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 
 use crate::{
+    batch::{self, Chosen},
+    cascade,
     connection::Session,
     failure::Outcome,
     kubectl::Manifests,
-    preview::previews,
+    preview::{Preview, previews},
     show::{Part, diff},
-    ticket::{get, is_final, state_of, verify},
-    yaml,
+    ticket::{is_final, state_of, verify},
 };
 
 /// Show a ticket: who asks, what would change, who reviewed
 #[derive(Args, Clone, Debug)]
 pub struct Describe {
-    /// The ticket
-    pub ticket: String,
+    /// Which tickets
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// What would be applied: shows and verifies the values that are too large for the ticket
     #[command(flatten)]
     pub manifests: Manifests,
@@ -36,43 +41,82 @@ pub struct Describe {
 impl Describe {
     /// Shows the ticket; the answer is no when it does not show what it binds.
     pub async fn run(&self, session: &Session, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let ticket = get(&session.client, &session.namespace, &self.ticket).await?;
-        let full = if self.manifests.is_empty() {
+        let tickets = self.chosen.found(session).await?;
+        let previews = if self.manifests.is_empty() {
             None
         } else {
-            Some(self.full_change(session, &ticket).await?)
+            Some(previews(session, &self.manifests).await?.objects)
         };
-        out.write_all(text(&ticket, full, Timestamp::now()).as_bytes())?;
-        Ok(if verify(&ticket).is_ok() {
-            Outcome::Yes
-        } else {
-            Outcome::No
-        })
+        for (number, ticket) in tickets.iter().enumerate() {
+            let full = previews.as_deref().map(|found| full_change(ticket, found));
+            let beside = Beside {
+                full: full.transpose()?,
+                cascade: cascade::of(ticket, session).await,
+            };
+            let between = if number == 0 { "" } else { BETWEEN };
+            write!(out, "{between}{}", text(ticket, beside, Timestamp::now()))?;
+        }
+        if !self.chosen.is_single() {
+            out.write_all(self.of_batch(&tickets, session).as_bytes())?;
+        }
+        let shows = tickets.iter().all(|ticket| verify(ticket).is_ok());
+        Ok(if shows { Outcome::Yes } else { Outcome::No })
     }
 
-    /// The parts of the change with their values, from manifests that make exactly this change.
-    async fn full_change(&self, session: &Session, ticket: &ApprovalTicket) -> anyhow::Result<Vec<Part>> {
-        let bound = ticket.spec.bound()?;
-        let place = bound.target.target().place();
-        let found = previews(session, &self.manifests).await?.objects;
-        let Some(preview) = found
-            .into_iter()
-            .find(|preview| preview.target.target().place() == place)
-        else {
-            bail!("the manifests do not hold {place}");
-        };
-        if preview.change.resource_hash != bound.resource_hash {
-            bail!(
-                "the manifests make another change of {place}: {}",
-                preview.change.resource_hash
+    /// Whose the batch is, and how to approve all of it.
+    fn of_batch(&self, tickets: &[ApprovalTicket], session: &Session) -> String {
+        let who = batch::owners(tickets);
+        let mut text = format!("\nBatch of {} tickets:\n", tickets.len());
+        for (who, count) in &who {
+            let _ = writeln!(text, "  {count} of {who}");
+        }
+        if who.len() > 1 {
+            text.push_str("\nSEVERAL ASK UNDER THIS NAME: whoever wants to may. Choose with --subject.\n");
+        } else {
+            let flags = self.chosen.flags(session);
+            let _ = writeln!(
+                text,
+                "\nTo approve what waits of it:\n  kubectl countersign approve {flags}"
             );
         }
-        Ok(preview.parts())
+        text
     }
 }
 
-/// The whole ticket, ready for a terminal. `full` is the change with the values that the ticket only digests.
-pub fn text(ticket: &ApprovalTicket, full: Option<Vec<Part>>, now: Timestamp) -> String {
+/// The parts of the change with their values, from manifests that make exactly this change.
+fn full_change(ticket: &ApprovalTicket, previews: &[Preview]) -> anyhow::Result<Vec<Part>> {
+    let bound = ticket.spec.bound()?;
+    let place = bound.target.target().place();
+    let found = previews
+        .iter()
+        .find(|preview| preview.target.target().place() == place);
+    let Some(preview) = found else {
+        bail!("the manifests do not hold {place}");
+    };
+    if preview.change.resource_hash != bound.resource_hash {
+        bail!(
+            "the manifests make another change of {place}: {}",
+            preview.change.resource_hash
+        );
+    }
+    Ok(preview.parts())
+}
+
+/// What stands between two tickets.
+pub const BETWEEN: &str =
+    "\n--------------------------------------------------------------------------------\n\n";
+
+/// What is shown of a change beside what its ticket holds.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// The change with the values that the ticket only digests.
+    pub full: Option<Vec<Part>>,
+    /// What goes with an object that is deleted, a line each.
+    pub cascade: Vec<String>,
+}
+
+/// The whole ticket, ready for a terminal.
+pub fn text(ticket: &ApprovalTicket, beside: Beside, now: Timestamp) -> String {
     let mut text = String::new();
     let verified = verify(ticket);
     if let Err(error) = &verified {
@@ -83,9 +127,12 @@ pub fn text(ticket: &ApprovalTicket, full: Option<Vec<Part>>, now: Timestamp) ->
         );
     }
     text.push_str(&head(ticket, now));
-    let parts = full.unwrap_or_else(|| ticket.spec.change.iter().map(Part::of_ticket).collect());
+    let parts = beside
+        .full
+        .unwrap_or_else(|| ticket.spec.change.iter().map(Part::of_ticket).collect());
     text.push_str(&change(ticket, &parts));
-    text.push_str(&progress(ticket, now));
+    text.push_str(&command::told(ticket, &beside.cascade));
+    text.push_str(&progress::told(ticket, now));
     if verified.is_ok() && state_of(ticket) == TicketState::Pending {
         let _ = writeln!(text, "\nTo approve it:\n  {}", approve_command(ticket));
     }
@@ -119,6 +166,12 @@ fn fields<const N: usize>(fields: [(&str, Option<String>); N]) -> String {
     })
 }
 
+fn delivery(by: &DeliveredBy) -> String {
+    let revision = by.revision.as_ref().map(|revision| format!(" at {revision}"));
+    let revision = revision.unwrap_or_default();
+    format!("{} {}/{}{revision}", by.kind.kind(), by.namespace, by.name)
+}
+
 fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
     let (spec, binding) = (&ticket.spec, &ticket.spec.binding);
     let status = ticket.status.clone().unwrap_or_default();
@@ -127,6 +180,11 @@ fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
         .clone()
         .filter(|requester| *requester != binding.subject_id);
     let authors = Some(spec.authors.join(", ")).filter(|authors| !authors.is_empty());
+    let authors = match spec.authorship {
+        Authorship::Claimed => authors,
+        Authorship::Verified => authors.map(|authors| format!("{authors} (by signature)")),
+        Authorship::Unverified => Some("not proven: one reviewer more is needed".to_owned()),
+    };
     fields([
         ("Name", Some(ticket.name_any())),
         ("Namespace", ticket.namespace()),
@@ -135,6 +193,7 @@ fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
         ("Who", Some(binding.subject_id.clone())),
         ("Requested by", requester),
         ("Authors", authors),
+        ("Delivered by", spec.delivered_by.as_ref().map(delivery)),
         ("What", Some(what(binding))),
         ("Action", Some(binding.action.clone())),
         ("Where", Some(binding.resource.clone())),
@@ -217,74 +276,6 @@ fn change(ticket: &ApprovalTicket, parts: &[Part]) -> String {
     }
     for pointer in &spec.ignored {
         let _ = writeln!(text, "  not bound, whatever it becomes: {}", plain(pointer));
-    }
-    text.push_str(&options(ticket));
-    text
-}
-
-/// The options that are bound beside the content.
-fn options(ticket: &ApprovalTicket) -> String {
-    let spec = &ticket.spec;
-    match (&spec.command, &spec.binding.command_hash) {
-        (None, None) => String::new(),
-        (None, Some(hash)) => format!(
-            "  WITH OPTIONS THAT THE TICKET DOES NOT SHOW, digest {}\n",
-            plain(hash)
-        ),
-        (Some(command), _) => {
-            let lines = yaml::lines(command);
-            lines
-                .iter()
-                .fold(String::from("  with these options:\n"), |mut text, line| {
-                    let _ = writeln!(text, "      {line}");
-                    text
-                })
-        }
-    }
-}
-
-fn progress(ticket: &ApprovalTicket, now: Timestamp) -> String {
-    let status = ticket.status.clone().unwrap_or_default();
-    let mut text = match status.required_reviews {
-        Some(required) => format!("\nReviews ({required} must approve):\n"),
-        None => "\nReviews:\n".to_owned(),
-    };
-    for review in &status.reviews {
-        let ago = crate::output::age(now.as_second() - review.time.0.as_second());
-        let _ = writeln!(
-            text,
-            "  {} by {}, {ago} ago",
-            review.decision.as_str(),
-            plain(&review.reviewer)
-        );
-    }
-    if status.reviews.is_empty() {
-        text.push_str("  none yet\n");
-    }
-    if let Some(claim) = &status.claim {
-        let _ = writeln!(
-            text,
-            "\nUsed by a write at {}, held until {}",
-            claim.claimed_at.0, claim.deadline.0
-        );
-    }
-    if let Some(resolution) = &status.resolution {
-        let _ = writeln!(text, "\nNote: {}", plain(resolution));
-    }
-    if !status.conditions.is_empty() {
-        text.push_str("\nConditions:\n");
-    }
-    for condition in &status.conditions {
-        let said = [
-            &condition.type_,
-            "=",
-            &condition.status,
-            " (",
-            &condition.reason,
-            ") ",
-            &condition.message,
-        ];
-        let _ = writeln!(text, "  {}", plain(said.concat().trim_end()));
     }
     text
 }

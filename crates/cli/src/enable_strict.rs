@@ -60,7 +60,7 @@ impl EnableStrict {
                 );
                 return Ok(Outcome::NeedsApproval);
             }
-            None if !confirmed("Turn strict mode on for", &mut io::stdin().lock())? => {
+            None if !confirmed("Turn strict mode on for this", &mut io::stdin().lock())? => {
                 eprintln!("nothing was done");
                 return Ok(Outcome::No);
             }

@@ -6,7 +6,9 @@
 
 mod answer;
 mod attest;
+mod batch;
 mod can_i;
+mod cascade;
 mod cluster;
 mod confirm;
 mod connection;
@@ -23,6 +25,7 @@ mod report;
 mod request;
 mod review;
 mod show;
+mod sign;
 mod simulate;
 mod ticket;
 mod version;
@@ -74,15 +77,15 @@ pub enum Command {
     List(List),
     /// Show a ticket: who asks, what would change, who reviewed
     Describe(Describe),
-    /// Approve the change of a ticket
+    /// Approve the change of a ticket, or the changes of a batch
     Approve(Review),
-    /// Refuse the change of a ticket, for good
+    /// Refuse the change of a ticket or of a batch, for good
     Deny(Review),
     /// Take back an approval that was not used
     Revoke(Review),
     /// Withdraw a request of your own
     Cancel(Review),
-    /// Wait until a ticket is in a state
+    /// Wait until a ticket, or each of a batch, is in a state
     Wait(Wait),
     /// Tell whether a write would be allowed, and which line of configuration decides
     CanI(CanI),

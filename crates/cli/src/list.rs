@@ -12,6 +12,7 @@ use kube::{
 };
 
 use crate::{
+    batch::parse_name,
     connection::Session,
     failure::Outcome,
     known,
@@ -28,6 +29,9 @@ pub struct List {
     /// Only tickets that are for me, or that I requested
     #[arg(long)]
     pub mine: bool,
+    /// Only tickets of this batch
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub batch: Option<String>,
     /// Only tickets in this state, such as Pending
     #[arg(long, value_parser = parse_state)]
     pub state: Option<TicketState>,
@@ -53,10 +57,13 @@ impl List {
             None
         };
         let is_mine = |ticket: &ApprovalTicket| me.as_deref().is_none_or(|me| is_of(ticket, me));
-        let mut parameters = ListParams::default();
-        if let Some(state) = self.state {
-            parameters = parameters.fields(&format!("status.state={state:?}"));
-        }
+        let state = self.state.map(|state| format!("status.state={state:?}"));
+        let batch = self.batch.as_ref().map(|batch| format!("spec.batch={batch}"));
+        let wanted: Vec<_> = state.into_iter().chain(batch).collect();
+        let parameters = ListParams {
+            field_selector: Some(wanted.join(",")).filter(|fields| !fields.is_empty()),
+            ..ListParams::default()
+        };
         let mut list = api.list(&parameters).await?;
         list.items.retain(is_mine);
         self.print(&list.items, out)?;
@@ -140,6 +147,7 @@ impl List {
             (true, "REVIEWS"),
             (true, "AGE"),
             (self.output == Format::Wide, "REQUESTER"),
+            (self.output == Format::Wide, "BATCH"),
             (self.output == Format::Wide, "REASON"),
         ];
         titles
@@ -164,6 +172,7 @@ impl List {
             (true, reviews(ticket)),
             (true, created.map_or_else(|| "<unknown>".to_owned(), age)),
             (wide, spec.requester.clone().unwrap_or_default()),
+            (wide, spec.batch.clone().unwrap_or_default()),
             (wide, spec.reason.clone().unwrap_or_default()),
         ];
         cells
@@ -196,6 +205,7 @@ mod tests {
         List {
             all_namespaces: true,
             mine: false,
+            batch: None,
             state: None,
             output,
             watch: false,

@@ -49,6 +49,18 @@ pub fn serialized(value: &impl Serialize, format: Format) -> anyhow::Result<Stri
     })
 }
 
+/// The objects as JSON or YAML: one as itself, several as a list.
+pub fn serialized_all(objects: &[impl Serialize], format: Format) -> anyhow::Result<String> {
+    match objects {
+        [] => Ok(String::new()),
+        [alone] => serialized(alone, format),
+        several => {
+            let list = serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": several });
+            serialized(&list, format)
+        }
+    }
+}
+
 /// Prints the text; who stops reading does not change what the command says by its exit code.
 pub fn print(out: &mut impl Write, text: &str) -> io::Result<()> {
     match out.write_all(text.as_bytes()) {
@@ -82,6 +94,18 @@ pub fn age(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_object_is_itself_and_several_are_a_list() {
+        let text = |objects: &[u8]| serialized_all(objects, Format::Yaml).unwrap();
+        assert_eq!((text(&[]), text(&[1])), (String::new(), "1\n".to_owned()));
+        let several: serde_json::Value =
+            serde_json::from_str(&serialized_all(&[1, 2], Format::Json).unwrap()).unwrap();
+        assert_eq!(
+            (&several["kind"], &several["items"][1]),
+            (&"List".into(), &2.into())
+        );
+    }
 
     #[test]
     fn a_table_is_aligned_and_one_line_a_row() {

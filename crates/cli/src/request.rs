@@ -1,4 +1,4 @@
-//! `request`: a ticket before the write, for exactly what it would change.
+//! `request`: a ticket before the write, for exactly what it would change; several are one batch.
 
 mod action;
 mod direct;
@@ -16,19 +16,20 @@ use self::{
     direct::Options,
 };
 use crate::{
+    batch::{self, parse_name},
     connection::{Session, operator_namespace},
     describe::approve_command,
-    failure::{Outcome, usage},
+    failure::{Outcome, explain, usage},
     known,
     kubectl::Manifests,
-    output::{Format, name_of, serialized},
+    output::{Format, name_of, serialized_all},
     preview::{Preview, Verdict, previews, violations},
-    ticket::{self, state_of},
+    ticket::{self, Said, state_of},
 };
 
 /// Ask for approval of a change before making it
 ///
-/// With -f of what kubectl apply would change; or with --action and --resource of a delete, an eviction or an
+/// With -f of what kubectl apply would change, one ticket for each object and one batch for all; or with --action and --resource of a delete, an eviction or an
 /// exec, which need no content.
 #[derive(Args, Clone, Debug)]
 pub struct Request {
@@ -44,6 +45,9 @@ pub struct Request {
     /// Why the change is wanted, for the reviewers
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
+    /// The name of the batch; made from the changes when there are several and none is given
+    #[arg(long, value_name = "NAME", value_parser = parse_name)]
+    pub batch: Option<String>,
     /// What is bound beside the object
     #[command(flatten)]
     pub options: Options,
@@ -66,10 +70,47 @@ impl Request {
         for (reason, message) in &notes {
             eprintln!("not enforced here: {reason}: {}", plain(message));
         }
-        for write in &writes {
-            self.ask(write, session, out).await?;
+        self.ask_all(&writes, session, out).await
+    }
+
+    /// Asks for each; what cannot be asked for keeps nobody from asking for the rest.
+    async fn ask_all(
+        &self,
+        writes: &[Preview],
+        session: &Session,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Outcome> {
+        let bound: Vec<_> = writes.iter().filter_map(Preview::binding).collect();
+        let batch = match &self.batch {
+            Some(name) => Some(name.clone()),
+            None => (bound.len() > 1).then(|| batch::generated_name(bound.iter())),
+        };
+        let (mut asked, mut failed) = (Vec::new(), 0);
+        for write in writes {
+            match self.ask(write, batch.as_deref(), session, out).await {
+                Ok(ticket) => asked.extend(ticket),
+                Err(error) if writes.len() == 1 => return Err(error),
+                Err(error) => {
+                    failed += 1;
+                    let place = plain(&write.target.target().place());
+                    eprintln!("error: {place}: {}", explain(&error));
+                }
+            }
         }
-        Ok(Outcome::Yes)
+        match (self.output, batch) {
+            (Format::Table | Format::Wide, Some(batch)) if asked.len() > 1 => {
+                write!(out, "{}", batch::told(&batch, &asked))?;
+            }
+            (Format::Json | Format::Yaml, _) => {
+                out.write_all(serialized_all(&asked, self.output)?.as_bytes())?;
+            }
+            _ => {}
+        }
+        if failed == 0 {
+            return Ok(Outcome::Yes);
+        }
+        eprintln!("{failed} of {} changes were not asked for", bound.len());
+        Ok(Outcome::No)
     }
 
     /// Refuses what cannot be asked for before anything is sent.
@@ -112,7 +153,14 @@ impl Request {
         Ok((found.objects, found.violations))
     }
 
-    async fn ask(&self, write: &Preview, session: &Session, out: &mut impl Write) -> anyhow::Result<()> {
+    /// Asks for one change; the ticket, if it needs one.
+    async fn ask(
+        &self,
+        write: &Preview,
+        batch: Option<&str>,
+        session: &Session,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Option<ApprovalTicket>> {
         let place = plain(&write.target.target().place());
         match &write.verdict {
             Verdict::Unchanged => eprintln!("{place}: unchanged, needs no approval"),
@@ -122,8 +170,11 @@ impl Request {
                     Some(namespace) => namespace.clone(),
                     None => operator_namespace(session.policy().await?.as_ref()),
                 };
-                let made =
-                    ticket::request(&session.client, &namespace, write, self.reason.as_deref()).await?;
+                let said = Said {
+                    reason: self.reason.as_deref(),
+                    batch,
+                };
+                let made = ticket::request(&session.client, &namespace, write, said).await?;
                 self.print(&made.ticket, made.is_new, out)?;
                 if self.output == Format::Table {
                     writeln!(
@@ -133,15 +184,16 @@ impl Request {
                         approve_command(&made.ticket)
                     )?;
                 }
+                return Ok(Some(made.ticket));
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn print(&self, ticket: &ApprovalTicket, is_new: bool, out: &mut impl Write) -> anyhow::Result<()> {
         match self.output {
             Format::Name => writeln!(out, "{}", name_of(ticket))?,
-            Format::Json | Format::Yaml => out.write_all(serialized(ticket, self.output)?.as_bytes())?,
+            Format::Json | Format::Yaml => {}
             Format::Table | Format::Wide => {
                 let done = if is_new { "created" } else { "unchanged" };
                 writeln!(out, "{} {done}\n  state: {:?}", name_of(ticket), state_of(ticket))?;

@@ -1,4 +1,7 @@
-//! `approve`, `deny`, `revoke`, `cancel`: one person's word on one ticket, about exactly what was shown.
+//! `approve`, `deny`, `revoke`, `cancel`: one person's word on one ticket, or on each of a batch, about exactly what was
+//! shown.
+
+mod submit;
 
 use std::io::{self, IsTerminal, Write};
 
@@ -7,34 +10,41 @@ use clap::Args;
 use countersign_api::{
     ApprovalReview, ApprovalReviewSpec, ApprovalTicket,
     approval_review::{ReviewProof, TicketRef},
+    approval_ticket::TicketState,
 };
-use countersign_core::{digest::Digest, plain::plain, review::ReviewDecision};
+use countersign_core::{digest::Digest, plain::plain, review::ReviewDecision, ssh::Statement};
 use jiff::Timestamp;
-use kube::{
-    Api, ResourceExt,
-    api::{ObjectMeta, PostParams},
-};
+use kube::{Api, ResourceExt};
 
+use self::submit::submit;
 use crate::{
+    batch::{Chosen, hash_of},
+    cascade,
     confirm::confirmed,
     connection::Session,
-    describe,
-    failure::Outcome,
-    output::{Format, name_of, serialized},
-    ticket::{get, verify},
+    describe::{self, Beside},
+    failure::{Outcome, explain},
+    known,
+    output::{Format, name_of, serialized_all},
+    sign::{Signer, Signing},
+    ticket::{state_of, verify},
 };
 
 /// The flags of the four commands.
 #[derive(Args, Clone, Debug)]
 pub struct Review {
-    /// The ticket
-    pub ticket: String,
+    /// Which tickets
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
-    /// The binding hash that was looked at: a ticket with another one is refused
+    /// The binding hash that was looked at, of a batch the batch's hash: what has another one is refused
     #[arg(long, value_name = "sha256:...")]
     pub hash: Option<Digest>,
+    /// The proof of who reviews
+    #[command(flatten)]
+    pub signing: Signing,
     /// Do not ask to confirm
     #[arg(short, long)]
     pub yes: bool,
@@ -43,76 +53,191 @@ pub struct Review {
     pub output: Format,
 }
 
+/// A ticket as it was shown: a review is of this hash and no other.
+struct Seen {
+    ticket: ApprovalTicket,
+    hash: Digest,
+}
+
+/// What a review is made by.
+struct Means<'a> {
+    decision: ReviewDecision,
+    signer: Option<Signer>,
+    session: &'a Session,
+}
+
 impl Review {
-    /// Shows the ticket, asks, and makes the review.
+    /// Shows the tickets, asks once, and makes a review of each.
     pub async fn run(
         &self,
         decision: ReviewDecision,
         session: &Session,
         out: &mut impl Write,
     ) -> anyhow::Result<Outcome> {
-        let ticket = get(&session.client, &session.namespace, &self.ticket).await?;
-        let shown = self.check(&ticket, decision)?;
+        let seen = self.seen(decision, session).await?;
+        if seen.is_empty() {
+            eprintln!("no ticket of the batch is open to this");
+            return Ok(Outcome::No);
+        }
         let asks = !self.yes && io::stdin().is_terminal();
-        let text = describe::text(&ticket, None, Timestamp::now());
+        let text = self.text(&seen, session).await;
         match self.output {
             Format::Table | Format::Wide => out.write_all(text.as_bytes())?,
             _ if asks => eprint!("{text}"),
             _ => {}
         }
         out.flush()?;
-        if asks && !confirmed(decision.as_str(), &mut io::stdin().lock())? {
+        if asks && !confirmed(&deed(decision, &seen), &mut io::stdin().lock())? {
             eprintln!("nothing was done");
             return Ok(Outcome::No);
         }
-        let namespace = ticket.namespace().unwrap_or_default();
-        let api = Api::<ApprovalReview>::namespaced(session.client.clone(), &namespace);
-        let review = submit(&api, &self.draft(&ticket, decision, &shown)?).await?;
-        match self.output {
-            Format::Table | Format::Wide => writeln!(out, "{} created", name_of(&review))?,
-            Format::Name => writeln!(out, "{}", name_of(&review))?,
-            Format::Json | Format::Yaml => out.write_all(serialized(&review, self.output)?.as_bytes())?,
+        let means = Means {
+            decision,
+            signer: self.signing.signer(session).await?,
+            session,
+        };
+        match &*seen {
+            [alone] if self.chosen.is_single() => {
+                let review = self.make(alone, &means).await?;
+                self.print(&review, out)?;
+                out.write_all(self.objects(&[review])?.as_bytes())?;
+                Ok(Outcome::Yes)
+            }
+            several => self.make_all(several, &means, out).await,
         }
-        Ok(Outcome::Yes)
     }
 
-    /// The hash of what the ticket shows. A ticket that shows something else than it binds can only be refused.
-    fn check(&self, ticket: &ApprovalTicket, decision: ReviewDecision) -> anyhow::Result<String> {
-        let stated = ticket
-            .spec
-            .binding_hash
-            .clone()
-            .context("the operator has not stamped this ticket")?;
-        let hash = match verify(ticket) {
-            Ok(hash) => hash.to_string(),
-            Err(error) if decision == ReviewDecision::Approve => {
-                return Err(error.context("this ticket does not show what it binds"));
+    /// Makes all that can be made, and tells which cannot.
+    async fn make_all(
+        &self,
+        seen: &[Seen],
+        means: &Means<'_>,
+        out: &mut impl Write,
+    ) -> anyhow::Result<Outcome> {
+        let (mut made, mut failed) = (Vec::new(), 0);
+        for one in seen {
+            match self.make(one, means).await {
+                Ok(review) => {
+                    self.print(&review, out)?;
+                    made.push(review);
+                }
+                Err(error) => {
+                    failed += 1;
+                    eprintln!("error: {}: {}", plain(&one.ticket.name_any()), explain(&error));
+                }
             }
-            Err(_) => stated,
+        }
+        out.write_all(self.objects(&made)?.as_bytes())?;
+        if failed == 0 {
+            return Ok(Outcome::Yes);
+        }
+        eprintln!("{failed} of {} tickets were not reviewed", seen.len());
+        Ok(Outcome::No)
+    }
+
+    /// The tickets that the decision is about, each with the hash of what it shows.
+    async fn seen(&self, decision: ReviewDecision, session: &Session) -> anyhow::Result<Vec<Seen>> {
+        let mut tickets = self.chosen.tickets(session).await?;
+        if !self.chosen.is_single() {
+            tickets.retain(|ticket| is_open_to(decision, state_of(ticket)));
+            // Whoever repeats the command reviews what is left.
+            if tickets
+                .iter()
+                .any(|ticket| !reviewers(ticket, decision).is_empty())
+            {
+                let me = known::myself(session).await?;
+                tickets.retain(|ticket| !reviewers(ticket, decision).contains(&me.as_str()));
+            }
+        }
+        let seen = |ticket: ApprovalTicket| {
+            let hash = shown_hash(&ticket, decision)
+                .with_context(|| format!("the ticket `{}`", plain(&ticket.name_any())))?;
+            Ok(Seen { ticket, hash })
+        };
+        let seen: Vec<_> = tickets.into_iter().map(seen).collect::<anyhow::Result<_>>()?;
+        self.check_hash(&seen)?;
+        Ok(seen)
+    }
+
+    fn check_hash(&self, seen: &[Seen]) -> anyhow::Result<()> {
+        let (what, hash) = match seen {
+            [alone] if self.chosen.is_single() => ("ticket", alone.hash),
+            _ => ("batch", batch_hash(seen)),
         };
         match self.hash {
-            Some(expected) if expected.to_string() != hash => {
-                bail!("the ticket's hash is {hash}, not {expected}: look at it again")
+            Some(expected) if expected != hash => {
+                bail!("the {what}'s hash is {hash}, not {expected}: look at it again")
             }
-            _ => Ok(hash),
+            _ => Ok(()),
         }
     }
 
-    fn draft(
-        &self,
-        ticket: &ApprovalTicket,
-        decision: ReviewDecision,
-        hash: &str,
-    ) -> anyhow::Result<ApprovalReview> {
-        let name = ticket.name_any();
+    /// What is read before deciding.
+    async fn text(&self, seen: &[Seen], session: &Session) -> String {
+        let mut texts = Vec::new();
+        for Seen { ticket, .. } in seen {
+            let beside = Beside {
+                full: None,
+                cascade: cascade::of(ticket, session).await,
+            };
+            texts.push(describe::text(ticket, beside, Timestamp::now()));
+        }
+        let Some(batch) = &self.chosen.batch else {
+            return texts.concat();
+        };
+        let hash = batch_hash(seen);
+        format!(
+            "{}\nBatch {}: {} tickets\nBatch hash:     {hash}\n",
+            texts.join(describe::BETWEEN),
+            plain(batch),
+            seen.len()
+        )
+    }
+
+    async fn make(&self, seen: &Seen, means: &Means<'_>) -> anyhow::Result<ApprovalReview> {
+        let mut draft = self.draft(seen, means.decision)?;
+        if let Some(signer) = &means.signer {
+            let statement = Statement {
+                cluster_id: &seen.ticket.spec.binding.cluster_id,
+                ticket_uid: &draft.spec.ticket_ref.uid,
+                binding_hash: seen.hash,
+                decision: means.decision,
+                reviewer: signer.identity(),
+            };
+            draft.spec.proof = signer.prove(&statement).await?;
+        }
+        let namespace = seen.ticket.namespace().unwrap_or_default();
+        let api = Api::<ApprovalReview>::namespaced(means.session.client.clone(), &namespace);
+        submit(&api, &draft).await
+    }
+
+    /// A line for each review as it is made.
+    fn print(&self, review: &ApprovalReview, out: &mut impl Write) -> io::Result<()> {
+        match self.output {
+            Format::Table | Format::Wide => writeln!(out, "{} created", name_of(review)),
+            Format::Name => writeln!(out, "{}", name_of(review)),
+            Format::Json | Format::Yaml => Ok(()),
+        }
+    }
+
+    /// The reviews themselves, where they are asked for.
+    fn objects(&self, made: &[ApprovalReview]) -> anyhow::Result<String> {
+        match self.output {
+            Format::Json | Format::Yaml => serialized_all(made, self.output),
+            Format::Table | Format::Wide | Format::Name => Ok(String::new()),
+        }
+    }
+
+    fn draft(&self, seen: &Seen, decision: ReviewDecision) -> anyhow::Result<ApprovalReview> {
+        let name = seen.ticket.name_any();
         let mut review = ApprovalReview::new(
             "",
             ApprovalReviewSpec {
                 ticket_ref: TicketRef {
                     name: name.clone(),
-                    uid: ticket.uid().context("the ticket has no uid")?,
+                    uid: seen.ticket.uid().context("the ticket has no uid")?,
                 },
-                binding_hash: hash.to_owned(),
+                binding_hash: seen.hash.to_string(),
                 decision,
                 reason: self.reason.clone(),
                 reviewer: None,
@@ -126,127 +251,49 @@ impl Review {
     }
 }
 
-/// Makes the review, and makes sure that the one that is stored says the same.
-async fn submit(api: &Api<ApprovalReview>, draft: &ApprovalReview) -> anyhow::Result<ApprovalReview> {
-    let stored = api.create(&PostParams::default(), draft).await?;
-    let Some(difference) = rewritten(draft, &stored) else {
-        return Ok(stored);
-    };
-    let undone = take_back(api, &stored).await;
-    bail!(
-        "THE REVIEW WAS CHANGED ON ITS WAY by something else in the API server: {difference}. {undone}. Tell an admin: \
-         kubectl get mutatingadmissionpolicies,mutatingwebhookconfigurations"
-    )
-}
-
-/// Where the review that was stored says something else than the one that was sent.
-fn rewritten(sent: &ApprovalReview, stored: &ApprovalReview) -> Option<String> {
-    let said = |review: &ApprovalReview| {
-        let spec = &review.spec;
-        [
-            ("spec.ticketRef.name", spec.ticket_ref.name.clone()),
-            ("spec.ticketRef.uid", spec.ticket_ref.uid.clone()),
-            ("spec.bindingHash", spec.binding_hash.clone()),
-            ("spec.decision", spec.decision.as_str().to_owned()),
-        ]
-    };
-    let pairs = said(sent).into_iter().zip(said(stored));
-    let differences: Vec<_> = pairs
-        .filter(|((_, sent), (_, stored))| sent != stored)
-        .map(|((field, sent), (_, stored))| {
-            format!("{field} was `{}` and is `{}`", plain(&sent), plain(&stored))
-        })
-        .collect();
-    (!differences.is_empty()).then(|| differences.join(", "))
-}
-
-/// Denies what an approval approves that nobody gave; what was done, in words.
-async fn take_back(api: &Api<ApprovalReview>, stored: &ApprovalReview) -> String {
-    let ticket = plain(&stored.spec.ticket_ref.name);
-    if stored.spec.decision != ReviewDecision::Approve {
-        return format!("Ticket `{ticket}` was not approved by you");
+fn deed(decision: ReviewDecision, seen: &[Seen]) -> String {
+    match seen {
+        [_] => format!("{} this", decision.as_str()),
+        _ => format!("{} all {} of these", decision.as_str(), seen.len()),
     }
-    let mut denial = stored.clone();
-    denial.metadata = ObjectMeta {
-        generate_name: Some("take-back-".to_owned()),
-        ..ObjectMeta::default()
-    };
-    denial.status = None;
-    denial.spec.decision = ReviewDecision::Deny;
-    denial.spec.reason = Some("the approval was changed on its way".to_owned());
-    (denial.spec.reviewer, denial.spec.stamp) = (None, None);
-    match api.create(&PostParams::default(), &denial).await {
-        Ok(taken) if rewritten(&denial, &taken).is_none() => format!("Ticket `{ticket}` is denied again"),
-        Ok(_) => format!("TICKET `{ticket}` MAY BE APPROVED: the denial was changed, too"),
-        Err(error) => format!(
-            "TICKET `{ticket}` MAY BE APPROVED, and it could not be denied: {}",
-            plain(&error.to_string())
-        ),
+}
+
+fn batch_hash(seen: &[Seen]) -> Digest {
+    let hashes: Vec<_> = seen.iter().map(|seen| seen.hash.to_string()).collect();
+    hash_of(hashes.iter().map(String::as_str))
+}
+
+/// Whether a ticket in this state waits for such a word; of a batch, the others are left out.
+const fn is_open_to(decision: ReviewDecision, state: TicketState) -> bool {
+    match decision {
+        ReviewDecision::Approve => matches!(state, TicketState::Pending),
+        ReviewDecision::Revoke => matches!(state, TicketState::Approved | TicketState::Claimed),
+        ReviewDecision::Deny | ReviewDecision::Cancel => !crate::ticket::is_final(state),
+    }
+}
+
+/// Who said so of the ticket already.
+fn reviewers(ticket: &ApprovalTicket, decision: ReviewDecision) -> Vec<&str> {
+    let reviews = ticket.status.iter().flat_map(|status| &status.reviews);
+    let same = reviews.filter(|review| review.decision == decision);
+    same.map(|review| review.reviewer.as_str()).collect()
+}
+
+/// The hash of what the ticket shows. A ticket that shows something else than it binds can only be refused.
+fn shown_hash(ticket: &ApprovalTicket, decision: ReviewDecision) -> anyhow::Result<Digest> {
+    let stated = ticket
+        .spec
+        .binding_hash
+        .as_deref()
+        .context("the operator has not stamped this ticket")?;
+    match verify(ticket) {
+        Ok(hash) => Ok(hash),
+        Err(error) if decision == ReviewDecision::Approve => {
+            Err(error.context("this ticket does not show what it binds"))
+        }
+        Err(_) => Ok(stated.parse()?),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ticket::tests::ticket;
-
-    fn review(hash: Option<Digest>) -> Review {
-        Review {
-            ticket: "t".to_owned(),
-            reason: None,
-            hash,
-            yes: true,
-            output: Format::Table,
-        }
-    }
-
-    #[test]
-    fn a_review_is_of_the_very_ticket_and_hash_that_was_shown() {
-        let ticket = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
-        let hash = review(None).check(&ticket, ReviewDecision::Approve).unwrap();
-        let draft = review(None)
-            .draft(&ticket, ReviewDecision::Approve, &hash)
-            .unwrap();
-        assert_eq!(Some(draft.spec.binding_hash), ticket.spec.binding_hash);
-        assert_eq!(
-            (draft.spec.ticket_ref.uid.as_str(), draft.metadata.name),
-            ("t1", None)
-        );
-        let prefix = "deployment-my-api-0123456789-approve-";
-        assert_eq!(draft.metadata.generate_name.as_deref(), Some(prefix));
-    }
-
-    #[test]
-    fn another_hash_than_the_one_looked_at_is_refused() {
-        let error = review(Some(Digest::of(&[])))
-            .check(&ticket(&[]), ReviewDecision::Deny)
-            .unwrap_err();
-        assert!(error.to_string().ends_with(": look at it again"), "{error}");
-    }
-
-    #[test]
-    fn a_ticket_that_shows_something_else_can_be_denied_and_not_approved() {
-        let mut forged = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
-        forged.spec.change[0].new = Some("2".to_owned());
-        let error = review(None).check(&forged, ReviewDecision::Approve).unwrap_err();
-        assert_eq!(error.to_string(), "this ticket does not show what it binds");
-        assert!(review(None).check(&forged, ReviewDecision::Deny).is_ok());
-    }
-
-    #[test]
-    fn a_review_that_says_something_else_than_was_sent_is_noticed() {
-        let ticket = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
-        let sent = review(None)
-            .draft(&ticket, ReviewDecision::Deny, "sha256:a")
-            .unwrap();
-        let mut stored = sent.clone();
-        stored.metadata.name = Some("r".to_owned());
-        stored.spec.reviewer = Some("user:ada".to_owned());
-        stored.spec.stamp = Some("stamp".to_owned());
-        assert_eq!(rewritten(&sent, &stored), None);
-        stored.spec.decision = ReviewDecision::Approve;
-        stored.spec.ticket_ref.uid = "t2".to_owned();
-        let told = "spec.ticketRef.uid was `t1` and is `t2`, spec.decision was `Deny` and is `Approve`";
-        assert_eq!(rewritten(&sent, &stored).as_deref(), Some(told));
-    }
-}
+mod tests;

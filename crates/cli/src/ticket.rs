@@ -8,6 +8,7 @@ use countersign_api::{
 use countersign_core::{
     binding,
     digest::Digest,
+    gitops::Authorship,
     naming::{TicketName, ticket_names},
 };
 use kube::{Api, Client, ResourceExt, api::PostParams};
@@ -69,17 +70,26 @@ pub struct Made {
     pub is_new: bool,
 }
 
+/// What is said of a change beside its content.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Said<'a> {
+    /// Why it is wanted.
+    pub reason: Option<&'a str>,
+    /// The batch that it is of.
+    pub batch: Option<&'a str>,
+}
+
 /// Asks for approval of a write: with a new ticket, or with the open one of the same binding.
 pub async fn request(
     client: &Client,
     namespace: &str,
     preview: &Preview,
-    reason: Option<&str>,
+    said: Said<'_>,
 ) -> anyhow::Result<Made> {
     let bound = preview.binding().context("a write that needs no approval")?;
     let api = Api::<ApprovalTicket>::namespaced(client.clone(), namespace);
     for name in ticket_names(&bound) {
-        let draft = ApprovalTicket::named(&name, spec(&bound, preview, reason));
+        let draft = ApprovalTicket::named(&name, spec(&bound, preview, said));
         match api.create(&PostParams::default(), &draft).await {
             Ok(ticket) => {
                 check_stored(&draft, &ticket)?;
@@ -120,7 +130,7 @@ fn check_stored(sent: &ApprovalTicket, stored: &ApprovalTicket) -> anyhow::Resul
     )
 }
 
-fn spec(bound: &binding::Binding, preview: &Preview, reason: Option<&str>) -> ApprovalTicketSpec {
+fn spec(bound: &binding::Binding, preview: &Preview, said: Said<'_>) -> ApprovalTicketSpec {
     let change = ChangedPart::list(&preview.change);
     ApprovalTicketSpec {
         binding: Binding::of(bound),
@@ -131,9 +141,11 @@ fn spec(bound: &binding::Binding, preview: &Preview, reason: Option<&str>) -> Ap
         change,
         ignored: preview.change.ignored.clone(),
         command: preview.command.clone(),
-        reason: reason.map(str::to_owned),
+        reason: said.reason.map(str::to_owned),
         authors: Vec::new(),
-        batch: None,
+        authorship: Authorship::Claimed,
+        delivered_by: None,
+        batch: said.batch.map(str::to_owned),
         stamp: None,
     }
 }

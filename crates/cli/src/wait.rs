@@ -1,24 +1,28 @@
-//! `wait`: until a ticket is in a state.
+//! `wait`: until a ticket, or each ticket of a batch, is in a state.
 
 use std::{io::Write, time::Duration};
 
 use anyhow::bail;
 use clap::Args;
 use countersign_api::{ApprovalTicket, approval_ticket::TicketState, duration};
-use kube::{Api, runtime::wait::await_condition};
+use countersign_core::plain::plain;
+use futures::future::try_join_all;
+use kube::{Api, ResourceExt, runtime::wait::await_condition};
 
 use crate::{
+    batch::Chosen,
     connection::Session,
     failure::Outcome,
     output::name_of,
-    ticket::{get, is_final, parse_state, state_of},
+    ticket::{is_final, parse_state, state_of},
 };
 
-/// Wait until a ticket is in a state; fails when it ends in another one
+/// Wait until a ticket, or each of a batch, is in a state; fails when one ends in another
 #[derive(Args, Clone, Debug)]
 pub struct Wait {
-    /// The ticket
-    pub ticket: String,
+    /// Which tickets
+    #[command(flatten)]
+    pub chosen: Chosen,
     /// What to wait for, such as state=Approved
     #[arg(long = "for", value_name = "state=STATE", value_parser = parse_goal, default_value = "state=Approved")]
     pub goal: TicketState,
@@ -40,11 +44,29 @@ fn parse_timeout(text: &str) -> Result<Duration, String> {
 }
 
 impl Wait {
-    /// Waits; the answer is no when the ticket ends in another state, is removed, or when the time is over.
+    /// Waits; the answer is no when a ticket ends in another state, is removed, or when the time is over.
     pub async fn run(&self, session: &Session, out: &mut impl Write) -> anyhow::Result<Outcome> {
-        let ticket = get(&session.client, &session.namespace, &self.ticket).await?;
-        let uid = ticket.metadata.uid.clone();
-        let api = Api::<ApprovalTicket>::namespaced(session.client.clone(), &session.namespace);
+        let tickets = self.chosen.tickets(session).await?;
+        let all = try_join_all(tickets.iter().map(|ticket| self.reached(ticket, session)));
+        let Ok(ends) = tokio::time::timeout(self.timeout, all).await else {
+            let what = if self.chosen.is_single() {
+                "the ticket"
+            } else {
+                "a ticket of the batch"
+            };
+            bail!("timed out: {what} is still not {:?}", self.goal);
+        };
+        for end in ends? {
+            writeln!(out, "{} is {:?}", name_of(&end), self.goal)?;
+        }
+        Ok(Outcome::Yes)
+    }
+
+    /// The ticket once it is in the state.
+    async fn reached(&self, ticket: &ApprovalTicket, session: &Session) -> anyhow::Result<ApprovalTicket> {
+        let (uid, name) = (ticket.metadata.uid.clone(), ticket.name_any());
+        let namespace = ticket.namespace().unwrap_or_default();
+        let api = Api::<ApprovalTicket>::namespaced(session.client.clone(), &namespace);
         let goal = self.goal;
         let settled = |ticket: Option<&ApprovalTicket>| {
             ticket.is_none_or(|ticket| {
@@ -52,17 +74,15 @@ impl Wait {
                 ticket.metadata.uid != uid || state == goal || is_final(state)
             })
         };
-        let name = kube::ResourceExt::name_any(&ticket);
-        let Ok(end) = tokio::time::timeout(self.timeout, await_condition(api, &name, settled)).await else {
-            bail!("timed out: the ticket is still not {goal:?}");
-        };
-        match end?.filter(|end| end.metadata.uid == uid) {
-            Some(end) if state_of(&end) == goal => {
-                writeln!(out, "{} is {goal:?}", name_of(&end))?;
-                Ok(Outcome::Yes)
-            }
-            Some(end) => bail!("the ticket is {:?}, and never becomes {goal:?}", state_of(&end)),
-            None => bail!("the ticket was removed"),
+        let end = await_condition(api, &name, settled).await?;
+        match end.filter(|end| end.metadata.uid == uid) {
+            Some(end) if state_of(&end) == goal => Ok(end),
+            Some(end) => bail!(
+                "the ticket {} is {:?}, and never becomes {goal:?}",
+                plain(&name),
+                state_of(&end)
+            ),
+            None => bail!("the ticket {} was removed", plain(&name)),
         }
     }
 }

@@ -104,7 +104,7 @@ mod tests {
     use countersign_core::{
         policy::UsernameRule,
         role::Role,
-        snapshot::{Account, Agent},
+        snapshot::{Account, Agent, Impersonation},
     };
 
     use super::*;
@@ -123,6 +123,7 @@ mod tests {
             owner: "user:al".parse().unwrap(),
             suspended: false,
             accounts: vec![account],
+            impersonation: Impersonation::default(),
             degraded: None,
         };
         let mut snapshot = Snapshot::new(cluster("c1", "countersign-system"));

@@ -62,7 +62,7 @@ mod tempdir {
 
 #[test]
 fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 18] = [
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["describe"], "<TICKET>"),
         (
@@ -74,6 +74,21 @@ fn a_wrong_command_line_ends_with_2_and_says_what_is_wrong() {
             "[possible values: table, wide, json, yaml, name]",
         ),
         (&["approve", "t", "--hash", "abc"], "`abc` is not a digest"),
+        (
+            &["approve", "t", "--batch", "b"],
+            "cannot be used with '--batch <NAME>'",
+        ),
+        (
+            &["approve", "--batch", "a b"],
+            "a batch is named by letters, digits",
+        ),
+        (&["deny", "t", "-A"], "cannot be used with"),
+        (&["wait", "--for", "state=Consumed"], "<TICKET>"),
+        (&["list", "--batch", "a,b"], "a batch is named by letters, digits"),
+        (
+            &["approve", "t", "--ssh-key", "k", "--ssh-agent"],
+            "cannot be used with '--ssh-agent'",
+        ),
         (&["wait", "t", "--for", "Approved"], "use state=STATE"),
         (
             &["wait", "t", "--timeout", "soon"],

@@ -8,7 +8,7 @@ use crate::{
     plain::excerpt,
     policy::Policy,
     request::{Caller, Subject},
-    snapshot::{Agent, Snapshot},
+    snapshot::{Agent, Impersonation, Snapshot},
 };
 
 /// Why a caller has no identity.
@@ -119,7 +119,10 @@ fn agent_of<'a>(
         .iter()
         .find(|a| *a.namespace == *namespace && *a.name == *name);
     let problem = match pinned.and_then(|account| account.uid.as_deref()) {
-        _ if uid.is_empty() => "it has no uid, so this is not its token: somebody impersonates it",
+        Some(_) if uid.is_empty() && agent.impersonation == Impersonation::Accepted => return Ok(agent),
+        _ if uid.is_empty() => {
+            "it has no uid, so this is not its token: somebody impersonates it, and its Agent does not accept that"
+        }
         Some(pinned) if pinned == uid => return Ok(agent),
         Some(_) => "it was deleted and created again; an admin re-registers it by editing the Agent",
         None => "its uid is not pinned yet; wait until the Agent is Ready",

@@ -1,6 +1,6 @@
 //! Fixtures that read as sentences: a world, and what somebody asks in it.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -9,6 +9,7 @@ use crate::{
     decide::decide,
     decision::{Decision, Demand, Reason},
     digest::{Digest, MacKey},
+    gitops::Provenance,
     glob::Glob,
     identity::Identity,
     mutator::Presence,
@@ -18,9 +19,9 @@ use crate::{
     policy::Policy,
     relax::{Mode, relax},
     request::{Caller, Hidden, Operation, Request, Target},
-    review::{Review, ReviewDecision},
+    review::{Proof, Review, ReviewDecision},
     role::Role,
-    snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
+    snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
     ticket::{Ticket, TicketState},
     zones::Zone,
 };
@@ -205,6 +206,7 @@ impl World {
                 name: account_name.into(),
                 uid: Some("sa-uid".into()),
             }],
+            impersonation: Impersonation::default(),
             degraded: None,
         };
         change(&mut agent);
@@ -237,6 +239,7 @@ impl World {
             reviewer: id(reviewer),
             decision,
             created: now(),
+            proof: Proof::Kubernetes,
         }));
         self
     }
@@ -276,8 +279,12 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         requester: binding.subject.clone(),
         binding,
         nonce: "nonce".into(),
-        pointers: Vec::new(),
-        authors: authors.iter().map(|author| id(author)).collect(),
+        parts: BTreeMap::new(),
+        provenance: Provenance {
+            authors: authors.iter().map(|author| id(author)).collect(),
+            ..Provenance::default()
+        },
+        batch: None,
         created: now(),
         state,
         rollback: None,

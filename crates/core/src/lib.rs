@@ -6,6 +6,7 @@
 pub mod advice;
 pub mod audit;
 pub mod authn;
+pub mod batch;
 pub mod binding;
 pub mod builtin;
 mod certificate_request;
@@ -17,6 +18,7 @@ pub mod digest;
 pub mod environment;
 #[cfg(test)]
 mod fixtures;
+pub mod gitops;
 pub mod glob;
 pub mod hash;
 pub mod identity;
@@ -41,6 +43,7 @@ pub mod role_of;
 pub mod rollback;
 pub mod seal;
 pub mod snapshot;
+pub mod ssh;
 pub mod stamp;
 pub mod ticket;
 pub mod zones;

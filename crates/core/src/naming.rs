@@ -1,6 +1,6 @@
 //! The name of a ticket: readable, the same for the same binding, and always a DNS label.
 
-use crate::binding::Binding;
+use crate::{binding::Binding, digest::Digest};
 
 /// The longest DNS label (RFC 1123), in bytes.
 const MAX_LABEL: usize = 63;
@@ -55,6 +55,14 @@ fn ticket_name(binding: &Binding, sequence: u32) -> String {
     }
 }
 
+/// `<kind>-<name>-<digits>`: the name that the tickets of one owner share, for what the digest is over.
+pub fn batch_name(kind: &str, name: &str, of: &Digest) -> String {
+    let digits: String = of.hex().chars().take(DIGITS).collect();
+    let parts = [dns_safe(kind, MAX_NAME / 2), dns_safe(name, MAX_NAME), digits];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join("-")
+}
+
 /// The lower-case letters and digits of the text, at most `max` bytes, each run of anything else as one hyphen.
 fn dns_safe(text: &str, max: usize) -> String {
     let mut safe = String::new();
@@ -77,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{binding::BoundTarget, digest::Digest, environment::Environment, request::Operation};
+    use crate::{binding::BoundTarget, environment::Environment, request::Operation};
 
     fn binding(kind: &str, name: &str) -> Binding {
         Binding {

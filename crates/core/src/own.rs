@@ -8,7 +8,7 @@ use crate::{
     digest::Digest,
     identity::Identity,
     policy::Policy,
-    review::ReviewDecision,
+    review::{Proof, ReviewDecision},
     role::Role,
     snapshot::{Agent, Team},
     ticket::Ticket,
@@ -96,6 +96,8 @@ pub struct ReviewDraft {
     pub decision: ReviewDecision,
     /// Who reviews, as stamped.
     pub reviewer: Identity,
+    /// How the reviewer is known.
+    pub proof: Proof,
     /// Whether the stamp is the operator's, over exactly this.
     pub stamped: bool,
 }

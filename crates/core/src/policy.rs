@@ -1,11 +1,12 @@
 //! The one AccessPolicy, compiled; [`Policy::default`] is what ships.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use jiff::SignedDuration;
 
 use crate::{
-    digest::Digest, environment::Environment, glob::Glob, hash::Pattern, mutator::Mutator, role::Role,
+    digest::Digest, environment::Environment, glob::Glob, hash::Pattern, identity::Identity,
+    mutator::Mutator, role::Role, ssh::SshKey,
 };
 
 /// The least number of live human admins while strict mode is on; one where a passcode is set.
@@ -42,6 +43,8 @@ pub struct Policy {
     pub strict_mode_locked: bool,
     /// Roles that directory groups give.
     pub group_roles: Vec<(Arc<str>, Role)>,
+    /// The keys that people sign their reviews with.
+    pub ssh_keys: BTreeMap<Identity, Vec<SshKey>>,
     /// How many human admins are sensible, before a warning.
     pub max_human_admins: usize,
     /// Whether roles and zones give reading by RBAC.
@@ -185,6 +188,8 @@ pub struct Approvals {
     pub retention: SignedDuration,
     /// Whether the owner of an agent counts as its reviewer.
     pub agent_owner_may_review: bool,
+    /// Whether an approval counts in prod only with a signature of the reviewer.
+    pub signed_in_prod: bool,
 }
 
 impl Policy {
@@ -267,6 +272,7 @@ impl Default for Policy {
             unswitched: Digest::of(&[]),
             strict_mode_locked: false,
             group_roles: Vec::new(),
+            ssh_keys: BTreeMap::new(),
             max_human_admins: 3,
             read_access: ReadAccess::Unmanaged,
             has_passcode: false,
@@ -299,6 +305,7 @@ impl Default for Approvals {
             rollback_window: None,
             retention: SignedDuration::from_hours(24 * 7),
             agent_owner_may_review: false,
+            signed_in_prod: false,
         }
     }
 }

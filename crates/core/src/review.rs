@@ -1,9 +1,12 @@
 //! Reviews: who may review a ticket, and what the reviews that count add up to.
 
+mod proof;
+
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use self::proof::{Proof, Unproven};
 use crate::{
     authn,
     digest::Digest,
@@ -60,6 +63,8 @@ pub struct Review {
     pub decision: ReviewDecision,
     /// When.
     pub created: Timestamp,
+    /// How the reviewer is known.
+    pub proof: Proof,
 }
 
 /// Why somebody's review of a ticket does not count.
@@ -187,7 +192,7 @@ pub fn check_eligible(
         return Err(Ineligible::Requester(who()));
     }
     // Who asks names the authors: that must not silence a denial.
-    if decision == ReviewDecision::Approve && ticket.authors.iter().any(is) {
+    if decision == ReviewDecision::Approve && ticket.provenance.authors.iter().any(is) {
         return Err(Ineligible::Author(who()));
     }
     let Some(policy) = snapshot.policy.get() else {
@@ -252,6 +257,18 @@ pub struct Tally {
     pub counted: Vec<Arc<Review>>,
 }
 
+impl Tally {
+    /// When the last approval was given that was needed.
+    pub fn approved_at(&self) -> Option<Timestamp> {
+        let needed = usize::try_from(self.required).ok()?;
+        let mut approvals = self
+            .counted
+            .iter()
+            .filter(|review| review.decision == ReviewDecision::Approve);
+        approvals.nth(needed.checked_sub(1)?).map(|review| review.created)
+    }
+}
+
 /// What follows from the reviews.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -269,9 +286,9 @@ pub enum Outcome {
 
 /// Adds up the reviews of `ticket` that count: for this very binding, one for each person and decision.
 ///
-/// An approval counts while its reviewer is eligible, unless a foreign mutator was there when it was made. Whoever said
-/// no was eligible then, or the review would have been refused; it stays said, whatever becomes of the person. A denial
-/// outweighs every approval, whatever the order.
+/// An approval counts while its reviewer is eligible and its proof holds, unless a foreign mutator was there when it was
+/// made. Whoever said no was eligible then, or the review would have been refused; it stays said, whatever becomes of the
+/// person. A denial outweighs every approval, whatever the order.
 pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
     let hash = ticket.binding_hash();
     let mut counted: Vec<Arc<Review>> = Vec::new();
@@ -280,10 +297,15 @@ pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
     for review in reviews {
         let again =
             |other: &Arc<Review>| other.reviewer == review.reviewer && other.decision == review.decision;
+        let said = (&review.reviewer, review.decision);
         let still = || {
             let subject = authn::absent(&review.reviewer, snapshot);
             check_eligible(&subject, review.decision, ticket, snapshot).is_ok()
                 && !snapshot.may_be_rewritten(review.created)
+                && snapshot
+                    .policy
+                    .get()
+                    .is_some_and(|policy| review.proof.check(said, ticket, policy).is_ok())
         };
         if review.binding_hash == hash
             && !counted.iter().any(again)
@@ -307,7 +329,9 @@ fn required(ticket: &Ticket, snapshot: &Snapshot) -> u32 {
         .policy
         .get()
         .map(|policy| Needs::of(&Place::of(&target), snapshot, policy));
-    needs.and_then(Result::ok).map_or(u32::MAX, |needs| needs.count)
+    needs.and_then(Result::ok).map_or(u32::MAX, |needs| {
+        needs.count.saturating_add(ticket.provenance.more_reviews())
+    })
 }
 
 fn outcome(counted: &[Arc<Review>], required: u32) -> Outcome {

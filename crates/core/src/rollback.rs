@@ -1,12 +1,15 @@
 //! Rollback: for a while after an approved change its exact inverse, by the same subject, needs no approval of its own.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     binding::{Binding, BoundTarget},
+    decide::GROUP,
     digest::Digest,
-    hash::command_hash,
-    object::Object,
+    hash::{HashContext, Value, command_hash, effective_change},
+    object::{Change, Object, ObjectError},
     request::Operation,
     snapshot::Snapshot,
     ticket::{CallKind, Claim, Event, Step, Ticket, TicketState, step},
@@ -15,13 +18,19 @@ use crate::{
 /// The options of a deletion that say no more than that the object goes: none, and what `kubectl delete` says.
 const PLAIN: [&str; 2] = ["{}", r#"{"propagationPolicy":"Background"}"#];
 
-/// What holds the objects of others: they would go with it.
+/// What others than its owner write of an object that is as it was made.
+const KEPT_BY_CONTROLLERS: [&str; 2] = ["/status", "/metadata/annotations"];
+
+/// The groups whose objects permit.
+const PERMITTING: [&str; 3] = [GROUP, "rbac.authorization.k8s.io", "admissionregistration.k8s.io"];
+
+/// What holds the objects of others, which go with it, and says by its labels which rules they follow.
 const HOLDERS: [(&str, &str); 2] = [
     ("", "namespaces"),
     ("apiextensions.k8s.io", "customresourcedefinitions"),
 ];
 
-/// The used ticket that covers a write with this binding as the inverse of its own, read as an approval of that.
+/// The used ticket that covers a write with this binding as the inverse of its own.
 ///
 /// It covers one such write, and that write as often as the API server asks for it.
 pub fn covering(
@@ -29,7 +38,7 @@ pub fn covering(
     call: CallKind,
     (window, now): (SignedDuration, Timestamp),
     snapshot: &Snapshot,
-) -> Option<Ticket> {
+) -> Option<Arc<Ticket>> {
     let covers = |ticket: &Ticket| {
         let event = Event::Claim {
             bind: binding.bind(&ticket.uid),
@@ -50,9 +59,8 @@ pub fn covering(
         }
         Operation::Create | Operation::Connect => return None,
     };
-    used.into_iter()
-        .filter_map(|ticket| inverse(ticket, binding, window))
-        .find(covers)
+    let covers = |ticket: &&Arc<Ticket>| inverse(ticket, binding, window).as_ref().is_some_and(covers);
+    used.into_iter().find(covers).cloned()
 }
 
 /// A used ticket read as an approval of `by`, for so long after its write; `None` when `by` is not the exact inverse
@@ -82,7 +90,33 @@ pub fn inverse(ticket: &Ticket, by: &Binding, window: SignedDuration) -> Option<
     })
 }
 
+/// Whether the object that a ticket made is still what it was made as: what others put there since would go with it.
+pub fn is_as_made(
+    object: &Object<'_>,
+    ticket: &Ticket,
+    context: &HashContext<'_>,
+) -> Result<bool, ObjectError> {
+    let below = |root: &str, pointer: &str| {
+        pointer
+            .strip_prefix(root)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let is_kept = |pointer: &str| KEPT_BY_CONTROLLERS.iter().any(|root| below(root, pointer));
+    let now = effective_change(&Change::Create(object.clone()), context)?;
+    let now = now
+        .granules
+        .iter()
+        .map(|part| (&*part.pointer, part.new.as_ref().map(Value::digest)));
+    let now: BTreeMap<_, _> = now.filter(|(pointer, _)| !is_kept(pointer)).collect();
+    let made = ticket.parts.iter().map(|(pointer, digest)| (&**pointer, *digest));
+    Ok(now == made.filter(|(pointer, _)| !is_kept(pointer)).collect())
+}
+
 fn undoes(by: &Binding, made: &Binding, claim: &Claim) -> bool {
+    let (group, resource) = (&*by.target.group, &*by.target.resource);
+    if PERMITTING.contains(&group) || HOLDERS.contains(&(group, resource)) {
+        return false;
+    }
     match by.operation {
         Operation::Update => {
             matches!(&*by.target.subresource, "" | "scale") && undone_by_update(by).as_ref() == Some(made)
@@ -99,7 +133,6 @@ fn undoes(by: &Binding, made: &Binding, claim: &Claim) -> bool {
                 && made.target.subresource.is_empty()
                 && (&made.cluster_id, &made.subject, made.environment)
                     == (&by.cluster_id, &by.subject, by.environment)
-                && !HOLDERS.contains(&(&*by.target.group, &*by.target.resource))
                 && is_plain(by.command_hash)
         }
         Operation::Create | Operation::Connect => false,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use smol_str::SmolStr;
 
 use crate::{
+    batch::BatchKey,
     delegation::Delegation,
     digest::{Digest, MacKey},
     environment::{ENVIRONMENT_LABEL, Environment},
@@ -66,6 +67,8 @@ pub struct Snapshot {
     pub created: HashMap<Arc<str>, Arc<Ticket>>,
     /// Tickets that wait for reviews, by subject and by the namespace that they live in.
     pub pending: HashMap<(Identity, Arc<str>), Vector<Arc<Ticket>>>,
+    /// Tickets by the batch that they are of.
+    pub batches: HashMap<BatchKey, Vector<Arc<Ticket>>>,
     /// Reviews by the uid of the ticket that they are about.
     pub reviews: HashMap<Arc<str>, Vector<Arc<Review>>>,
 }
@@ -141,8 +144,20 @@ pub struct Agent {
     pub suspended: bool,
     /// The service accounts that act as it.
     pub accounts: Vec<Account>,
+    /// Whether who impersonates one of them is the agent.
+    pub impersonation: Impersonation,
     /// Why the object cannot be relied on, if so: the agent is then denied.
     pub degraded: Option<Arc<str>>,
+}
+
+/// Whether who merely bears the name of an agent's account is the agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub enum Impersonation {
+    /// Only its own tokens prove it.
+    #[default]
+    Refused,
+    /// It is, since RBAC lets nobody impersonate the account but who deploys with it.
+    Accepted,
 }
 
 /// A service account of an agent.
@@ -212,6 +227,7 @@ impl Snapshot {
             tickets: HashMap::new(),
             created: HashMap::new(),
             pending: HashMap::new(),
+            batches: HashMap::new(),
             reviews: HashMap::new(),
         }
     }

@@ -4,6 +4,7 @@
 use crate::{
     binding::Binding,
     digest::{Digest, MacKey},
+    gitops::Provenance,
     identity::Identity,
     review::ReviewDecision,
 };
@@ -19,20 +20,24 @@ pub struct TicketStamp<'a> {
     pub nonce: &'a str,
     /// Who requested it.
     pub requester: &'a Identity,
+    /// Where its change comes from.
+    pub provenance: &'a Provenance,
 }
 
 impl TicketStamp<'_> {
     /// The stamp.
     pub fn sign(&self, key: &MacKey) -> String {
-        key.sign(&self.parts(self.binding.hash(Some(self.nonce)).as_bytes()))
+        let (hash, provenance) = (self.binding.hash(Some(self.nonce)), self.provenance.text());
+        key.sign(&self.parts(hash.as_bytes(), &provenance))
     }
 
     /// Whether `stamp` is the operator's.
     pub fn verify(&self, key: &MacKey, stamp: &str) -> bool {
-        key.verify(&self.parts(self.binding.hash(Some(self.nonce)).as_bytes()), stamp)
+        let (hash, provenance) = (self.binding.hash(Some(self.nonce)), self.provenance.text());
+        key.verify(&self.parts(hash.as_bytes(), &provenance), stamp)
     }
 
-    fn parts<'a>(&'a self, hash: &'a [u8]) -> [&'a [u8]; 6] {
+    fn parts<'a>(&'a self, hash: &'a [u8], provenance: &'a str) -> [&'a [u8]; 7] {
         let cluster = self.binding.cluster_id.as_bytes();
         let requester = self.requester.as_str().as_bytes();
         [
@@ -42,6 +47,7 @@ impl TicketStamp<'_> {
             self.nonce.as_bytes(),
             requester,
             hash,
+            provenance.as_bytes(),
         ]
     }
 }

@@ -1,10 +1,10 @@
 //! The ticket's life: one pure transition function for webhook, controller and model.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{binding::Binding, digest::Digest, identity::Identity};
+use crate::{binding::Binding, digest::Digest, gitops::Provenance, identity::Identity};
 
 /// How long one claim admits the same change again: above the API server's own ceiling for one call (34 s, E2),
 /// twice over.
@@ -16,6 +16,9 @@ pub const CALL_CEILING: SignedDuration = SignedDuration::from_secs(45);
 
 /// How soon a client that falls back from WebSocket to SPDY connects again.
 pub const RESEND_WINDOW: SignedDuration = SignedDuration::from_secs(5);
+
+/// What the use of a ticket for the inverse of its change leads to.
+pub const ROLLED_BACK: &str = "RolledBack";
 
 /// Whether clients of this subresource fall back: of the two protocols only one may be spoken on the way. A proxied
 /// call is plain HTTP.
@@ -40,10 +43,12 @@ pub struct Ticket {
     pub nonce: Arc<str>,
     /// Who asked for it: the subject, unless somebody asked on its behalf.
     pub requester: Identity,
-    /// The granules that it changes, by JSON pointer.
-    pub pointers: Vec<String>,
-    /// Who wrote the change.
-    pub authors: Vec<Identity>,
+    /// The granules that it changes, by JSON pointer, and the digests of their new values.
+    pub parts: BTreeMap<String, Option<Digest>>,
+    /// Where the change comes from.
+    pub provenance: Provenance,
+    /// The name that it shares with tickets that it belongs to; anybody may have written it.
+    pub batch: Option<Arc<str>>,
     /// When the object was created.
     pub created: Timestamp,
     /// Where it stands.
@@ -66,13 +71,28 @@ impl Ticket {
         self.steps.unwrap_or_default().saturating_add(1)
     }
 
+    /// What the last step led to: the state, but for a used ticket whose write was undone without another approval.
+    pub const fn standing(&self) -> &'static str {
+        match (&self.state, &self.rollback) {
+            (TicketState::Consumed { .. }, Some(_)) => ROLLED_BACK,
+            (state, _) => state.as_str(),
+        }
+    }
+
+    /// The claim of the last step, if that made or kept one.
+    pub const fn last_claim(&self) -> Option<&Claim> {
+        match (&self.state, &self.rollback) {
+            (TicketState::Consumed { .. }, Some(claim)) => Some(claim),
+            (state, _) => state.claim(),
+        }
+    }
+
     /// Whether this call of the webhook made the claim that holds the ticket, or that used it.
     pub fn is_held_by(&self, call: &str) -> bool {
         match &self.state {
-            TicketState::Claimed {
-                claim, stop: None, ..
+            TicketState::Claimed { stop: None, .. } | TicketState::Consumed { .. } => {
+                self.last_claim().is_some_and(|claim| *claim.by == *call)
             }
-            | TicketState::Consumed { claim } => *claim.by == *call,
             _ => false,
         }
     }
@@ -189,6 +209,8 @@ pub enum Event {
     Cancel,
     /// A newer ticket took its place.
     Supersede,
+    /// Another ticket of its batch was used: it stays usable until then.
+    Prolong(Timestamp),
     /// A write wants to use it.
     Claim {
         /// Digest of ticket and effective change.
@@ -334,7 +356,7 @@ fn pending(event: &Event, now: Timestamp) -> Result<Step, Refusal> {
         Event::Deny | Event::Revoke => Ok(ended(End::Denied)),
         Event::Cancel => Ok(ended(End::Cancelled)),
         Event::Supersede => Ok(ended(End::Superseded)),
-        Event::Tick => Ok(Step::Stay),
+        Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
         Event::Claim { .. } => Err(Refusal::NotApproved),
         Event::Committed | Event::NotCommitted | Event::Unknowable => Err(Refusal::NotClaimed),
     }
@@ -369,7 +391,10 @@ fn approved(usable_until: Timestamp, event: Event, now: Timestamp) -> Result<Ste
         Event::Deny => Ok(ended(End::Denied)),
         Event::Revoke => Ok(ended(End::Revoked)),
         Event::Cancel => Ok(ended(End::Cancelled)),
-        Event::Supersede | Event::Approve(_) | Event::Tick => Ok(Step::Stay),
+        Event::Prolong(until) if until > usable_until => {
+            Ok(Step::To(TicketState::Approved { usable_until: until }))
+        }
+        Event::Supersede | Event::Approve(_) | Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
         Event::Committed | Event::NotCommitted | Event::Unknowable => Err(Refusal::NotClaimed),
     }
 }
@@ -404,7 +429,14 @@ fn claimed(held: &Held<'_>, event: Event, now: Timestamp) -> Result<Step, Refusa
         Event::Tick if held.stop.is_none() && now >= held.usable_until && now >= held.claim.deadline() => {
             Ok(stopped(held, End::Expired))
         }
-        Event::Supersede | Event::Approve(_) | Event::Tick => Ok(Step::Stay),
+        Event::Prolong(until) if held.stop.is_none() && until > held.usable_until => {
+            Ok(Step::To(TicketState::Claimed {
+                usable_until: until,
+                claim: held.claim.clone(),
+                stop: None,
+            }))
+        }
+        Event::Supersede | Event::Approve(_) | Event::Prolong(_) | Event::Tick => Ok(Step::Stay),
     }
 }
 

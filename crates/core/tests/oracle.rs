@@ -60,6 +60,7 @@ const fn rule_of(reason: Reason) -> Option<&'static str> {
         | R::ForeignSubject
         | R::BindingMismatch
         | R::IneligibleReviewer
+        | R::BadProof
         | R::TooManyPending => "rule_1_workflow",
         R::ForeignMutator => "foreign_mutators",
         R::Invalid

@@ -6,11 +6,13 @@ use countersign_core::{
     decision::{Covered, Denial},
     object::Change,
     request::{Operation, Request},
+    rollback::inverse,
     snapshot::Snapshot,
-    ticket::CallKind,
+    ticket::{CallKind, Ticket, TicketState},
 };
 use kube::{Api, Client, api::ListParams};
 
+use super::denial;
 use crate::admission::complete;
 
 /// One write that wants a ticket.
@@ -22,6 +24,28 @@ pub struct Write<'a, 'r> {
 }
 
 impl Write<'_, '_> {
+    /// The ticket as it approves this write: one that was used approves what undoes its own.
+    pub fn reads(&self, ticket: &Arc<Ticket>) -> Result<Arc<Ticket>, Denial> {
+        let Some(undoing) = &self.covered.undoes else {
+            return Ok(ticket.clone());
+        };
+        inverse(ticket, &undoing.binding, undoing.window)
+            .map(Arc::new)
+            .ok_or_else(|| denial(ticket, "it covers the inverse of its change no more"))
+    }
+
+    /// The ticket when this write has led it, as it approves this, to `state`.
+    pub fn leads(&self, ticket: &Ticket, state: TicketState) -> Ticket {
+        let ticket = ticket.clone();
+        match self.covered.undoes {
+            None => Ticket { state, ..ticket },
+            Some(_) => Ticket {
+                rollback: state.claim().cloned(),
+                ..ticket
+            },
+        }
+    }
+
     /// The uid of the object that the write creates.
     pub fn created_uid(&self) -> Result<Option<Arc<str>>, Denial> {
         let creates = self.covered.call == CallKind::Once && self.request.target.subresource.is_empty();

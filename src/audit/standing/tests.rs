@@ -1,11 +1,12 @@
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use countersign_core::{
     audit::record::{ObjectRef, TicketTransition},
     binding::{Binding, BoundTarget},
     environment::Environment,
+    gitops::Provenance,
     request::Operation,
-    ticket::{Claim, End},
+    ticket::{Claim, End, ROLLED_BACK},
 };
 
 use super::*;
@@ -53,8 +54,9 @@ fn ticket(uid: &str, state: &TicketState, steps: Option<u32>) -> Ticket {
         requester: binding.subject.clone(),
         binding,
         nonce: "nonce".into(),
-        pointers: Vec::new(),
-        authors: Vec::new(),
+        parts: BTreeMap::new(),
+        provenance: Provenance::default(),
+        batch: None,
         created: Timestamp::now(),
         state: state.clone(),
         rollback: None,
@@ -251,17 +253,49 @@ fn a_step_that_cannot_be_read_is_not_passed_over() {
 }
 
 #[test]
-fn a_step_is_known_by_its_name_and_its_claim() {
-    let now = Timestamp::now();
-    let standing = Standing::default();
-    standing.note(&came_to("used", (3, "Consumed"), now));
-    standing.note(&came_to("claimed", (2, "Claimed"), now));
-    let (ours, theirs) = (claimed("ours", now), claimed("theirs", now));
-    assert!(standing.led_to("used", "Consumed", None));
-    assert!(!standing.led_to("used", "RolledBack", None));
-    assert!(!standing.led_to("unheard", "Consumed", None));
-    assert!(standing.led_to("claimed", "Claimed", ours.claim()));
-    assert!(!standing.led_to("claimed", "Claimed", theirs.claim()));
-    let later = claimed("ours", now + SignedDuration::from_secs(1));
-    assert!(!standing.led_to("claimed", "Claimed", later.claim()));
+fn a_use_is_confirmed_by_the_step_that_led_to_it_and_nothing_since() {
+    let TicketState::Claimed { claim, .. } = claimed("ours", Timestamp::now()) else {
+        unreachable!()
+    };
+    let used = TicketState::Consumed { claim: claim.clone() };
+    let standing = log(&TO_CLAIM);
+    let mut ticket = ticket("u1", &used, Some(3));
+    assert!(!standing.confirms(&ticket), "not on record");
+    let step = |steps, to| Record {
+        time: Timestamp::now(),
+        event: match came_to("u1", (steps, to), Timestamp::now()).event {
+            Event::TicketTransition(step) => Event::TicketTransition(TicketTransition {
+                bind: Some(bind(if steps == 3 { "ours" } else { "inverse" })),
+                ..step
+            }),
+            other => other,
+        },
+    };
+    standing.note(&step(3, "Consumed"));
+    assert!(standing.confirms(&ticket));
+    for steps in [None, Some(2), Some(4)] {
+        let other = Ticket {
+            steps,
+            ..ticket.clone()
+        };
+        assert!(!standing.confirms(&other), "{steps:?}");
+    }
+    let undone = Claim {
+        bind: bind("inverse"),
+        ..claim
+    };
+    ticket.rollback = Some(undone.clone());
+    assert!(!standing.confirms(&ticket), "not undone by the log");
+    standing.note(&step(4, ROLLED_BACK));
+    assert!(!standing.confirms(&ticket), "one step back");
+    ticket.steps = Some(4);
+    assert!(standing.confirms(&ticket));
+    ticket.rollback = Some(Claim {
+        bind: bind("another"),
+        ..undone
+    });
+    assert!(!standing.confirms(&ticket), "undone by another write");
+    ticket.rollback = None;
+    assert!(!standing.confirms(&ticket), "set back");
+    assert!(standing.led_to("u1", ROLLED_BACK) && !standing.led_to("u2", ROLLED_BACK));
 }

@@ -69,7 +69,7 @@ fn counted(review: &Review) -> CountedReview {
         name: review.name.to_string(),
         uid: review.uid.to_string(),
         time: Time(review.created),
-        proof: ProofType::Kubernetes,
+        proof: ProofType::from(&review.proof),
     }
 }
 

@@ -177,7 +177,9 @@ fn fill(into: &mut Value, place: &[String], value: &Value) {
     };
     match into {
         Value::Array(elements) if segment == "*" => {
-            elements.iter_mut().for_each(|element| fill(element, rest, value));
+            for element in elements {
+                fill(element, rest, value);
+            }
         }
         Value::Object(map) => fill(map.entry(segment).or_insert_with(|| json!({})), rest, value),
         _ => {}

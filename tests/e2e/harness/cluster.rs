@@ -68,7 +68,7 @@ pub struct Setup<'a> {
 /// The cluster in strict mode that most tests share. Nobody changes its policy.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
-    SHARED.get_or_init(|| Cluster::strict(64))
+    SHARED.get_or_init(|| Cluster::strict(80))
 }
 
 impl Cluster {
@@ -259,9 +259,15 @@ impl Cluster {
 
     /// Who has a token of a service account of the namespace `agents`.
     pub fn account(&self, name: &str) -> Person {
-        let request = format!("create token {name} -n agents --duration=10h");
+        self.account_of("agents", name)
+    }
+
+    /// Who has a token of a service account.
+    pub fn account_of(&self, namespace: &str, name: &str) -> Person {
+        let request = format!("create token {name} -n {namespace} --duration=10h");
         let token = self.admin().kubectl(&request).done();
-        let file = self.control_plane.dir().join(format!("{name}.kubeconfig"));
+        let file = format!("{namespace}-{name}.kubeconfig");
+        let file = self.control_plane.dir().join(file);
         fs::write(
             &file,
             with_token(self.control_plane.admin_kubeconfig(), token.trim()),

@@ -40,6 +40,11 @@ impl Person {
         }
     }
 
+    /// Who this is to the API server.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Runs kubectl with these arguments, separated by spaces.
     pub fn kubectl(&self, arguments: &str) -> Outcome {
         self.kubectl_with(arguments, "")
@@ -106,7 +111,7 @@ impl Person {
 
     /// A client for what kubectl cannot do. It belongs to the runtime that asks for it.
     pub async fn client(&self) -> Client {
-        client(&self.kubeconfig).await
+        client(self.kubeconfig()).await
     }
 }
 

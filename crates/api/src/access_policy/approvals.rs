@@ -40,8 +40,8 @@ pub struct Approvals {
     pub max_pending: u32,
 
     /// For how long after an approved change its subject may undo exactly that, once, without another approval: put
-    /// the replaced values back, or delete the object that it made. A duration, 1 minute to 24 hours. Never when
-    /// absent (the default). Deletions and connections cannot be undone so, and what permits never.
+    /// the replaced values back, or delete the object that it made, as it was made. A duration, 1 minute to 24
+    /// hours. Never when absent (the default). Deletions and connections cannot be undone so, and what permits never.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 2, max = MAX_DURATION), regex(pattern = DURATION_PATTERN))]
     #[x_kube(validation = Rule::new(
@@ -63,8 +63,9 @@ pub struct Approvals {
     pub agent_owner_may_review: bool,
 
     /// The weakest proof of a reviewer's identity that counts in prod: `Kubernetes` (the default), the API
-    /// server's authentication, or `SSH`, a signature with a key that the directory lists. `SSH` is not
-    /// supported yet: a policy that asks for it is refused.
+    /// server's authentication, or `SSH`, a signature with a key that `directory.sshKeys` lists for the
+    /// reviewer. It is asked for when somebody approves and again when the ticket is used; whoever says no
+    /// need not sign. List the keys of two admins before you ask for it: they alone can change it back.
     pub required_proof: ProofType,
 
     /// How fresh and how strong the authentication of a reviewer must be. Anyhow when absent (the default). Not

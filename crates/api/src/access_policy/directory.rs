@@ -39,6 +39,13 @@ pub struct Directory {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mtls: Option<MtlsDirectory>,
 
+    /// The SSH keys that people sign their reviews with (`kubectl countersign approve --ssh-key`), whatever the
+    /// provider. A review that is signed counts while its key is listed here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 256))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["identity".into()]))]
+    pub ssh_keys: Vec<SshKeys>,
+
     /// The roles that groups give to the users in them, beside the users' own and their teams' grants. Groups
     /// of service accounts do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -149,6 +156,23 @@ pub struct KeyRef {
     /// The key in it.
     #[schemars(length(min = 1, max = schema::MAX_NAME), regex(pattern = "^[A-Za-z0-9._-]+$"))]
     pub key: String,
+}
+
+/// The SSH keys of one person.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct SshKeys {
+    /// Whose they are: a `user:` identity.
+    #[schemars(length(max = schema::MAX_IDENTITY), regex(pattern = schema::USER))]
+    pub identity: String,
+    /// Public keys, each as the one line of an `id_*.pub` file: `ssh-ed25519`, `ecdsa-sha2-nistp256`, their `sk-`
+    /// forms of hardware keys, which count when they were touched, or `ssh-rsa` of 3072 bits or more, which signs
+    /// with SHA-2. A key is listed once, for one person.
+    #[schemars(
+        length(min = 1, max = 8),
+        inner(length(min = 1, max = 4096), regex(pattern = r"^(ssh|ecdsa|sk)-[^\n]+$"))
+    )]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub keys: Vec<String>,
 }
 
 /// The role that a group gives.

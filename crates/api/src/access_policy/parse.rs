@@ -1,19 +1,21 @@
 //! The policy, compiled.
 
-use std::{fmt::Display, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 
-use countersign_core::{digest::Digest, environment::Environment, policy as core, role::Role};
+use countersign_core::{
+    digest::Digest, environment::Environment, identity::Identity, policy as core, role::Role, ssh::SshKey,
+};
 use jiff::SignedDuration;
 
 use super::{
     AccessPolicy, AccessPolicySpec, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy,
-    HashIgnore, ReadAccess, ReviewRule, StepUp, UsernameRule,
+    HashIgnore, ReadAccess, ReviewRule, SshKeys, StepUp, UsernameRule,
 };
 use crate::{
     POLICY_NAME,
     approval_review::ProofType,
     duration,
-    invalid::{Invalid, Problem, each, functions, object_globs, path_globs},
+    invalid::{Invalid, Kinds, Problem, each, functions, object_globs, path_globs},
     seal,
 };
 
@@ -28,6 +30,10 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
         return Err(Problem::Missing.at("spec.passcodeSecretRef"));
     }
     duration("spec.breakGlass.maxDuration", &spec.break_glass.max_duration)?;
+    // Nobody could approve anything, not even the way back.
+    if spec.approvals.required_proof == ProofType::SSH && spec.directory.ssh_keys.is_empty() {
+        return Err(Problem::Missing.at("spec.directory.sshKeys"));
+    }
     Ok(core::Policy {
         digest: digest(object)?,
         environments: indexed("spec.environments", &spec.environments, environment)?,
@@ -55,6 +61,7 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
             .iter()
             .map(|g| (g.group.as_str().into(), g.role))
             .collect(),
+        ssh_keys: ssh_keys(&spec.directory.ssh_keys)?,
         max_human_admins: size(spec.max_human_admins),
         read_access: match spec.read_access {
             ReadAccess::Unmanaged => core::ReadAccess::Unmanaged,
@@ -222,14 +229,6 @@ fn hash_ignore(field: &str, entry: &HashIgnore) -> Result<core::HashIgnore, Inva
 
 fn approvals(approvals: &Approvals) -> Result<core::Approvals, Invalid> {
     no_step_up("spec.approvals.stepUp", approvals.step_up.as_ref())?;
-    if approvals.required_proof == ProofType::SSH {
-        let why = "signatures of reviews are not verified";
-        return Err(Problem::Unsupported {
-            value: "SSH".to_owned(),
-            why,
-        }
-        .at("spec.approvals.requiredProof"));
-    }
     let window = approvals.rollback_window.as_ref();
     Ok(core::Approvals {
         pending_ttl: duration("spec.approvals.pendingTTL", &approvals.pending_ttl)?,
@@ -241,7 +240,34 @@ fn approvals(approvals: &Approvals) -> Result<core::Approvals, Invalid> {
             .transpose()?,
         retention: duration("spec.approvals.retention", &approvals.retention)?,
         agent_owner_may_review: approvals.agent_owner_may_review,
+        signed_in_prod: approvals.required_proof == ProofType::SSH,
     })
+}
+
+/// Each person's keys. A key of two people proves neither of them.
+fn ssh_keys(listed: &[SshKeys]) -> Result<BTreeMap<Identity, Vec<SshKey>>, Invalid> {
+    let mut known: BTreeMap<Identity, Vec<SshKey>> = BTreeMap::new();
+    for (at, person) in listed.iter().enumerate() {
+        let field = |name: &str| format!("spec.directory.sshKeys[{at}].{name}");
+        let who = Kinds::USER
+            .parse(&person.identity)
+            .map_err(|problem| problem.at(field("identity")))?;
+        if known.contains_key(&who) {
+            let problem = Problem::unexpected(&person.identity, "a person of one entry: another has it, too");
+            return Err(problem.at(field("identity")));
+        }
+        let keys = each(&field("keys"), &person.keys, |text| Ok(text.parse()?))?;
+        for (at, key) in keys.iter().enumerate() {
+            let mine = keys.iter().skip(at + 1);
+            if mine.chain(known.values().flatten()).any(|other| other == key) {
+                let problem =
+                    Problem::unexpected(key.fingerprint(), "a key of one person: it is listed twice");
+                return Err(problem.at(field(&format!("keys[{at}]"))));
+            }
+        }
+        known.insert(who, keys);
+    }
+    Ok(known)
 }
 
 /// A policy that asks for a stronger authentication than is checked would be a promise that is not kept.

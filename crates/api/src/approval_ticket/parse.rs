@@ -3,6 +3,7 @@
 use countersign_core::{
     binding::{self as core, BoundTarget},
     digest::Digest,
+    gitops::{Delivery, Owner, Provenance},
     hash::{command_hash, resource_hash},
     naming::TicketName,
     object::{Object, ObjectError},
@@ -10,10 +11,13 @@ use countersign_core::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, Binding, Side, Target, digests};
+use super::{
+    ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, Binding, DeliveredBy, Side, Target, digests,
+};
 use crate::invalid::{Invalid, Kinds, Problem, each, name, required};
 
-/// The ticket, compiled; its stamp and the seal of its state are still to be verified. A ticket that the operator has not seen yet waits for
+/// The ticket, compiled; its stamp and the seal of its state are still to be verified. A ticket that the operator has
+/// not seen yet waits for
 /// `pending_ttl` from its creation.
 pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<ticket::Ticket, Invalid> {
     let (meta, spec) = (&object.metadata, &object.spec);
@@ -31,14 +35,16 @@ pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<tic
         uid: required("metadata.uid", meta.uid.as_ref())?.into(),
         resource_version: required("metadata.resourceVersion", meta.resource_version.as_ref())?.into(),
         binding: spec.bound()?,
-        pointers: spec.change.iter().map(|part| part.pointer.clone()).collect(),
+        parts: digests(&spec.change, Side::New)?
+            .into_iter()
+            .map(|(pointer, digest)| (pointer.to_owned(), digest))
+            .collect(),
         nonce: required("spec.binding.nonce", spec.binding.nonce.as_ref())?.into(),
         requester: Kinds::USER_OR_AGENT
             .parse(requester)
             .map_err(|problem| problem.at("spec.requester"))?,
-        authors: each("spec.authors", &spec.authors, |text| {
-            Kinds::USER_OR_AGENT.parse(text)
-        })?,
+        provenance: spec.provenance()?,
+        batch: spec.batch.as_deref().map(Into::into),
         created,
         state: object
             .status
@@ -104,6 +110,25 @@ impl ApprovalTicketSpec {
         Ok(binding)
     }
 
+    /// Where the change comes from.
+    pub fn provenance(&self) -> Result<Provenance, Invalid> {
+        let delivered_by = self.delivered_by.as_ref().map(|by| Delivery {
+            owner: Owner {
+                tool: by.kind,
+                namespace: by.namespace.clone(),
+                name: by.name.clone(),
+            },
+            revision: by.revision.clone(),
+        });
+        Ok(Provenance {
+            authors: each("spec.authors", &self.authors, |text| {
+                Kinds::USER_OR_AGENT.parse(text)
+            })?,
+            authorship: self.authorship,
+            delivered_by,
+        })
+    }
+
     /// What a reviewer reads as the options of a connection or a delete is what the binding holds.
     fn shows_its_command(&self, binding: &core::Binding) -> Result<(), Invalid> {
         let unreadable =
@@ -153,6 +178,18 @@ impl Binding {
             old_hash: binding.old_hash.as_ref().map(Digest::to_string),
             command_hash: binding.command_hash.as_ref().map(Digest::to_string),
             nonce: None,
+        }
+    }
+}
+
+impl DeliveredBy {
+    /// The text of a delivery.
+    pub fn of(delivery: &Delivery) -> Self {
+        Self {
+            kind: delivery.owner.tool,
+            namespace: delivery.owner.namespace.clone(),
+            name: delivery.owner.name.clone(),
+            revision: delivery.revision.clone(),
         }
     }
 }

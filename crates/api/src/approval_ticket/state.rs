@@ -59,6 +59,9 @@ impl ApprovalTicketStatus {
 
     /// Shows a state. Times that a later state does not need stay, for whoever reads the ticket afterwards.
     pub fn set_state(&mut self, state: &ticket::TicketState, now: Timestamp) {
+        if self.state != TicketState::Consumed {
+            self.rollback = None;
+        }
         match state {
             ticket::TicketState::Pending { until } => {
                 self.state = TicketState::Pending;
@@ -107,9 +110,22 @@ impl ApprovalTicketStatus {
             .then_some(steps)
     }
 
-    /// The digest of what the state is made of.
+    /// The digest of what the state is made of. What an earlier state left behind is no part of it: whoever writes the
+    /// next one need not know it.
     fn facts(&self) -> Option<Digest> {
-        crate::seal::digest(&(self.state, &self.pending_until, &self.usable_until, &self.claim))
+        let (until, claim, rollback) = match self.state {
+            TicketState::Pending => (&self.pending_until, &None, &None),
+            TicketState::Approved => (&self.usable_until, &None, &None),
+            TicketState::Claimed => (&self.usable_until, &self.claim, &None),
+            TicketState::Consumed => (&None, &self.claim, &self.rollback),
+            TicketState::Denied
+            | TicketState::Expired
+            | TicketState::Cancelled
+            | TicketState::Superseded
+            | TicketState::Revoked
+            | TicketState::Indeterminate => (&None, &None, &None),
+        };
+        crate::seal::digest(&(self.state, until, claim, rollback))
     }
 
     /// Shows a claim; what the core does not need to know of it (the replica) stays.
@@ -129,13 +145,18 @@ impl ApprovalTicketStatus {
 
     /// The write that undid the change without another approval, if one did.
     pub fn rolled_back(&self) -> Result<Option<ticket::Claim>, Invalid> {
-        self.rollback.as_ref().map(Claim::parse).transpose()
+        let of_used = self
+            .rollback
+            .as_ref()
+            .filter(|_| self.state == TicketState::Consumed);
+        of_used.map(Claim::parse).transpose()
     }
 
-    /// Shows the write that undoes the change of a ticket that was used.
-    pub fn show_rollback(&mut self, claim: &ticket::Claim) {
+    /// Shows the write that undoes the change of a ticket that was used under this claim.
+    pub fn show_rollback(&mut self, used: &ticket::Claim, undone: &ticket::Claim) {
         self.state = TicketState::Consumed;
-        self.rollback = Some(Claim::of(claim));
+        self.show_claim(used, None);
+        self.rollback = Some(Claim::of(undone));
     }
 }
 

@@ -2,13 +2,14 @@
 
 use countersign_core::{
     binding::{self, BoundTarget},
-    digest::Digest,
+    digest::{Digest, MacKey},
     hash::resource_hash,
+    snapshot::Cluster,
     ticket::{self, End},
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, Binding, parse};
 
@@ -196,6 +197,43 @@ fn a_claim_keeps_who_made_it_and_a_release_forgets_it() {
     assert_eq!(status.claim, None);
 }
 
+/// Whoever claims writes the fields of a claim, and the API server merges them into what is stored.
+#[test]
+fn a_seal_is_over_the_state_and_not_over_what_earlier_ones_left_behind() {
+    let cluster = Cluster {
+        id: "cluster".into(),
+        operator: "operator".into(),
+        operator_uid: "operator".into(),
+        namespace: "countersign-system".into(),
+        redaction: MacKey::new([1; 32]),
+        stamp: MacKey::new([2; 32]),
+    };
+    let mut stored = ApprovalTicketStatus::default();
+    stored.set_state(&ticket::TicketState::Pending { until: at(900) }, at(100));
+    let usable_until = at(800);
+    let mut merged = serde_json::to_value(&stored).unwrap();
+    let mut swap = ApprovalTicketStatus::default();
+    swap.set_state(&ticket::TicketState::Approved { usable_until }, at(200));
+    swap.seal(2, "uid", &cluster);
+    let fields = serde_json::to_value(&swap).unwrap();
+    let merged = merged.as_object_mut().unwrap();
+    merged.extend(fields.as_object().unwrap().clone());
+    let read = |fields: &Map<String, Value>| -> ApprovalTicketStatus {
+        serde_json::from_value(fields.clone().into()).unwrap()
+    };
+    assert_eq!(read(merged).sealed_steps("uid", &cluster), Some(2));
+    assert_eq!(read(merged).sealed_steps("another", &cluster), None);
+    for (field, forged) in [
+        ("usableUntil", json!("2030-01-01T00:00:00Z")),
+        ("state", json!("Pending")),
+        ("steps", json!(3)),
+    ] {
+        let mut other = merged.clone();
+        other.insert(field.to_owned(), forged);
+        assert_eq!(read(&other).sealed_steps("uid", &cluster), None, "{field}");
+    }
+}
+
 #[test]
 fn a_state_without_what_belongs_to_it_is_refused() {
     let status: ApprovalTicketStatus = serde_json::from_value(json!({ "state": "Approved" })).unwrap();
@@ -241,7 +279,8 @@ fn what_undid_a_used_ticket_comes_back_as_it_was() {
     let mut status = ApprovalTicketStatus::default();
     status.set_state(&used, at(50));
     assert_eq!(status.rolled_back(), Ok(None));
-    status.show_rollback(&claim);
+    let used_by = used.claim().unwrap();
+    status.show_rollback(used_by, &claim);
     object.status = Some(status);
     let ticket = parse(&object, DAY).unwrap();
     assert_eq!((ticket.state, ticket.rollback), (used, Some(claim)));

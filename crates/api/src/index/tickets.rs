@@ -1,8 +1,10 @@
 //! Tickets and reviews: those that bear the operator's stamp.
 
-use std::sync::Arc;
+use std::{hash::Hash, sync::Arc};
 
 use countersign_core::{
+    batch::BatchKey,
+    map::{HashMap, Vector},
     policy::Policy,
     review::Review,
     snapshot::Cluster,
@@ -34,6 +36,7 @@ pub fn stamped_ticket(
         namespace: &ticket.namespace,
         nonce: &ticket.nonce,
         requester: &ticket.requester,
+        provenance: &ticket.provenance,
     };
     let shown = object.spec.stamp.as_deref().unwrap_or_default();
     if ticket.binding.cluster_id == *cluster.id && stamp.verify(&cluster.stamp, shown) {
@@ -72,6 +75,7 @@ impl Indexed for ApprovalTicket {
         let filed = Ticketed {
             digest: ticket.binding.digest(),
             subject: ticket.binding.subject.clone(),
+            batch: BatchKey::of(&ticket),
             namespace: ticket.namespace.clone(),
             uid: ticket.uid.clone(),
             created: created(&ticket),
@@ -85,6 +89,14 @@ impl Indexed for ApprovalTicket {
                 .snapshot
                 .pending
                 .entry(waiting)
+                .or_default()
+                .push_back(ticket.clone());
+        }
+        if let Some(batch) = &filed.batch {
+            index
+                .snapshot
+                .batches
+                .entry(batch.clone())
                 .or_default()
                 .push_back(ticket.clone());
         }
@@ -102,21 +114,14 @@ impl Indexed for ApprovalTicket {
         let Some(filed) = index.tickets.remove(key) else {
             return;
         };
-        if let Some(tickets) = index.snapshot.tickets.get_mut(&filed.digest) {
-            tickets.retain(|ticket| ticket.uid != filed.uid);
-            if tickets.is_empty() {
-                index.snapshot.tickets.remove(&filed.digest);
-            }
-        }
+        drop_from(&mut index.snapshot.tickets, &filed.digest, &filed.uid);
         if let Some(object) = &filed.created {
             index.snapshot.created.remove(object);
         }
         let waiting = (filed.subject, filed.namespace);
-        if let Some(tickets) = index.snapshot.pending.get_mut(&waiting) {
-            tickets.retain(|ticket| ticket.uid != filed.uid);
-            if tickets.is_empty() {
-                index.snapshot.pending.remove(&waiting);
-            }
+        drop_from(&mut index.snapshot.pending, &waiting, &filed.uid);
+        if let Some(batch) = filed.batch {
+            drop_from(&mut index.snapshot.batches, &batch, &filed.uid);
         }
     }
 
@@ -130,6 +135,17 @@ fn created(ticket: &Ticket) -> Option<Arc<str>> {
     match &ticket.state {
         TicketState::Consumed { claim } => claim.object_uid.clone(),
         _ => None,
+    }
+}
+
+/// Takes a ticket from the list under a key, and the list with its last one.
+fn drop_from<K: Eq + Hash + Clone>(lists: &mut HashMap<K, Vector<Arc<Ticket>>>, key: &K, uid: &str) {
+    let Some(tickets) = lists.get_mut(key) else {
+        return;
+    };
+    tickets.retain(|ticket| *ticket.uid != *uid);
+    if tickets.is_empty() {
+        lists.remove(key);
     }
 }
 

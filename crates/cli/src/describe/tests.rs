@@ -8,7 +8,7 @@ fn now() -> Timestamp {
 #[test]
 fn a_reader_sees_who_what_where_and_how_to_approve() {
     let ticket = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
-    let text = text(&ticket, None, now());
+    let text = text(&ticket, Beside::default(), now());
     let hash = ticket.spec.binding_hash.clone().unwrap();
     for line in [
         "State:          Pending",
@@ -27,9 +27,14 @@ fn a_reader_sees_who_what_where_and_how_to_approve() {
 
 #[test]
 fn a_delete_is_named_in_capitals_with_its_propagation_policy() {
-    let text = text(&deletion(r#"{"propagationPolicy":"Orphan"}"#), None, now());
+    let text = text(
+        &deletion(r#"{"propagationPolicy":"Orphan"}"#),
+        Beside::default(),
+        now(),
+    );
     assert!(text.contains("What:           DELETE\n"), "{text}");
-    let change = "Change:\n  DELETE THE WHOLE OBJECT deployments.apps:billing/prod/my-api\n  with these options:\n      \
+    let change = "Change:\n  DELETE THE WHOLE OBJECT deployments.apps:billing/prod/my-api\n  what it owns stays, and has no owner any \
+                  more\n  with these options:\n      \
                   propagationPolicy: Orphan\n";
     assert!(text.contains(change), "{text}");
 }
@@ -38,7 +43,7 @@ fn a_delete_is_named_in_capitals_with_its_propagation_policy() {
 fn options_that_are_bound_and_not_shown_are_called_out() {
     let mut ticket = deletion("{}");
     ticket.spec.command = None;
-    let text = text(&ticket, None, now());
+    let text = text(&ticket, Beside::default(), now());
     assert!(
         text.contains("  WITH OPTIONS THAT THE TICKET DOES NOT SHOW, digest sha256:"),
         "{text}"
@@ -53,7 +58,7 @@ fn secret_values_are_digests() {
     );
     let text = text(
         &ticket(&[("/data/password", Some(&old), Some(&new))]),
-        None,
+        Beside::default(),
         now(),
     );
     let change =
@@ -65,7 +70,7 @@ fn secret_values_are_digests() {
 fn a_ticket_that_shows_something_else_warns_and_gives_no_command() {
     let mut forged = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
     forged.spec.change[0].new = Some("2".to_owned());
-    let text = text(&forged, None, now());
+    let text = text(&forged, Beside::default(), now());
     assert!(
         text.starts_with("DO NOT APPROVE: this ticket does not show what it binds: "),
         "{text}"
@@ -87,7 +92,7 @@ fn nothing_from_the_cluster_reaches_the_terminal_as_it_is() {
     ticket.spec.change_summary = Some(hostile.to_owned());
     ticket.spec.ignored = vec![hostile.to_owned()];
     ticket.spec.command = Some(hostile.to_owned());
-    let text = text(&ticket, None, now());
+    let text = text(&ticket, Beside::default(), now());
     let bad = |char: char| (char.is_control() && char != '\n') || matches!(char, '\u{202e}' | '\u{200b}');
     assert!(!text.contains(bad), "{text:?}");
     assert!(

@@ -107,6 +107,8 @@ fn stamped(bound: &binding::Binding, change: &EffectiveChange, command: Option<S
         command,
         reason: Some("a fix".to_owned()),
         authors: Vec::new(),
+        authorship: Authorship::Claimed,
+        delivered_by: None,
         batch: None,
         stamp: None,
     };

@@ -19,7 +19,7 @@ use countersign_core::{
     policy::Policy,
     request::{Caller, Operation, Request, Target},
     role::Role,
-    snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
+    snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
     zones::Zone,
 };
 use jiff::Timestamp;
@@ -161,6 +161,7 @@ impl World {
                 name: name.as_str().into(),
                 uid: Some(format!("uid-of-{name}").into()),
             }],
+            impersonation: Impersonation::default(),
             degraded: None,
         };
         self.snapshot.agents.insert(agent, Arc::new(registered));

@@ -108,6 +108,13 @@ fn service_accounts_are_agents_when_exactly_one_lists_them_with_their_uid() {
         .agent_but("new", Role::Agent, "greta", "ci:new", |agent| {
             agent.accounts[0].uid = None;
         })
+        .agent_but("shared", Role::Agent, "greta", "ci:impersonated", |agent| {
+            agent.impersonation = Impersonation::Accepted;
+        })
+        .agent_but("unpinned", Role::Agent, "greta", "ci:unpinned", |agent| {
+            agent.impersonation = Impersonation::Accepted;
+            agent.accounts[0].uid = None;
+        })
         .agent_but("two-homes", Role::Agent, "greta", "ci:second", |agent| {
             let mut other = |namespace: &str, name: &str, uid: &str| {
                 let uid = Some(uid.into());
@@ -132,6 +139,18 @@ fn service_accounts_are_agents_when_exactly_one_lists_them_with_their_uid() {
             "uid-in-lab",
             Err("ForeignAccount"),
         ),
+        ("system:serviceaccount:ci:impersonated", "", Ok("agent:shared")),
+        (
+            "system:serviceaccount:ci:impersonated",
+            "sa-uid",
+            Ok("agent:shared"),
+        ),
+        (
+            "system:serviceaccount:ci:impersonated",
+            "other",
+            Err("ForeignAccount"),
+        ),
+        ("system:serviceaccount:ci:unpinned", "", Err("ForeignAccount")),
         ("system:serviceaccount:ci:new", "sa-uid", Err("ForeignAccount")),
         ("system:serviceaccount:ci:new", "", Err("ForeignAccount")),
         (

@@ -6,7 +6,6 @@ use jiff::Timestamp;
 
 use super::{
     End,
-    operator::GROUP,
     subject::Actor,
     zone::{Standing, contested},
 };
@@ -15,6 +14,7 @@ use crate::{
     decision::{Cause, Covered, Decision, Demand, Denial, Grant, Reason, Undoing},
     digest::Digest,
     environment::Environment,
+    gitops::is_release_record,
     hash::{self, EffectiveChange, HashContext},
     object::{Change, Object},
     place::Place,
@@ -39,8 +39,8 @@ pub(super) struct Case<'a, 'r> {
     pub(super) now: Timestamp,
 }
 
-/// A no-op escapes; what needs no approval passes; an approved ticket that covers exactly this passes, and for a while
-/// what undoes a change that was approved.
+/// A no-op escapes, and Helm's record of what it does; what needs no approval passes; an approved ticket that covers
+/// exactly this passes, and for a while what undoes a change that was approved.
 pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
     let request = case.request;
     if hash::is_noop(&request.change).map_err(Denial::from)? {
@@ -49,12 +49,12 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
             Some(case.standing.cause.clone()),
         )));
     }
+    if is_release_record(request).map_err(Denial::from)? {
+        return Ok(case.permitted());
+    }
     let place = Place::of(&request.target);
     let Some(cause) = case.approval_asked_by(&place) else {
-        return Ok(Decision::Allow(Grant::new(
-            Reason::Permitted,
-            Some(case.standing.cause.clone()),
-        )));
+        return Ok(case.permitted());
     };
     if request.generates_name || request.target.name.is_empty() {
         let message = "a change that needs approval must name its object: give it a metadata.name";
@@ -69,7 +69,7 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
         Tickets::Waiting(ticket) => Some(ticket),
         Tickets::None => None,
     };
-    if let Some(covered) = case.undone_ticket(&binding) {
+    if let Some(covered) = case.undone_ticket(&binding)? {
         return Ok(Decision::Allow(Grant::by_ticket(covered)));
     }
     Ok(Decision::NeedsTicket(Box::new(Demand {
@@ -89,6 +89,10 @@ enum Tickets {
 }
 
 impl Case<'_, '_> {
+    fn permitted(&self) -> Decision {
+        Decision::Allow(Grant::new(Reason::Permitted, Some(self.standing.cause.clone())))
+    }
+
     fn approval_asked_by(&self, place: &Place<'_>) -> Option<Cause> {
         if self.yielded.is_some() {
             return self.yielded.clone();
@@ -111,17 +115,19 @@ impl Case<'_, '_> {
     }
 
     fn effective_change(&self) -> Result<EffectiveChange, Denial> {
+        Ok(self.hashed(|context| hash::effective_change(&self.request.change, context))?)
+    }
+
+    fn hashed<T>(&self, read: impl FnOnce(&HashContext<'_>) -> T) -> T {
         let target = &self.request.target;
-        let ignore = self.policy.hash_ignore(target.group, target.kind);
-        let context = HashContext {
+        read(&HashContext {
             api_version: &target.api_version(),
             kind: target.kind,
             subresource: target.subresource,
             writer: None,
-            ignore: &ignore,
+            ignore: &self.policy.hash_ignore(target.group, target.kind),
             redaction: &self.snapshot.cluster.redaction,
-        };
-        Ok(hash::effective_change(&self.request.change, &context)?)
+        })
     }
 
     fn binding(&self, change: &EffectiveChange) -> Result<Binding, Denial> {
@@ -191,24 +197,44 @@ impl Case<'_, '_> {
         }
     }
 
-    /// The used ticket whose write this one undoes, where the policy has that need no approval. What permits, and what
-    /// yields an identity, needs one in any case.
-    fn undone_ticket(&self, binding: &Binding) -> Option<Covered> {
-        let window = self.policy.approvals.rollback_window?;
-        if self.yielded.is_some() || binding.target.group == GROUP {
-            return None;
-        }
+    /// The used ticket whose write this one undoes, where the policy has that need no approval. What yields an identity
+    /// needs one in any case.
+    fn undone_ticket(&self, binding: &Binding) -> Result<Option<Covered>, Denial> {
+        let Some(window) = self
+            .policy
+            .approvals
+            .rollback_window
+            .filter(|_| self.yielded.is_none())
+        else {
+            return Ok(None);
+        };
         let call = call_kind(self.request);
-        let ticket = rollback::covering(binding, call, (window, self.now), self.snapshot)?;
-        Some(Covered {
+        let Some(ticket) = rollback::covering(binding, call, (window, self.now), self.snapshot) else {
+            return Ok(None);
+        };
+        if !self.takes_no_more_than_was_made(&ticket)? {
+            return Ok(None);
+        }
+        Ok(Some(Covered {
             bind: binding.bind(&ticket.uid),
-            ticket: Arc::new(ticket),
+            ticket,
             call,
             undoes: Some(Box::new(Undoing {
                 binding: binding.clone(),
                 window,
             })),
-        })
+        }))
+    }
+
+    /// The binding of a deletion does not hold what goes with it.
+    fn takes_no_more_than_was_made(&self, ticket: &Ticket) -> Result<bool, Denial> {
+        match &self.request.change {
+            Change::Update { .. } => Ok(true),
+            Change::Delete(Some(object)) => {
+                Ok(self.hashed(|context| rollback::is_as_made(object, ticket, context))?)
+            }
+            Change::Delete(None) | Change::Create(_) | Change::Connect(_) => Ok(false),
+        }
     }
 
     fn no_longer_approved(&self, ticket: &Ticket) -> Denial {

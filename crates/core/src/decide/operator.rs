@@ -3,7 +3,7 @@
 use super::End;
 use crate::{
     decision::{Denial, Grant, Reason},
-    read_access,
+    gitops, read_access,
     request::{Operation, Request, Target},
     snapshot::Snapshot,
 };
@@ -54,12 +54,8 @@ fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let lease = at_home && target.is("coordination.k8s.io", "leases");
     let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
     let home = home && request.operation == Operation::Create;
-    own_status
-        || keeps_workflow(request)
-        || keys
-        || lease
-        || home
-        || read_access::is_upkeep(request, snapshot)
+    let upkeep = read_access::is_upkeep(request, snapshot) || gitops::is_nudge(request);
+    own_status || keeps_workflow(request) || keys || lease || home || upkeep
 }
 
 /// Tickets that are minted, tasks that are opened, and what is removed when its time is over. A task goes by its owner.

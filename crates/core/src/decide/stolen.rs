@@ -63,12 +63,12 @@ pub(super) fn yielded(request: &Request<'_>, snapshot: &Snapshot) -> Result<Opti
     let target = &request.target;
     let found = match credential::yields(target.group, target.resource) {
         Some(Yields::Account) => account(request, snapshot),
-        Some(Yields::Token) => token_secret(request, snapshot),
+        Some(Yields::Token) if target.subresource.is_empty() => token_secret(request, snapshot),
         Some(Yields::Certificate) => certificate(request, snapshot),
         Some(Yields::Pods(_)) if needs_hidden(request) => return connection(request, snapshot),
         Some(Yields::Pods(workload)) => workload::judge(workload, request, snapshot),
         // Whoever has power takes further steps, which are judged; the object is guarded as any.
-        Some(Yields::Power) | None => return Ok(None),
+        Some(Yields::Token | Yields::Power) | None => return Ok(None),
     };
     Ok(found?)
 }

@@ -11,7 +11,7 @@ use crate::{
     own::{Own, Present, ReviewDraft, TicketDraft},
     policy::Policy,
     request::Request,
-    review::{Ineligible, ReviewDecision, check_eligible},
+    review::{Ineligible, ReviewDecision, Unproven, check_eligible},
     role::Role,
     snapshot::Snapshot,
     ticket::{Ticket, TicketState},
@@ -34,7 +34,7 @@ pub(super) fn judge(
             if draft.decision == ReviewDecision::Approve {
                 snapshot.check_mutators(now)?;
             }
-            check_review(draft, actor, snapshot)?;
+            check_review(draft, actor, (snapshot, policy))?;
         }
         _ => return Ok(()),
     }
@@ -180,7 +180,11 @@ fn check_present(draft: &TicketDraft) -> Result<(), Denial> {
     }
 }
 
-fn check_review(draft: &ReviewDraft, actor: &Actor, snapshot: &Snapshot) -> Result<(), Denial> {
+fn check_review(
+    draft: &ReviewDraft,
+    actor: &Actor,
+    (snapshot, policy): (&Snapshot, &Policy),
+) -> Result<(), Denial> {
     check_stamp(draft.stamped && draft.reviewer == actor.subject.identity)?;
     let Some(ticket) = &draft.ticket else {
         let message = "spec.ticketRef.name: there is no such ticket";
@@ -206,8 +210,12 @@ fn check_review(draft: &ReviewDraft, actor: &Actor, snapshot: &Snapshot) -> Resu
         return mismatch(message, "status.state");
     }
     let of_ticket = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
+    let said = (&draft.reviewer, draft.decision);
+    // What does not count for want of a proof may be said anew, with a better one.
     let again = of_ticket.into_iter().any(|r| {
-        r.reviewer == draft.reviewer && r.decision == draft.decision && !snapshot.may_be_rewritten(r.created)
+        (&r.reviewer, r.decision) == said
+            && !snapshot.may_be_rewritten(r.created)
+            && r.proof.check(said, ticket, policy).is_ok()
     });
     if again {
         let message = format!("{} has reviewed ticket `{name}` so already", draft.reviewer);
@@ -216,6 +224,13 @@ fn check_review(draft: &ReviewDraft, actor: &Actor, snapshot: &Snapshot) -> Resu
     check_eligible(&actor.subject, draft.decision, ticket, snapshot).map_err(|why| {
         let cause = cause_of(&why, ticket, actor);
         Denial::new(Reason::IneligibleReviewer, why.to_string()).because(cause)
+    })?;
+    draft.proof.check(said, ticket, policy).map_err(|why| {
+        let field = match why {
+            Unproven::Unsigned => "spec.approvals.requiredProof",
+            Unproven::Signature(..) => "spec.directory.sshKeys",
+        };
+        Denial::new(Reason::BadProof, why.to_string()).because(Cause::of_policy(field))
     })
 }
 

@@ -118,6 +118,8 @@ reasons! {
     BindingMismatch,
     /// A reviewer who may not review this.
     IneligibleReviewer,
+    /// A review that is not proven to be its reviewer's, or not as strongly as the policy asks for.
+    BadProof,
     /// Strict mode is not changed this way.
     StrictMode,
     /// Strict mode is turned on for permission objects that are no longer as they were shown.
@@ -141,6 +143,7 @@ impl Reason {
             | Self::ForeignSubject
             | Self::BindingMismatch
             | Self::IneligibleReviewer
+            | Self::BadProof
             | Self::StrictMode
             | Self::PermissionsChanged
             | Self::Unsealed
@@ -213,6 +216,7 @@ impl Reason {
             | Self::ZoneOverlap
             | Self::TooFewAdmins
             | Self::IneligibleReviewer
+            | Self::BadProof
             | Self::StrictMode
             | Self::PermissionsChanged
             | Self::Unsealed

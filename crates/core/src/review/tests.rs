@@ -1,11 +1,17 @@
 //! Who may review, and what reviews add up to.
 
+use proptest::{bool::weighted, collection::vec, prelude::*, sample::select};
+use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
+
 use super::{Outcome::*, ReviewDecision::*, *};
 use crate::{
     authn,
-    fixtures::{Ask, World, approved, id, pending, ticket_for, updates, world, zone},
+    environment::Environment,
+    fixtures::{Ask, World, after, approved, id, pending, ticket_for, updates, world, zone},
+    gitops::Authorship,
     policy::ReviewRule,
     request::Caller,
+    ssh::{self, Statement},
     ticket::TicketState,
 };
 
@@ -98,6 +104,25 @@ fn who_may_review_the_ticket_of_an_agent() {
             let expected = if stands { &Why::Fine } else { &expected };
             assert_eq!(&judged(billing(), who, decision), expected, "{who} {decision:?}");
         }
+    }
+}
+
+#[test]
+fn authors_whom_nothing_proves_cost_one_reviewer_more() {
+    for (authorship, required) in [
+        (Authorship::Claimed, 1),
+        (Authorship::Verified, 1),
+        (Authorship::Unverified, 2),
+    ] {
+        let (world, ticket) = billing().ticket(&bots_write(), pending(), &[]);
+        let mut ticket = (*ticket).clone();
+        ticket.provenance.authorship = authorship;
+        let world = world.review(&ticket, "user:olga", Approve);
+        let one = tally(&ticket, &world.snapshot);
+        assert_eq!(one.required, required, "{authorship:?}");
+        assert_eq!(one.outcome == Outcome::Approved, required == 1, "{authorship:?}");
+        let world = world.review(&ticket, "user:rita", Approve);
+        assert_eq!(tally(&ticket, &world.snapshot).outcome, Outcome::Approved);
     }
 }
 
@@ -351,4 +376,199 @@ fn an_unreadable_policy_has_no_reviewers() {
 fn a_decision_is_called_what_objects_write() {
     let words = [Approve, Deny, Revoke, Cancel].map(ReviewDecision::as_str);
     assert_eq!(words, ["Approve", "Deny", "Revoke", "Cancel"]);
+}
+
+/// A key of somebody, and what is signed with it here.
+fn key_of(who: &str) -> PrivateKey {
+    let mut seed = [0; 32];
+    seed[..who.len()].copy_from_slice(who.as_bytes());
+    Ed25519Keypair::from_seed(&seed).into()
+}
+
+fn signed(by: &str, ticket: &Ticket, (reviewer, decision): (&str, ReviewDecision)) -> Proof {
+    let statement = Statement {
+        cluster_id: &ticket.binding.cluster_id,
+        ticket_uid: &ticket.uid,
+        binding_hash: ticket.binding_hash(),
+        decision,
+        reviewer: &id(reviewer),
+    };
+    let key = key_of(by);
+    let signature = key.sign(ssh::NAMESPACE, HashAlg::Sha512, statement.to_string().as_bytes());
+    Proof::Ssh {
+        signature: signature.unwrap().to_pem(LineEnding::LF).unwrap().into(),
+        fingerprint: key.fingerprint(HashAlg::Sha256).to_string().into(),
+    }
+}
+
+/// Approvals in prod are signed; Olga and Carl have keys.
+fn signing() -> World {
+    billing().policy(|policy| {
+        policy.approvals.signed_in_prod = true;
+        for who in ["user:olga", "user:carl"] {
+            let line = key_of(who).public_key().to_openssh().unwrap();
+            policy.ssh_keys.insert(id(who), vec![line.parse().unwrap()]);
+        }
+    })
+}
+
+/// Bot's ticket with one review, proven so.
+fn proven(world: World, who: &str, decision: ReviewDecision, proof: impl Fn(&Ticket) -> Proof) -> Outcome {
+    let (world, ticket) = world.ticket(&bots_write(), pending(), &[]);
+    let mut world = world.review(&ticket, who, decision);
+    let of_ticket = world.snapshot.reviews.get_mut(&ticket.uid).unwrap();
+    let mut review = (*of_ticket[0]).clone();
+    review.proof = proof(&ticket);
+    of_ticket.set(0, Arc::new(review));
+    tally(&ticket, &world.snapshot).outcome
+}
+
+#[test]
+fn in_prod_the_policy_may_ask_for_signed_approvals() {
+    let by =
+        |key: &'static str, who: &'static str| move |ticket: &Ticket| signed(key, ticket, (who, Approve));
+    let unsigned = |_: &Ticket| Proof::Kubernetes;
+    let olga = "user:olga";
+    assert_eq!(proven(signing(), olga, Approve, by(olga, olga)), Approved);
+    assert_eq!(proven(signing(), olga, Approve, unsigned), Open);
+    assert_eq!(
+        proven(signing(), olga, Approve, by("user:carl", olga)),
+        Open,
+        "another's key"
+    );
+    assert_eq!(
+        proven(signing(), olga, Approve, by(olga, "user:carl")),
+        Open,
+        "for another"
+    );
+    let of_denial = |ticket: &Ticket| signed(olga, ticket, (olga, Deny));
+    assert_eq!(
+        proven(signing(), olga, Approve, of_denial),
+        Open,
+        "another decision"
+    );
+    assert_eq!(
+        proven(billing(), olga, Approve, unsigned),
+        Approved,
+        "where nobody asks for it"
+    );
+    for (decision, outcome) in [(Deny, Denied), (Revoke, Revoked)] {
+        assert_eq!(
+            proven(signing(), olga, decision, unsigned),
+            outcome,
+            "who says no need not sign"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_was_removed_takes_its_approvals_along() {
+    let olga = "user:olga";
+    let removed = |world: World| world.policy(|policy| drop(policy.ssh_keys.remove(&id(olga))));
+    let by_olga = |ticket: &Ticket| signed(olga, ticket, (olga, Approve));
+    assert_eq!(proven(removed(signing()), olga, Approve, by_olga), Open);
+    let unasked = removed(signing()).policy(|policy| policy.approvals.signed_in_prod = false);
+    assert_eq!(
+        proven(unasked, olga, Approve, by_olga),
+        Open,
+        "what is signed is known by its key alone"
+    );
+}
+
+#[test]
+fn elsewhere_than_in_prod_nobody_has_to_sign() {
+    let (world, ticket) = signing().ticket(&bots_write(), pending(), &[]);
+    let policy = world.snapshot.policy.get().unwrap();
+    let mut elsewhere = (*ticket).clone();
+    elsewhere.binding.environment = Environment::Preview;
+    let olga = id("user:olga");
+    assert_eq!(
+        Proof::Kubernetes.check((&olga, Approve), &elsewhere, policy),
+        Ok(())
+    );
+    let said = (&olga, Approve);
+    assert_eq!(
+        Proof::Kubernetes.check(said, &ticket, policy),
+        Err(Unproven::Unsigned)
+    );
+    let forged = signed("user:carl", &ticket, ("user:olga", Approve)).check(said, &ticket, policy);
+    let told = forged.unwrap_err().to_string();
+    assert!(
+        told.starts_with("the signature of user:olga proves nothing: its key SHA256:"),
+        "{told}"
+    );
+}
+
+#[test]
+fn the_last_approval_that_was_needed_dates_the_ticket() {
+    let world = billing().policy(|policy| policy.defaults.min_reviewers = 2);
+    let (world, ticket) = world.ticket(&bots_write(), pending(), &[]);
+    let mut world = ["user:olga", "user:carl", "user:rita"]
+        .into_iter()
+        .fold(world, |world, who| world.review(&ticket, who, Approve));
+    let of_ticket = world.snapshot.reviews.get_mut(&ticket.uid).unwrap();
+    for (number, seconds) in [(0, 20), (1, 10), (2, 30)] {
+        let mut review = (*of_ticket[number]).clone();
+        review.created = after(seconds);
+        of_ticket.set(number, Arc::new(review));
+    }
+    assert_eq!(tally(&ticket, &world.snapshot).approved_at(), Some(after(20)));
+    let (open, waits) = billing().ticket(&bots_write(), pending(), &[]);
+    assert_eq!(tally(&waits, &open.snapshot).approved_at(), None);
+}
+
+const PEOPLE: [&str; 8] = [
+    "user:olga",
+    "user:carl",
+    "user:rita",
+    "user:ada",
+    // The author, the agent's owner, a stranger, the agent itself.
+    "user:tess",
+    "user:greta",
+    "user:strange",
+    "agent:bot",
+];
+
+/// The first four may approve. A no is heard from whoever is on record with one, since it was taken.
+fn naively(said: &[(usize, ReviewDecision, bool, i64)], needed: usize) -> Outcome {
+    let rightly: Vec<_> = said.iter().filter(|(_, _, right, _)| *right).collect();
+    let anybody = |wanted| rightly.iter().any(|(_, decision, ..)| *decision == wanted);
+    let approves = |who: &usize| {
+        rightly
+            .iter()
+            .any(|(other, decision, ..)| other == who && *decision == Approve)
+    };
+    match () {
+        () if anybody(Deny) => Denied,
+        () if anybody(Revoke) => Revoked,
+        () if anybody(Cancel) => Cancelled,
+        () if (0..4).filter(approves).count() >= needed => Approved,
+        () => Open,
+    }
+}
+
+proptest! {
+    /// Whoever says whatever, how often and in whatever order.
+    #[test]
+    fn any_reviews_add_up_like_the_naive_count(
+        said in vec((0..8_usize, select(vec![Approve, Approve, Approve, Approve, Deny, Revoke, Cancel]), weighted(0.9), 0..4_i64), 0..9),
+        needed in 1..5_u32,
+    ) {
+        let world = billing().policy(|policy| policy.defaults.min_reviewers = needed);
+        let (mut world, ticket) = world.ticket(&bots_write(), pending(), &["user:tess"]);
+        for (who, decision, ..) in &said {
+            world = world.review(&ticket, PEOPLE[*who], *decision);
+        }
+        for (number, (_, _, right, seconds)) in said.iter().enumerate() {
+            let of_ticket = world.snapshot.reviews.get_mut(&ticket.uid).unwrap();
+            let mut review = (*of_ticket[number]).clone();
+            review.created = after(*seconds);
+            if !right {
+                review.binding_hash = Digest::of(&[b"other content"]);
+            }
+            of_ticket.set(number, Arc::new(review));
+        }
+        let needed = usize::try_from(needed).unwrap();
+        prop_assert_eq!(tally(&ticket, &world.snapshot).outcome, naively(&said, needed));
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     decision::{Decision, Reason},
     digest::MacKey,
     fixtures::{Ask, Said, World, after, creates, deletes, digest, ticket_for, updates, world, zone},
-    hash::{HashContext, effective_change},
+    hash::{Granule, HashContext, effective_change},
     object::Change,
     own::Own,
     role::Role,
@@ -49,12 +49,16 @@ fn claim(bind: Digest, seconds_ago: i64) -> Claim {
 
 /// The ticket for what is asked was used so long ago.
 fn used(world: World, ask: &Ask, seconds_ago: i64, change: impl FnOnce(&mut Ticket)) -> World {
-    let binding = world.demand(ask).binding;
+    let demand = world.demand(ask);
+    let part = |part: Granule| (part.pointer, part.new.map(|value| value.digest()));
+    let parts = demand.change.granules.into_iter().map(part).collect();
+    let binding = demand.binding;
     let mut claim = claim(binding.bind("ticket-uid"), seconds_ago);
     if ask.operation == Operation::Create {
         claim.object_uid = Some("object-uid".into());
     }
     let mut ticket = ticket_for(binding, TicketState::Consumed { claim }, &[]);
+    ticket.parts = parts;
     change(&mut ticket);
     let ticket = Arc::new(ticket);
     let mut world = world;
@@ -196,6 +200,51 @@ fn what_was_made_may_be_deleted_plainly() {
 }
 
 #[test]
+fn what_others_put_there_since_does_not_go_with_it() {
+    let mut made = creates("olga", APP);
+    made.new = Some(A.to_owned());
+    let world = used(billing(), &made, 10, |_| ());
+    for (why, then, expected) in [
+        ("as it was made", A.to_owned(), ROLLED_BACK),
+        (
+            "a status",
+            A.replace(r#","spec""#, r#","status":{"a":1},"spec""#),
+            ROLLED_BACK,
+        ),
+        (
+            "an annotation",
+            A.replace(r#""name":"x""#, r#""name":"x","annotations":{"revision":"1"}"#),
+            ROLLED_BACK,
+        ),
+        ("another value", B.to_owned(), Said::Needs),
+        (
+            "a field more",
+            A.replace(r#""a":1"#, r#""a":1,"b":1"#),
+            Said::Needs,
+        ),
+        (
+            "a field less",
+            A.replace(r#""spec":{"a":1}"#, r#""spec":{}"#),
+            Said::Needs,
+        ),
+        (
+            "a label",
+            A.replace(r#""name":"x""#, r#""name":"x","labels":{"by":"otto"}"#),
+            Said::Needs,
+        ),
+        (
+            "a field that is called almost like one of the controllers'",
+            A.replace(r#","spec""#, r#","statuses":{"a":1},"spec""#),
+            Said::Needs,
+        ),
+    ] {
+        let mut gone = deletes("olga", APP);
+        gone.old = Some(then);
+        assert_eq!(world.says(&gone), expected, "{why}");
+    }
+}
+
+#[test]
 fn deletions_and_what_holds_the_objects_of_others_have_no_inverse() {
     let deleted = used(billing(), &deletes("olga", APP), 10, |_| ());
     assert_eq!(deleted.says(&creates("olga", APP)), Said::Needs);
@@ -217,7 +266,17 @@ fn scaling_is_undone_and_other_subresources_are_not() {
 }
 
 #[test]
-fn what_permits_needs_an_approval_in_any_case() {
+fn what_permits_or_says_which_rules_hold_needs_an_approval_in_any_case() {
+    for place in [
+        "billing/rolebindings.rbac.authorization.k8s.io/app",
+        "@cluster/clusterroles.rbac.authorization.k8s.io/app",
+        "@cluster/validatingwebhookconfigurations.admissionregistration.k8s.io/app",
+        "@cluster/namespaces/billing",
+    ] {
+        let (forth, back) = (updates("ada", place).from(A, B), updates("ada", place).from(B, A));
+        let world = used(billing(), &forth, 10, |_| ());
+        assert_eq!(world.says(&back), Said::Needs, "{place}");
+    }
     let grant = |role| Own::RoleGrant {
         identity: "user:zoe".parse().unwrap(),
         role,

@@ -27,11 +27,17 @@ fn binding(cluster_id: &str) -> Binding {
 fn the_stamp_of_a_ticket_fits_nothing_else() {
     let (carl, olga, here) = (id("user:carl"), id("user:olga"), binding("here"));
     let there = binding("there");
+    let claimed = Provenance::default();
+    let verified = Provenance {
+        authors: vec![id("user:olga")],
+        ..Provenance::default()
+    };
     let ticket = || TicketStamp {
         binding: &here,
         namespace: "billing",
         nonce: "nonce",
         requester: &carl,
+        provenance: &claimed,
     };
     let stamp = ticket().sign(&key(1));
     assert!(ticket().verify(&key(1), &stamp));
@@ -71,6 +77,13 @@ fn the_stamp_of_a_ticket_fits_nothing_else() {
             "another requester",
             TicketStamp {
                 requester: &olga,
+                ..ticket()
+            },
+        ),
+        (
+            "another author",
+            TicketStamp {
+                provenance: &verified,
                 ..ticket()
             },
         ),

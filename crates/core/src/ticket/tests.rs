@@ -90,6 +90,7 @@ fn the_life_cycle_is_this_table() {
         (pending(), Event::Committed, no_claim()),
         (pending(), Event::NotCommitted, no_claim()),
         (pending(), Event::Unknowable, no_claim()),
+        (pending(), Event::Prolong(after(9999)), stays()),
         (pending(), Event::Tick, stays()),
         (approved(), Event::Approve(USABLE), stays()),
         (approved(), Event::Deny, Ok(to(End::Denied))),
@@ -100,6 +101,7 @@ fn the_life_cycle_is_this_table() {
         (approved(), Event::Committed, no_claim()),
         (approved(), Event::NotCommitted, no_claim()),
         (approved(), Event::Unknowable, no_claim()),
+        (approved(), Event::Prolong(after(900)), stays()),
         (approved(), Event::Tick, stays()),
         (claimed(None), Event::Approve(USABLE), stays()),
         (claimed(None), Event::Deny, stop(End::Denied)),
@@ -109,6 +111,8 @@ fn the_life_cycle_is_this_table() {
         (claimed(None), Event::Committed, Ok(Step::To(consumed()))),
         (claimed(None), Event::NotCommitted, Ok(Step::To(approved()))),
         (claimed(None), Event::Unknowable, Ok(to(End::Indeterminate))),
+        (claimed(None), Event::Prolong(after(900)), stays()),
+        (claimed(Some(End::Revoked)), Event::Prolong(after(901)), stays()),
         (claimed(None), Event::Tick, stays()),
         (
             claimed(Some(End::Revoked)),
@@ -173,6 +177,25 @@ fn expiry_is_strictly_by_time_and_before_the_event() {
             "{last:?}"
         );
     }
+}
+
+#[test]
+fn a_batch_prolongs_what_is_still_usable_and_shortens_nothing() {
+    let until =
+        |state: TicketState, seconds, at| match step(&state, Event::Prolong(after(seconds)), after(at)) {
+            Ok(Step::To(
+                TicketState::Approved { usable_until } | TicketState::Claimed { usable_until, .. },
+            )) => Some(usable_until),
+            Ok(Step::Stay) => None,
+            other => panic!("{other:?}"),
+        };
+    for state in [approved(), claimed(None)] {
+        assert_eq!(until(state.clone(), 1800, 899), Some(after(1800)));
+        assert_eq!(until(state.clone(), 901, 0), Some(after(901)));
+        assert_eq!(until(state, 899, 0), None);
+    }
+    let late = step(&approved(), Event::Prolong(after(1800)), after(900));
+    assert_eq!(late, Ok(to(End::Expired)), "what ran out stays over");
 }
 
 #[test]
@@ -305,6 +328,7 @@ fn events() -> Vec<Event> {
         Event::Revoke,
         Event::Cancel,
         Event::Supersede,
+        Event::Prolong(after(1800)),
         Event::Committed,
         Event::NotCommitted,
         Event::Unknowable,

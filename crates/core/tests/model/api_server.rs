@@ -12,7 +12,7 @@ impl World {
     /// A client asks for a write.
     pub fn start(&mut self, plans: &Pair<Plan>, ticket: Nth, strange: bool) -> Option<()> {
         let plan = plans[ticket];
-        let before = self.collection.object.clone();
+        let before = self.collection.object;
         let client = BOTH.into_iter().find(|client| self.calls[*client].is_none())?;
         if !plan.fits(before.as_ref()) || self.left.calls == 0 {
             return None;
@@ -53,15 +53,15 @@ impl World {
             }
             Plan::Connect => self.spend(&call),
             Plan::Set(_) | Plan::Delete if self.collection.object != call.before => {
-                self.ask_again(plans, client, call);
+                self.ask_again(plans, client, &call);
             }
             Plan::Set(value) => {
-                let object = self.collection.object.clone()?;
+                let object = self.collection.object?;
                 self.collection.store(Object { value, ..object });
                 self.spend(&call);
             }
             Plan::Delete => {
-                let object = self.collection.object.clone()?;
+                let object = self.collection.object?;
                 if object.leaving {
                     self.collection.remove();
                 } else {
@@ -70,22 +70,22 @@ impl World {
                         ..object
                     });
                     self.spend(&call);
-                    self.ask_again(plans, client, call);
+                    self.ask_again(plans, client, &call);
                 }
             }
         }
         Some(())
     }
 
-    fn ask_again(&mut self, plans: &Pair<Plan>, client: Nth, call: Call) {
-        let before = self.collection.object.clone();
+    fn ask_again(&mut self, plans: &Pair<Plan>, client: Nth, call: &Call) {
+        let before = self.collection.object;
         if plans[call.ticket].fits(before.as_ref()) {
             let review = self.fresh_uid();
             self.calls[client] = Some(Call {
                 before,
                 review,
                 pass: Pass::Sent,
-                ..call
+                ..call.clone()
             });
         }
     }
@@ -97,7 +97,7 @@ impl World {
 
     /// Somebody with a permission of his own writes another field of the object.
     pub fn touch(&mut self) -> Option<()> {
-        let object = self.collection.object.clone()?;
+        let object = self.collection.object?;
         self.left.foreign = self.left.foreign.checked_sub(1)?;
         self.collection.store(object);
         Some(())
@@ -144,14 +144,6 @@ impl World {
         }
         for state in self.states_mut() {
             time::age(state);
-        }
-        for time in self
-            .log
-            .iter_mut()
-            .flatten()
-            .filter_map(|last| last.time.as_mut())
-        {
-            time::age_date(time);
         }
         for call in self.calls.iter_mut() {
             call.take_if(|call| call.pass != Pass::Allowed || call.age > 0);

@@ -7,7 +7,7 @@ pub enum Value {
     New,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Object {
     pub uid: u8,
     /// The version that wrote it.
@@ -53,7 +53,7 @@ impl Collection {
             ..object
         };
         self.past.push(Event {
-            object: object.clone(),
+            object,
             deleted: false,
         });
         self.object = Some(object);

@@ -5,7 +5,7 @@ use countersign_core::ticket::{Claim, End, Event, Step, TicketState};
 
 use super::{
     bug::{Bug, faulty_step},
-    log::{Recorded, contradicts, lags_behind},
+    log::Recorded,
     pair::Nth,
     plan::Plan,
     proof::{Past, of_present, since},
@@ -21,19 +21,17 @@ impl Protocol {
             return None;
         }
         let ticket = world.known(replica, nth)?;
-        let log = &mut world.log[nth];
-        if lags_behind(log.as_ref(), &ticket.state) {
-            *log = Some(Recorded::now(&ticket.state));
-        }
-        let next = self.next(world, nth, &ticket.state);
-        let next = unless_rewound(world, nth, &ticket, next)?;
-        if next != ticket.state {
-            world.log[nth] = Some(Recorded::now(&next));
-            world.keeping = Some(Write {
-                ticket: nth,
-                state: next,
-                expected: ticket.version,
-            });
+        world.replicas[replica].log.record_finding(nth, &ticket);
+        let next = Write {
+            ticket: nth,
+            state: self.next(world, nth, &ticket.state),
+            expected: ticket.version,
+        };
+        let next = unless_rewound(world, replica, &ticket, next)?;
+        if next.state != ticket.state {
+            let log = &mut world.replicas[replica].log;
+            log.note(nth, Recorded::of(&next.makes()));
+            world.keeping = Some(next);
         }
         Some(())
     }
@@ -114,11 +112,22 @@ impl Protocol {
 }
 
 /// The end of a ticket whose status somebody else set back; `None` when only our knowledge of it is old.
-fn unless_rewound(world: &World, nth: Nth, ticket: &Stored, next: TicketState) -> Option<TicketState> {
-    let log = world.log[nth].as_ref();
-    let is_open = matches!(next, TicketState::Pending { .. } | TicketState::Approved { .. });
-    if !is_open || !contradicts(log, &ticket.state) || !contradicts(log, &next) {
+fn unless_rewound(world: &World, replica: Nth, ticket: &Stored, next: Write) -> Option<Write> {
+    let (log, nth) = (&world.replicas[replica].log, next.ticket);
+    let follows = if next.state == ticket.state {
+        ticket.clone()
+    } else {
+        next.makes()
+    };
+    let is_open = matches!(
+        next.state,
+        TicketState::Pending { .. } | TicketState::Approved { .. }
+    );
+    if !is_open || !log.contradicts(nth, ticket) || !log.contradicts(nth, &follows) {
         return Some(next);
     }
-    (world.tickets[nth].version == ticket.version).then_some(TicketState::Ended(End::Indeterminate))
+    (world.tickets[nth].version == ticket.version).then_some(Write {
+        state: TicketState::Ended(End::Indeterminate),
+        ..next
+    })
 }

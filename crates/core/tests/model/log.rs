@@ -1,59 +1,71 @@
-//! What the audit log says of a ticket: the last step on record, as `src/audit/standing.rs` keeps it. One log stands
-//! for those of all replicas.
+//! What a replica's audit log says of the tickets: the last step of each that it knows; as `src/audit/standing.rs`.
 
 use countersign_core::{digest::Digest, ticket::TicketState};
-use jiff::Timestamp;
 
-use super::time::NOW;
+use super::{
+    pair::{Nth, Pair},
+    world::Stored,
+};
+
+/// One replica's log; it outlives the replica.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Log(Pair<Option<Recorded>>);
 
 /// The last step of a ticket that is on record.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Recorded {
     to: &'static str,
+    steps: u8,
     bind: Option<Digest>,
-    /// When it led to a claim.
-    pub time: Option<Timestamp>,
 }
 
 impl Recorded {
-    /// The step to this state, now.
-    pub fn now(state: &TicketState) -> Self {
-        let is_claimed = matches!(state, TicketState::Claimed { .. });
+    /// The step that led a ticket where it stands. Every version of a ticket is one step.
+    pub fn of(ticket: &Stored) -> Self {
         Self {
-            to: state.as_str(),
-            bind: state.claim().map(|claim| claim.bind),
-            time: is_claimed.then_some(NOW),
+            to: ticket.state.as_str(),
+            steps: ticket.version,
+            bind: ticket.state.claim().map(|claim| claim.bind),
         }
     }
 
-    /// The step to this claim, when it was made.
-    pub fn then(state: &TicketState) -> Self {
-        let now = Self::now(state);
-        let made = state.claim().map(|claim| claim.claimed_at);
-        Self {
-            time: now.time.and(made),
-            ..now
-        }
-    }
-
-    fn led_to(&self, state: &TicketState) -> bool {
-        let same_claim = match state {
-            TicketState::Claimed { claim, .. } => {
-                self.bind == Some(claim.bind) && Some(claim.claimed_at) <= self.time
-            }
+    fn led_to(&self, ticket: &Stored) -> bool {
+        let same_claim = match &ticket.state {
+            TicketState::Claimed { claim, .. } => self.bind == Some(claim.bind),
             _ => true,
         };
-        self.to == state.as_str() && same_claim
+        self.steps == ticket.version && self.to == ticket.state.as_str() && same_claim
     }
 }
 
-/// Whether the log says something else than the status.
-pub fn contradicts(last: Option<&Recorded>, state: &TicketState) -> bool {
-    let is_usable = || matches!(state, TicketState::Approved { .. } | TicketState::Claimed { .. });
-    last.map_or_else(is_usable, |last| !last.led_to(state))
-}
+impl Log {
+    /// As old as the tickets, and empty.
+    pub const fn new() -> Self {
+        Self(Pair::new(None, None))
+    }
 
-/// Whether the status is one step ahead.
-pub fn lags_behind(last: Option<&Recorded>, state: &TicketState) -> bool {
-    state.claim().is_some() && last.is_some_and(|last| last.to == "Approved")
+    /// Takes note of a step, unless a later one is known.
+    pub fn note(&mut self, nth: Nth, step: Recorded) {
+        let last = &mut self.0[nth];
+        if last.as_ref().is_none_or(|last| last.steps <= step.steps) {
+            *last = Some(step);
+        }
+    }
+
+    /// Whether the ticket was led further than its status says, or somewhere else.
+    pub fn contradicts(&self, nth: Nth, ticket: &Stored) -> bool {
+        let last = self.0[nth].as_ref();
+        last.is_some_and(|last| ticket.version <= last.steps && !last.led_to(ticket))
+    }
+
+    /// Records where the ticket stands, if the log does not know of the steps that led there.
+    pub fn record_finding(&mut self, nth: Nth, ticket: &Stored) {
+        let lags = match &self.0[nth] {
+            Some(last) => ticket.version > last.steps || ticket.version == last.steps && !last.led_to(ticket),
+            None => ticket.version > 0,
+        };
+        if lags {
+            self.note(nth, Recorded::of(ticket));
+        }
+    }
 }

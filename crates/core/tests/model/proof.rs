@@ -34,7 +34,7 @@ pub fn since(plan: Plan, claim: &Claim, until: u8, collection: &Collection) -> P
 
 /// What the object as it is now tells.
 pub fn of_present(plan: Plan, claim: &Claim, collection: &Collection) -> Past {
-    let Some(object) = collection.object.clone() else {
+    let Some(object) = collection.object else {
         return if plan == Plan::Delete {
             Past::Committed
         } else {

@@ -8,7 +8,7 @@ use super::{
     plan::Plan,
     protocol::{Act, Protocol},
     time::USABLE,
-    world::World,
+    world::{Stored, World},
 };
 
 pub const AT_MOST_ONE_SPEND: &str = "AtMostOneSpend";
@@ -16,6 +16,9 @@ pub const NO_WRITE_WITHOUT_APPROVAL: &str = "NoWriteWithoutApproval";
 pub const DENY_WINS: &str = "DenyWins";
 pub const EVENTUALLY_RESOLVED: &str = "EventuallyResolved";
 pub const TELLS_THE_TRUTH: &str = "TellsTheTruth";
+
+/// The version of a ticket that is claimed for the first time.
+const CLAIMED_FIRST: u8 = 2;
 
 pub fn all() -> Vec<Property<Protocol>> {
     vec![
@@ -31,12 +34,14 @@ pub fn all() -> Vec<Property<Protocol>> {
         Property::always(TELLS_THE_TRUTH, |protocol: &Protocol, world: &World| {
             BOTH.into_iter().all(|nth| is_true(protocol, world, nth))
         }),
-        Property::sometimes("a ticket is used after it was released", |_, world: &World| {
-            world
-                .tickets
-                .iter()
-                .any(|ticket| ticket.version > 3 && matches!(ticket.state, TicketState::Consumed { .. }))
-        }),
+        Property::sometimes(
+            "a ticket is claimed again after its release",
+            |_, world: &World| {
+                let claimed = |state: &TicketState| matches!(state, TicketState::Claimed { stop: None, .. });
+                let again = |ticket: &Stored| ticket.version > CLAIMED_FIRST && claimed(&ticket.state);
+                world.tickets.iter().any(again)
+            },
+        ),
         Property::sometimes("both tickets are used", |_, world: &World| {
             world.story.spent.iter().all(|spent| *spent > 0)
         }),

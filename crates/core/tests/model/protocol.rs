@@ -6,7 +6,7 @@ use stateright::{Model, Property};
 use super::{
     bug::Bug,
     collection::{Collection, Object, Value},
-    log::Recorded,
+    log::Log,
     pair::{BOTH, Nth, Pair},
     plan::{ORIGINAL, Plan},
     properties,
@@ -86,8 +86,16 @@ impl Model for Protocol {
             ..Reviews::default()
         };
         vec![World {
-            log: Pair::new(Some(Recorded::now(&waits)), Some(Recorded::now(&usable))),
-            tickets: Pair::new(Stored::first(waits), Stored::first(usable)),
+            tickets: Pair::new(
+                Stored {
+                    state: waits,
+                    version: 0,
+                },
+                Stored {
+                    state: usable,
+                    version: 1,
+                },
+            ),
             reviews: Pair::new(Reviews::default(), approval),
             collection: Collection::of(self.original()),
             calls: Pair::new(None, None),
@@ -174,7 +182,11 @@ impl Protocol {
         } else {
             Cache::Live
         };
-        Replica { cache, job: None }
+        Replica {
+            cache,
+            job: None,
+            log: Log::new(),
+        }
     }
 
     /// Makes it happen; `None` when it cannot.
@@ -198,7 +210,7 @@ impl Protocol {
                 Some(())
             }
             Act::ReadBack(replica) => self.read_back(world, replica),
-            Act::Record(replica) => self.record(world, replica),
+            Act::Record(replica) => world.record(replica),
             Act::Answer(replica) => self.answer(world, replica),
             Act::Reconcile(replica, ticket) => self.reconcile(world, replica, ticket),
             Act::Keep => self.keep(world),

@@ -68,20 +68,8 @@ pub fn scopes(whole: bool) -> Vec<Scope> {
         return quick;
     }
     let more = [
-        scope("revert_all", REVERT, false, ALL),
-        scope("revert_late_contended", REVERT, true, CONTENDED),
-        scope(
-            "revert_three",
-            REVERT,
-            false,
-            Bounds {
-                calls: 3,
-                ..CONTENDED
-            },
-        ),
         scope("replace_contended", REPLACE, false, CONTENDED),
-        scope("replace_broken", REPLACE, false, BROKEN),
-        scope("create_broken", CREATE, false, Bounds { foreign: 1, ..BROKEN }),
+        scope("create_broken", CREATE, false, BROKEN),
         scope("create_forgotten", CREATE, false, FORGOTTEN_TWICE),
         scope("create_late", CREATE, true, REFUSED),
         scope("connect_contended", CONNECT, false, CONTENDED),
@@ -117,17 +105,6 @@ const BROKEN: Bounds = Bounds {
 const FORGOTTEN_TWICE: Bounds = Bounds {
     calls: 2,
     ..FORGOTTEN
-};
-
-/// Everything happens once.
-const ALL: Bounds = Bounds {
-    calls: 2,
-    foreign: 1,
-    crashes: 1,
-    lost: 1,
-    compactions: 1,
-    duplicates: 1,
-    refusals: 1,
 };
 
 /// A fault, and the property that must notice it.

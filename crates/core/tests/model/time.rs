@@ -42,12 +42,7 @@ pub fn age(state: &mut TicketState) {
 }
 
 fn age_claim(claim: &mut Claim) {
-    age_date(&mut claim.claimed_at);
-}
-
-/// Lets a tick pass for the time of something that happened.
-pub fn age_date(date: &mut Timestamp) {
-    *date = (*date - TICK).max(after(-OLDEST));
+    claim.claimed_at = (claim.claimed_at - TICK).max(after(-OLDEST));
 }
 
 /// What is over is over.

@@ -4,9 +4,9 @@ use countersign_core::ticket::{Event, Step, TicketState};
 
 use super::{
     bug::{Bug, faulty_step},
-    log::{Recorded, contradicts, lags_behind},
+    log::Recorded,
     names::name,
-    pair::{Nth, Pair},
+    pair::Nth,
     plan::Plan,
     proof::{Past, since},
     protocol::Protocol,
@@ -67,7 +67,7 @@ impl Protocol {
             || self.bug == Some(Bug::DenyIgnoredWhenClaimed) && ticket.state.claim().is_some()
             || self.bug == Some(Bug::NoReviewIsApproval) && !reviews.deny;
         if covered && approves {
-            self.attempt(world, call, &ticket)
+            self.attempt(world, replica, call, &ticket)
         } else {
             Judged::Denied
         }
@@ -82,13 +82,10 @@ impl Protocol {
         }
     }
 
-    fn attempt(&self, world: &mut World, call: &Call, ticket: &Stored) -> Judged {
-        let log = &mut world.log[call.ticket];
-        if contradicts(log.as_ref(), &ticket.state) {
-            let fresh = &world.tickets[call.ticket].state;
-            if lags_behind(log.as_ref(), fresh) {
-                *log = Some(Recorded::now(fresh));
-            }
+    fn attempt(&self, world: &mut World, replica: Nth, call: &Call, ticket: &Stored) -> Judged {
+        let log = &mut world.replicas[replica].log;
+        if log.contradicts(call.ticket, ticket) {
+            log.record_finding(call.ticket, &world.tickets[call.ticket]);
             return Judged::Doing(Doing::Reading);
         }
         let version = match self.plans[call.ticket] {
@@ -132,7 +129,7 @@ impl Protocol {
         let Some(Doing::Swapping(write)) = world.replicas[replica].doing() else {
             return None;
         };
-        let recorded = Recorded::then(&write.state);
+        let recorded = Recorded::of(&write.makes());
         let swapped = world.swap(write, self.bug == Some(Bug::SwapWithoutVersion));
         let believed = swapped && heard || !heard && self.bug == Some(Bug::BelieveTheUnheard);
         world.replicas[replica].does(if believed {
@@ -156,7 +153,7 @@ impl Protocol {
             return None;
         }
         world.replicas[replica].does(if self.bug == Some(Bug::BelieveTheUnheard) {
-            Doing::Recording(Recorded::then(&write.state))
+            Doing::Recording(Recorded::of(&write.makes()))
         } else {
             Doing::Reading
         });
@@ -185,23 +182,12 @@ impl Protocol {
         let judged = if held {
             Judged::Doing(Doing::Held)
         } else {
-            self.attempt(world, &call, &ticket)
+            self.attempt(world, replica, &call, &ticket)
         };
         match judged {
             Judged::Denied => world.end(replica, false),
             Judged::Doing(doing) => world.replicas[replica].does(doing),
         }
-        Some(())
-    }
-
-    /// The claim is recorded.
-    pub fn record(&self, world: &mut World, replica: Nth) -> Option<()> {
-        let job = world.replicas[replica].job.clone()?;
-        let Doing::Recording(recorded) = job.doing else {
-            return None;
-        };
-        world.log[job.ticket] = Some(recorded);
-        world.replicas[replica].does(Doing::Held);
         Some(())
     }
 
@@ -221,13 +207,22 @@ impl Protocol {
 }
 
 impl World {
+    /// The claim is recorded.
+    pub fn record(&mut self, replica: Nth) -> Option<()> {
+        let job = self.replicas[replica].job.clone()?;
+        let Doing::Recording(recorded) = job.doing else {
+            return None;
+        };
+        self.replicas[replica].log.note(job.ticket, recorded);
+        self.replicas[replica].does(Doing::Held);
+        Some(())
+    }
+
     /// A ticket as a replica's watch has told it.
     pub fn known(&self, replica: Nth, ticket: Nth) -> Option<Stored> {
         match &self.replicas[replica].cache {
             Cache::Live => Some(self.tickets[ticket].clone()),
-            Cache::Lagging(tickets) => tickets
-                .as_ref()
-                .map(|tickets: &Box<Pair<Stored>>| tickets[ticket].clone()),
+            Cache::Lagging(tickets) => tickets.as_ref().map(|tickets| tickets[ticket].clone()),
         }
     }
 

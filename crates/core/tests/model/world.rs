@@ -4,7 +4,7 @@ use countersign_core::ticket::TicketState;
 
 use super::{
     collection::{Collection, Object},
-    log::Recorded,
+    log::{Log, Recorded},
     names::{Taken, number},
     pair::{Nth, Pair},
     plan::ORIGINAL,
@@ -24,8 +24,6 @@ pub struct World {
     pub keeping: Option<Write>,
     /// A claim whose sender no longer waits for it, likewise.
     pub stray: Option<Write>,
-    /// The last step of each ticket on record.
-    pub log: Pair<Option<Recorded>>,
     /// What may still go wrong.
     pub left: Bounds,
     /// What the properties are about.
@@ -39,10 +37,13 @@ pub struct Stored {
     pub version: u8,
 }
 
-impl Stored {
-    /// In its first version.
-    pub const fn first(state: TicketState) -> Self {
-        Self { state, version: 0 }
+impl Write {
+    /// The ticket as it will be.
+    pub fn makes(&self) -> Stored {
+        Stored {
+            state: self.state.clone(),
+            version: self.expected + 1,
+        }
     }
 }
 
@@ -85,12 +86,13 @@ pub enum Pass {
     Allowed,
 }
 
-/// What one replica of the operator holds in memory.
+/// One replica of the operator: what it holds in memory, and its log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replica {
     pub cache: Cache,
     /// The webhook call that it answers.
     pub job: Option<Job>,
+    pub log: Log,
 }
 
 /// What a replica's watch has told it of the tickets.
@@ -221,6 +223,15 @@ impl World {
         self.collection.forget(oldest);
         for state in self.states_mut() {
             forget_used(state);
+        }
+        // Who hears at once records at once.
+        for replica in self.replicas.iter_mut() {
+            if replica.cache == Cache::Live {
+                replica.log.record_finding(Nth::First, &self.tickets[Nth::First]);
+                replica
+                    .log
+                    .record_finding(Nth::Second, &self.tickets[Nth::Second]);
+            }
         }
         self.calls.sort();
         self.replicas.sort();

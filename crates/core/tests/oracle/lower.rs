@@ -5,7 +5,7 @@
     reason = "a fixture that cannot be read is a failed test"
 )]
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use countersign_core::{
     binding::{Binding, BoundTarget},
@@ -13,8 +13,9 @@ use countersign_core::{
     delegation::{DelegatedNamespaces, DelegatedResource, Delegation, Evaluation},
     digest::{Digest, MacKey},
     environment::Environment,
+    gitops::Provenance,
     glob::Glob,
-    hash::{self, EffectiveChange, HashContext},
+    hash::{self, EffectiveChange, Granule, HashContext},
     identity::Identity,
     mutator::{Mutators, Presence},
     object::{Change, Object},
@@ -23,18 +24,20 @@ use countersign_core::{
     permissions::Permissions,
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
-    review::Review,
-    snapshot::{Account, Agent, Cluster, Grant, Namespace, PolicyState, Snapshot, Team},
+    review::{Proof, Review},
+    snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
+    ssh::{self, Statement},
     ticket::{Claim, End, Ticket, TicketState},
     zones::Zone,
 };
 use jiff::{SignedDuration, Timestamp};
+use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
 
 use crate::{
     rules,
     world::{
         Asks, Case, ClaimIs, Content, Deed, FormerIs, MutatorsAre, OperatorsOwn, Permit, PolicyIs,
-        ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, WhereIs, ZoneIs,
+        ReviewFlaw, ReviewIs, Rules, Shown, Signed, StateIs, TicketFlaw, USERS, WhereIs, ZoneIs,
     },
 };
 
@@ -159,6 +162,9 @@ fn policy(rules: &Rules) -> Policy {
     policy.unzoned.prod = rules.unzoned_prod;
     policy.unzoned.elsewhere = rules.unzoned_elsewhere;
     policy.approvals.agent_owner_may_review = rules.agent_owner_may_review;
+    policy.approvals.signed_in_prod = rules.signed_in_prod;
+    let keys = USERS.map(|user| (id(user), vec![public(&key_of(user)).parse().unwrap()]));
+    policy.ssh_keys = keys.into_iter().collect();
     policy.approvals.max_pending = rules.max_pending;
     policy.approvals.rollback_window = rules.rollback_window.map(SignedDuration::from_secs);
     policy.review_rules = rules
@@ -222,6 +228,7 @@ fn add_people(case: &Case, snapshot: &mut Snapshot) {
             owner: id(agent.owner),
             suspended: agent.suspended,
             accounts,
+            impersonation: Impersonation::default(),
             degraded: agent.degraded.then(|| "BadKey".into()),
         };
         snapshot.agents.insert(identity, Arc::new(agent));
@@ -412,6 +419,7 @@ impl Asked {
                         ReviewFlaw::ForeignReviewer => id("user:mallory"),
                         _ => id(&who),
                     },
+                    proof: Proof::Kubernetes,
                     stamped: *flaw != ReviewFlaw::Unstamped,
                 };
                 let own = Own::Review(Box::new(review));
@@ -557,6 +565,7 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
                     name: name.into(),
                     uid: None,
                 }],
+                impersonation: Impersonation::default(),
                 degraded: None,
             })
         }
@@ -599,6 +608,10 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
 
 fn change_of(case: &Case) -> EffectiveChange {
     let asked = Asked::deed(case);
+    effective(&asked.request().change, &asked)
+}
+
+fn effective(change: &Change<'_>, asked: &Asked) -> EffectiveChange {
     let context = HashContext {
         api_version: &asked.request().target.api_version(),
         kind: "Thing",
@@ -607,7 +620,7 @@ fn change_of(case: &Case) -> EffectiveChange {
         ignore: &[],
         redaction: &MacKey::new([1; 32]),
     };
-    hash::effective_change(&asked.request().change, &context).unwrap()
+    hash::effective_change(change, &context).unwrap()
 }
 
 /// The binding of the deed, for this subject in this environment.
@@ -686,8 +699,12 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 uid: uid.as_str().into(),
                 resource_version: "1".into(),
                 requester: id(spec.requester.unwrap_or(&subject)),
-                pointers: Vec::new(),
-                authors: ids(&spec.authors),
+                parts: BTreeMap::new(),
+                provenance: Provenance {
+                    authors: ids(&spec.authors),
+                    ..Provenance::default()
+                },
+                batch: None,
                 nonce: format!("nonce-{index}").into(),
                 created,
                 state,
@@ -697,6 +714,39 @@ fn tickets(case: &Case) -> Vec<Ticket> {
             }
         })
         .collect()
+}
+
+/// The key that somebody signs with.
+fn key_of(user: &str) -> PrivateKey {
+    let mut seed = [0; 32];
+    for (byte, letter) in seed.iter_mut().zip(user.bytes()) {
+        *byte = letter;
+    }
+    Ed25519Keypair::from_seed(&seed).into()
+}
+
+fn public(key: &PrivateKey) -> String {
+    key.public_key().to_openssh().unwrap()
+}
+
+fn proof(review: &ReviewIs, ticket: &Ticket) -> Proof {
+    let by = match review.signed {
+        Signed::Not => return Proof::Kubernetes,
+        Signed::ByReviewer => key_of(review.reviewer),
+        Signed::ByStranger => key_of("user:somebody-else"),
+    };
+    let statement = Statement {
+        cluster_id: &ticket.binding.cluster_id,
+        ticket_uid: &ticket.uid,
+        binding_hash: ticket.binding_hash(),
+        decision: review.decision,
+        reviewer: &id(review.reviewer),
+    };
+    let signed = by.sign(ssh::NAMESPACE, HashAlg::Sha512, statement.to_string().as_bytes());
+    Proof::Ssh {
+        signature: signed.unwrap().to_pem(LineEnding::LF).unwrap().into(),
+        fingerprint: by.fingerprint(HashAlg::Sha256).to_string().into(),
+    }
 }
 
 fn add_tickets(case: &Case, snapshot: &mut Snapshot) {
@@ -716,6 +766,7 @@ fn add_tickets(case: &Case, snapshot: &mut Snapshot) {
                 reviewer: id(review.reviewer),
                 decision: review.decision,
                 created: ticket.created,
+                proof: proof(review, &ticket),
             }));
         }
         let of_binding = snapshot.tickets.entry(ticket.binding.digest()).or_default();
@@ -740,8 +791,14 @@ fn add_former(former: &FormerIs, case: &Case, snapshot: &mut Snapshot) {
         old_hash: deed.old_hash.map(|_| deed.resource_hash),
         ..deed.clone()
     };
+    let mut parts = BTreeMap::new();
     if deed.operation == Operation::Delete {
         (made.operation, made.command_hash, made.target.uid) = (Operation::Create, None, None);
+        let asked = Asked::deed(case);
+        let then = asked.old.replacen(former.since.0, former.since.1, 1);
+        let making = effective(&Change::Create(Object::parse(&then).unwrap()), &asked);
+        let part = |part: Granule| (part.pointer, part.new.map(|value| value.digest()));
+        parts = making.granules.into_iter().map(part).collect();
     }
     if !former.is_inverse {
         made.resource_hash = Digest::of(&[b"another"]);
@@ -774,8 +831,9 @@ fn add_former(former: &FormerIs, case: &Case, snapshot: &mut Snapshot) {
         uid: "former".into(),
         resource_version: "1".into(),
         requester: id(&subject),
-        pointers: Vec::new(),
-        authors: Vec::new(),
+        parts,
+        provenance: Provenance::default(),
+        batch: None,
         nonce: "former".into(),
         created: in_seconds(-9999),
         state,
@@ -812,8 +870,9 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
         uid: "another".into(),
         resource_version: "1".into(),
         requester: id(&who),
-        pointers: Vec::new(),
-        authors: Vec::new(),
+        parts: BTreeMap::new(),
+        provenance: Provenance::default(),
+        batch: None,
         nonce: "another".into(),
         created: now(),
         state: TicketState::Pending { until: in_seconds(9) },

@@ -10,7 +10,8 @@ use countersign_core::{
 
 use crate::world::{
     AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, MutatorsAre, NamespaceIs,
-    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, Rules, Shown, StateIs, TicketFlaw, TicketIs, WhereIs, ZoneIs,
+    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, ReviewIs, Rules, SINCE, Shown, Signed, StateIs, TicketFlaw,
+    TicketIs, WhereIs, ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,7 @@ fn is_integrity(reason: Reason) -> bool {
         R::ForeignSubject,
         R::BindingMismatch,
         R::IneligibleReviewer,
+        R::BadProof,
         R::StrictMode,
         R::PermissionsChanged,
         R::Unsealed,
@@ -122,6 +124,7 @@ fn rules(case: &Case) -> Option<Rules> {
             review_rules: Vec::new(),
             group_roles: Vec::new(),
             agent_owner_may_review: false,
+            signed_in_prod: false,
             max_pending: 50,
             rollback_window: None,
         }),
@@ -1062,15 +1065,21 @@ fn by_tickets(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
 }
 
 /// For a while after an approved change its subject may undo exactly that, once, without another approval: put back what
-/// an update (or a scaling) replaced, or delete the object that was made. A namespace holds what others made, and what
-/// yields an identity is approved in any case.
+/// an update (or a scaling) replaced, or delete the object that was made, as it was made. A namespace holds what others
+/// made and says which rules they follow; and what permits or yields an identity is approved in any case.
 fn undoes(case: &Case, actor: &Actor, rules: &Rules) -> bool {
     let deed = &case.deed;
     let has_inverse = match deed.operation {
         Update => ["", "scale"].contains(&deed.subresource),
-        Delete => deed.subresource.is_empty() && deed.resource.1 != "namespaces",
+        Delete => case
+            .former
+            .as_ref()
+            .is_some_and(|former| SINCE[..2].contains(&former.since)),
         Create | Connect => false,
     };
+    if deed.resource.1 == "namespaces" || deed.resource.0 == "rbac.authorization.k8s.io" {
+        return false;
+    }
     let (Some(window), Some(former)) = (rules.rollback_window, &case.former) else {
         return false;
     };
@@ -1119,11 +1128,27 @@ fn is_approved(ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
         let who = reviewer(review.reviewer, case, rules);
         let may =
             may_review(&who, ReviewDecision::Approve, ticket, case, rules) && !mutated_then(ticket, case);
+        let may = may && is_proven(review, ticket, case, rules);
         if !approvers.contains(&review.reviewer) && may {
             approvers.push(review.reviewer);
         }
     }
     approvers.len() >= reviews_asked(&Place::of(&case.deed), case, rules) as usize
+}
+
+/// Whether a review proves whose it is. The shipped policy lists nobody's key.
+fn is_proven(review: &ReviewIs, ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
+    match review.signed {
+        Signed::Not => review.decision != ReviewDecision::Approve || !asks_for_signature(ticket, case, rules),
+        Signed::ByReviewer => case.policy == PolicyIs::Loaded,
+        Signed::ByStranger => false,
+    }
+}
+
+/// Whether an approval of the ticket counts only when it is signed.
+fn asks_for_signature(ticket: &TicketIs, case: &Case, rules: &Rules) -> bool {
+    let bound = ticket.environment.unwrap_or_else(|| environment(case));
+    rules.signed_in_prod && bound == Environment::Prod
 }
 
 /// The mutator that nobody accepted, in strict mode.
@@ -1301,7 +1326,8 @@ fn review_made(
     let again = ticket
         .reviews
         .iter()
-        .any(|review| review.reviewer == actor.identity && review.decision == decision)
+        .filter(|review| review.reviewer == actor.identity && review.decision == decision)
+        .any(|review| is_proven(review, ticket, case, rules))
         && !mutated_then(ticket, case);
     if !open || again {
         return Deny(Reason::BindingMismatch);
@@ -1315,9 +1341,12 @@ fn review_made(
     } else {
         may_review(actor, decision, ticket, case, rules)
     };
-    if may {
-        Allow(Reason::Workflow)
-    } else {
+    if !may {
         Deny(Reason::IneligibleReviewer)
+    } else if decision == D::Approve && asks_for_signature(ticket, case, rules) {
+        // None is made here.
+        Deny(Reason::BadProof)
+    } else {
+        Allow(Reason::Workflow)
     }
 }

@@ -79,6 +79,7 @@ pub struct Rules {
     pub review_rules: Vec<(&'static str, u32, Vec<Role>)>,
     pub group_roles: Vec<(&'static str, Role)>,
     pub agent_owner_may_review: bool,
+    pub signed_in_prod: bool,
     pub max_pending: usize,
     /// In seconds.
     pub rollback_window: Option<i64>,
@@ -234,6 +235,8 @@ pub struct FormerIs {
     pub environment: Option<Environment>,
     /// Whether the deed is its exact inverse, as far as operations have one.
     pub is_inverse: bool,
+    /// What became something else since, of an object that it made.
+    pub since: (&'static str, &'static str),
     /// When it was used, if it was.
     pub used_ago: Option<i64>,
     /// What undid it already.
@@ -268,6 +271,15 @@ pub struct ReviewIs {
     pub reviewer: &'static str,
     pub decision: ReviewDecision,
     pub right_hash: bool,
+    pub signed: Signed,
+}
+
+/// Whose signature a review bears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signed {
+    Not,
+    ByReviewer,
+    ByStranger,
 }
 
 #[derive(Clone, Debug)]
@@ -417,6 +429,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
+        prop::bool::weighted(0.2),
     );
     let defaults = (
         environment(),
@@ -442,6 +455,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         corp_prefix: switches.3,
         default_review: switches.4,
         agent_owner_may_review: switches.5,
+        signed_in_prod: switches.6,
         default_environment: defaults.0,
         default_role: defaults.1,
         min_reviewers: defaults.2,
@@ -760,14 +774,19 @@ fn ticket() -> impl Strategy<Value = TicketIs> {
         1 => Just(StateIs::Revoked),
         1 => Just(StateIs::Expired),
     ];
-    let review =
-        (user(), decision(), prop::bool::weighted(0.9)).prop_map(|(reviewer, decision, right_hash)| {
-            ReviewIs {
-                reviewer,
-                decision,
-                right_hash,
-            }
-        });
+    let signed = prop_oneof![
+        8 => Just(Signed::Not),
+        2 => Just(Signed::ByReviewer),
+        1 => Just(Signed::ByStranger),
+    ];
+    let review = (user(), decision(), prop::bool::weighted(0.9), signed).prop_map(
+        |(reviewer, decision, right_hash, signed)| ReviewIs {
+            reviewer,
+            decision,
+            right_hash,
+            signed,
+        },
+    );
     let people = (
         option::weighted(
             0.3,
@@ -793,23 +812,38 @@ fn ticket() -> impl Strategy<Value = TicketIs> {
     })
 }
 
+/// What of an object was something else when it was made: nothing, its status, a part, a part that was not there, and one
+/// that is gone.
+pub const SINCE: [(&str, &str); 5] = [
+    ("", ""),
+    (r#""status":{"#, r#""status":{"c":1,"#),
+    (r#""nodeName":"n1""#, r#""nodeName":"n2""#),
+    (r#""nodeName":"n1","#, ""),
+    (r#""nodeName":"n1""#, r#""nodeName":"n1","gone":1"#),
+];
+
 fn former() -> impl Strategy<Value = FormerIs> {
     let ago = select(vec![0, 10, 3599, 3600, 9999]);
     let subject = select(vec!["user:alice", "agent:bot", "user:bob", "agent:robo"]);
+    let since = prop_oneof![2 => Just(SINCE[0]), 1 => select(SINCE.to_vec())];
     (
         option::weighted(0.1, subject),
         option::weighted(0.1, environment()),
         prop::bool::weighted(0.9),
+        since,
         option::weighted(0.9, ago),
         option::weighted(0.2, claim()),
     )
-        .prop_map(|(subject, environment, is_inverse, used_ago, undone)| FormerIs {
-            subject,
-            environment,
-            is_inverse,
-            used_ago,
-            undone,
-        })
+        .prop_map(
+            |(subject, environment, is_inverse, since, used_ago, undone)| FormerIs {
+                subject,
+                environment,
+                is_inverse,
+                since,
+                used_ago,
+                undone,
+            },
+        )
 }
 
 const USERNAMES: [(u32, &str); 27] = [

@@ -255,6 +255,8 @@ fn of_places() -> Vec<(Reason, &'static str, World, Ask)> {
 /// What is about Countersign's own configuration.
 fn of_configuration() -> Vec<(Reason, &'static str, World, Ask)> {
     let strict_mode = "AccessPolicy/default spec.strictMode";
+    let signed = billing().policy(|policy| policy.approvals.signed_in_prod = true);
+    let (signed, waiting) = signed.ticket(&carls_write(), pending(), &[]);
     vec![
         (
             Reason::PolicyUnreadable,
@@ -273,6 +275,12 @@ fn of_configuration() -> Vec<(Reason, &'static str, World, Ask)> {
             "Zone/billing spec.objects",
             billing(),
             overlapping(),
+        ),
+        (
+            Reason::BadProof,
+            "AccessPolicy/default spec.approvals.requiredProof",
+            signed,
+            submits("olga", reviews("olga", &waiting, Approve)),
         ),
         (Reason::Unsealed, "Thing/r status.seal", billing(), unsealed()),
         (

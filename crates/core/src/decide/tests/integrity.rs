@@ -9,7 +9,7 @@ use crate::{
     policy::{Enforcement, EnvironmentRule, Policy, Shown},
     request::Operation,
     role::Role,
-    snapshot::{Account, Agent, PolicyState},
+    snapshot::{Account, Agent, Impersonation, PolicyState},
 };
 
 const OPERATOR: &str = "system:serviceaccount:countersign-system:countersign";
@@ -72,6 +72,7 @@ fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
             name: "bot".into(),
             uid: None,
         }],
+        impersonation: Impersonation::default(),
         degraded: None,
     };
     let overlap = Own::Zone(zone("rival", "user:ada", &["*/configmaps/app"]));
@@ -485,8 +486,13 @@ fn the_operator_has_no_business_elsewhere() {
         world().says(&by(Operation::Create, home)),
         Said::Allow(Reason::Operator)
     );
+    let kustomization = "billing/kustomizations.kustomize.toolkit.fluxcd.io/x";
+    let asked = r#"{"metadata":{"annotations":{"reconcile.fluxcd.io/requestedAt":"now"}}}"#;
+    let nudge = by(Operation::Update, kustomization).from(r#"{"metadata":{}}"#, asked);
+    assert_eq!(world().says(&nudge), Said::Allow(Reason::Operator));
     for (operation, place) in [
         (Operation::Delete, home),
+        (Operation::Update, kustomization),
         (Operation::Update, "billing/configmaps/x"),
         (Operation::Create, "countersign-system/secrets/other"),
         (Operation::Update, "@cluster/rolegrants.countersign.dev/g"),

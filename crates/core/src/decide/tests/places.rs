@@ -26,6 +26,23 @@ fn zoned() -> World {
 }
 
 #[test]
+fn helms_record_needs_no_approval_where_its_writer_may_write() {
+    let record = r#"{"metadata":{"name":"x","labels":{"owner":"helm"}},"type":"helm.sh/release.v1","data":{"release":"eA=="}}"#;
+    let writes = |who, name: &str| {
+        let mut ask = creates(who, &format!("billing/secrets/{name}"));
+        ask.new = Some(record.to_owned());
+        ask
+    };
+    let name = "sh.helm.release.v1.web.v1";
+    assert_eq!(
+        zoned().says(&writes("olga", name)),
+        Said::Allow(Reason::Permitted)
+    );
+    assert_eq!(zoned().says(&writes("olga", "web")), Said::Needs);
+    assert_eq!(zoned().says(&writes("carl", name)), Said::Deny(Reason::NotOfZone));
+}
+
+#[test]
 fn a_proxied_name_is_its_object() {
     for name in ["web", "web:8080", "https:web:8443", "https:web:", "web:"] {
         let connects = |who| ask(who, Operation::Connect, &format!("lab/services/{name}")).sub("proxy");

@@ -8,7 +8,10 @@ use crate::{
     fixtures::{Ask, Said, World, approved, ask, creates, digest, id, pending, updates, world, zone},
     hash,
     own::{Own, Present, ReviewDraft, TicketDraft},
-    review::ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
+    review::{
+        Proof,
+        ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
+    },
     role::Role,
     ticket::{CallKind, Claim, End, Ticket, TicketState},
 };
@@ -288,6 +291,7 @@ pub(super) fn reviews(who: &str, ticket: &Arc<Ticket>, decision: ReviewDecision)
         binding_hash: ticket.binding_hash(),
         decision,
         reviewer: id(&format!("user:{who}")),
+        proof: Proof::Kubernetes,
         stamped: true,
     }
 }
@@ -389,6 +393,20 @@ fn what_is_open_to_which_decision() {
             );
         }
     }
+}
+
+#[test]
+fn an_approval_that_is_proven_no_more_is_given_anew() {
+    let (world, ticket) = billing().ticket(&carls_write(), pending(), &[]);
+    let world = world.review(&ticket, "user:olga", Approve);
+    let says = |world: &World| world.says(&submits("olga", reviews("olga", &ticket, Approve)));
+    assert_eq!(says(&world), Said::Deny(Reason::BindingMismatch), "it counts");
+    let signed = world.policy(|policy| policy.approvals.signed_in_prod = true);
+    assert_eq!(
+        says(&signed),
+        Said::Deny(Reason::BadProof),
+        "it does not count, and a better one may"
+    );
 }
 
 #[test]

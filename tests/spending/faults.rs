@@ -137,6 +137,10 @@ pub fn judge(case: &Case, answers: &[Answer], balance: &Balance, history: &Histo
     let told = match answers.last() {
         Some(Answer::Made(Some(version))) => stored.last().is_some_and(|one| one.version == *version),
         Some(Answer::Made(None)) => true,
+        Some(Answer::Failed(why)) => {
+            wrong.push(why.clone());
+            false
+        }
         _ => false,
     };
     if !told {

@@ -83,7 +83,7 @@ async fn go_through(crashes: usize, cluster: &Cluster) -> Balance {
 async fn spread(crashes: usize, proxy: &Proxy, clients: &Clients) -> Vec<Case> {
     let all = cases(&DEATHS, proxy, clients).await;
     // A step that shares no divisor with their number comes to each of them.
-    let step = (7..).find(|step| all.len() % step != 0).unwrap();
+    let step = (7..all.len()).find(|step| all.len() % step != 0).unwrap();
     let numbered = (WRITES.len()..).take(crashes);
     numbered
         .map(|number| {

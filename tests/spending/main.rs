@@ -1,8 +1,20 @@
 //! An approval is spent once or provably not at all, whatever happens between the operator and the API server, and
 //! whichever operator dies.
 //!
-//! Each test runs a slice here, and all of it for `make figures-tickets`, which sets how much that is.
+//! `make figures-tickets` runs them, and sets how much of each.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[expect(dead_code, unused_imports, reason = "the end-to-end tests use all of it")]
+#[path = "../e2e"]
+mod e2e {
+    pub mod harness;
+}
 mod crashes;
 mod faults;
 mod hot_loop;
@@ -13,7 +25,7 @@ mod wish;
 
 use std::{env, str::FromStr};
 
-use self::truth::Balance;
+use self::{e2e::harness, truth::Balance};
 
 /// What the environment says, or else this.
 fn set_by<T: FromStr>(variable: &str, or: T) -> T {
