@@ -36,6 +36,14 @@ fn back() -> Ask {
     updates("olga", APP).from(B, A)
 }
 
+/// The deletion of what was created.
+fn removes(who: &str, place: &str) -> Ask {
+    Ask {
+        old: creates(who, place).new,
+        ..deletes(who, place)
+    }
+}
+
 fn claim(bind: Digest, seconds_ago: i64) -> Claim {
     Claim {
         bind,
@@ -158,7 +166,7 @@ impl World {
 fn what_was_made_may_be_deleted_plainly() {
     let made = |place: &str| used(billing(), &creates("olga", place), 10, |_| ());
     let plain = |place: &str, options: Option<&str>| {
-        let mut ask = deletes("olga", place);
+        let mut ask = removes("olga", place);
         ask.options = options.map(str::to_owned);
         ask
     };
@@ -253,7 +261,7 @@ fn deletions_and_what_holds_the_objects_of_others_have_no_inverse() {
         "@cluster/customresourcedefinitions.apiextensions.k8s.io/new",
     ] {
         let world = used(billing(), &creates("ada", place), 10, |_| ());
-        assert_eq!(world.says(&deletes("ada", place)), Said::Needs, "{place}");
+        assert_eq!(world.says(&removes("ada", place)), Said::Needs, "{place}");
     }
 }
 
