@@ -13,12 +13,13 @@ pub use self::seen::{Part, Seen};
 use crate::{GROUP, VERSION};
 
 /// The plural names of Countersign's kinds.
-const RESOURCES: [&str; 8] = [
+const RESOURCES: [&str; 9] = [
     "accesspolicies",
     "agents",
     "approvalreviews",
     "approvaltickets",
     "rolegrants",
+    "tasks",
     "teams",
     "writedelegations",
     "zones",
