@@ -50,12 +50,10 @@ fn count(area: &Area<'_>, kind: &str) -> usize {
 /// What the audit log says of the last step of a ticket.
 fn last_step(cluster: &Cluster, uid: &Value) -> Option<Value> {
     let log = audit_log(cluster);
-    let records = log
+    let mut records = log
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let of_ticket =
-        records.filter(|record| record["type"] == "TicketTransition" && record["ticket"]["uid"] == *uid);
-    of_ticket.last()
+    records.rfind(|record| record["type"] == "TicketTransition" && record["ticket"]["uid"] == *uid)
 }
 
 #[test]

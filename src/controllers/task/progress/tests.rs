@@ -1,3 +1,8 @@
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what a test says once is given away"
+)]
+
 use kube::api::ApiResource;
 use serde_json::{Map, json};
 
