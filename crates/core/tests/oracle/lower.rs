@@ -24,7 +24,7 @@ use countersign_core::{
     permissions::Permissions,
     policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
     request::{Caller, Hidden, Operation, Request, Target},
-    review::{Proof, Review},
+    review::{Proof, Review, ReviewDecision},
     snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
     ssh::{self, Statement},
     ticket::{Claim, End, Ticket, TicketState},
@@ -402,27 +402,7 @@ impl Asked {
                 own_kind(Operation::Create, "approvaltickets", Some(home), "t", Some(own))
             }
             Asks::Review(index, decision, flaw) => {
-                let ticket = tickets(case).into_iter().nth(*index);
-                let who = rules::caller_identity(case).unwrap_or_else(|| "user:alice".to_owned());
-                let review = ReviewDraft {
-                    ticket_uid: match (&ticket, flaw) {
-                        (Some(ticket), ReviewFlaw::None | ReviewFlaw::OtherHash) => ticket.uid.to_string(),
-                        _ => "another".to_owned(),
-                    },
-                    binding_hash: match (&ticket, flaw) {
-                        (Some(ticket), ReviewFlaw::None) => ticket.binding_hash(),
-                        _ => Digest::of(&[b"another"]),
-                    },
-                    ticket: ticket.map(Arc::new),
-                    decision: *decision,
-                    reviewer: match flaw {
-                        ReviewFlaw::ForeignReviewer => id("user:mallory"),
-                        _ => id(&who),
-                    },
-                    proof: Proof::Kubernetes,
-                    stamped: *flaw != ReviewFlaw::Unstamped,
-                };
-                let own = Own::Review(Box::new(review));
+                let own = Own::Review(Box::new(statement(*index, *decision, *flaw, case)));
                 own_kind(
                     Operation::Create,
                     "approvalreviews",
@@ -882,6 +862,30 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
     };
     let waiting = std::iter::repeat_n(Arc::new(another), case.waiting).collect();
     snapshot.pending.insert((id(&who), home), waiting);
+}
+
+/// A review of a ticket as its reviewer would make it, but for one flaw.
+fn statement(index: usize, decision: ReviewDecision, flaw: ReviewFlaw, case: &Case) -> ReviewDraft {
+    let ticket = tickets(case).into_iter().nth(index);
+    let who = rules::caller_identity(case).unwrap_or_else(|| "user:alice".to_owned());
+    ReviewDraft {
+        ticket_uid: match (&ticket, flaw) {
+            (Some(ticket), ReviewFlaw::None | ReviewFlaw::OtherHash) => ticket.uid.to_string(),
+            _ => "another".to_owned(),
+        },
+        binding_hash: match (&ticket, flaw) {
+            (Some(ticket), ReviewFlaw::None) => ticket.binding_hash(),
+            _ => Digest::of(&[b"another"]),
+        },
+        ticket: ticket.map(Arc::new),
+        decision,
+        reviewer: match flaw {
+            ReviewFlaw::ForeignReviewer => id("user:mallory"),
+            _ => id(&who),
+        },
+        proof: Proof::Kubernetes,
+        stamped: flaw != ReviewFlaw::Unstamped,
+    }
 }
 
 /// A ticket for the deed as its requester would make it, but for one flaw.
