@@ -36,8 +36,8 @@ use crate::{
     tickets::{Tickets, compiled},
 };
 
-/// How soon to look again at a clock that is wrong.
-const CLOCK_LOOK: Duration = Duration::from_secs(2);
+/// How soon to look again at a clock that is wrong, or for what is not known yet.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
 pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {
@@ -126,8 +126,9 @@ fn reviewed(
 
 async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<Action, ReconcileError> {
     let context = &keeper.context;
-    if context.state.clock().check().is_err() {
-        return Ok(Action::requeue(CLOCK_LOOK));
+    // Who reviews and what was reviewed may not be known yet: without it a ticket looks as if it had been set back.
+    if context.state.clock().check().is_err() || context.state.stale().is_some() {
+        return Ok(Action::requeue(LOOK));
     }
     let snapshot = context.state.snapshot();
     let Some(policy) = snapshot.policy.get() else {
@@ -144,8 +145,8 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
     let (state, again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
-    let Some(state) = unless_rewound(&ticket, state, context).await? else {
-        return Ok(Action::await_change());
+    let Some(state) = unless_rewound(&ticket, state, &snapshot, context).await? else {
+        return Ok(Action::requeue(LOOK));
     };
     let mut status = shown(&object, &state, &tally, now);
     if let Some(steps) = steps_to(&state, &ticket) {
@@ -223,10 +224,11 @@ fn steps_to(state: &TicketState, ticket: &Ticket) -> Option<u32> {
 }
 
 /// The state; or the end of a ticket whose status somebody else set back, since it may have been used. `None` when only
-/// our knowledge of it is old.
+/// our knowledge of it is old, or when approvals do not count yet.
 async fn unless_rewound(
     ticket: &Ticket,
     state: TicketState,
+    snapshot: &Snapshot,
     context: &Context,
 ) -> Result<Option<TicketState>, ReconcileError> {
     let is_open = matches!(state, TicketState::Pending { .. } | TicketState::Approved { .. });
@@ -238,6 +240,9 @@ async fn unless_rewound(
     // Recorded first and written then: what the log knows may be the present state, or the step that follows.
     if !is_open || !context.log.contradicts(ticket) || !context.log.contradicts(&next) {
         return Ok(Some(next.state));
+    }
+    if snapshot.mutators.stale {
+        return Ok(None);
     }
     let tickets = Tickets::new(context.client.clone());
     let read = tickets.get(&ticket.namespace, &ticket.name).await?;
