@@ -26,8 +26,8 @@ use kube::runtime::{
     watcher,
 };
 
-use super::{CONCURRENCY, Context, ReconcileError, gathered, resolution::resolve, retry, review};
-use tokio::sync::mpsc;
+use super::{Context, ReconcileError, gathered, resolution::resolve, retry, review};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     admission::{record_finding, transition},
@@ -39,12 +39,19 @@ use crate::{
 /// How soon to look again at a clock that is wrong, or for what is not known yet.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Tickets that are looked after at once; most of them wait for an answer.
+const AT_ONCE: u16 = 64;
+
+/// Those of them whose write is looked for: that takes seconds each, and no approval waits for it.
+const RESOLVED_AT_ONCE: usize = 48;
+
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does.
 pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalReview>, context: Arc<Context>) {
     let store = feed.store.clone();
     let keeper = Arc::new(Keeper {
         context: context.clone(),
         reviews: reviews.store.clone(),
+        resolutions: Semaphore::new(RESOLVED_AT_ONCE),
     });
     let changes = gathered(context.permissions.clone());
     let (others, concerned) = mpsc::unbounded_channel();
@@ -58,7 +65,7 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
         }
     });
     Controller::for_stream(touched, store)
-        .with_config(Config::default().concurrency(CONCURRENCY))
+        .with_config(Config::default().concurrency(AT_ONCE))
         .reconcile_on(reviewed(reviews.touched()))
         .reconcile_on(received(concerned))
         .reconcile_all_on(changes)
@@ -71,6 +78,8 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
 struct Keeper {
     context: Arc<Context>,
     reviews: Store<ApprovalReview>,
+    /// Turns at looking for the write of a claim.
+    resolutions: Semaphore,
 }
 
 /// The other waiting tickets of the subject of a ticket: a newer one takes the place of an older.
@@ -144,7 +153,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     record_finding(&context.log, &ticket).await?;
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
-    let (state, again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
+    let (state, again) = next_state(&ticket, &tally, &snapshot, policy, &keeper).await?;
     let Some(state) = unless_rewound(&ticket, state, &snapshot, context).await? else {
         return Ok(Action::requeue(LOOK));
     };
@@ -182,7 +191,7 @@ async fn next_state(
     tally: &Tally,
     snapshot: &Snapshot,
     policy: &Policy,
-    context: &Context,
+    keeper: &Keeper,
 ) -> Result<(TicketState, Option<Duration>), ReconcileError> {
     let now = Timestamp::now();
     let event = event_of(ticket, tally, snapshot, policy);
@@ -191,13 +200,16 @@ async fn next_state(
         state = next;
     }
     if let TicketState::Claimed { .. } = state {
+        let Ok(_turn) = keeper.resolutions.try_acquire() else {
+            return Ok((state, Some(LOOK)));
+        };
         let (found, again) = resolve(
             &Ticket {
                 state: state.clone(),
                 ..ticket.clone()
             },
             snapshot,
-            context,
+            &keeper.context,
         )
         .await?;
         let event = found.unwrap_or(Event::Tick);
