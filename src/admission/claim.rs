@@ -219,6 +219,10 @@ impl Claims {
         match trace.since(claimed_at, until.as_deref(), &self.client).await {
             Ok(Past::Untouched) => Ok(()),
             Ok(Past::Committed) => Err(denial(ticket, "the change was made already")),
+            Ok(Past::Untold) => Err(denial(
+                ticket,
+                "what happened since it was claimed is not known yet, try again",
+            )),
             Ok(Past::Lost) => Err(denial(
                 ticket,
                 "whether the change was made already cannot be told any more",

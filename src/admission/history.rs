@@ -27,6 +27,8 @@ pub enum Past {
     Committed,
     /// Nothing of the write was stored in the time that was watched.
     Untouched,
+    /// The API server did not tell all in time: it may when it is asked again.
+    Untold,
     /// It cannot be told.
     Lost,
 }
@@ -36,6 +38,9 @@ const WATCH_SECONDS: u32 = 4;
 
 /// How long to wait for that.
 const PATIENCE: Duration = Duration::from_secs(6);
+
+/// What the API server says where it has forgotten what happened since a version.
+const GONE: u16 = 410;
 
 /// Who made an object what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +96,7 @@ impl<'a> Trace<'a> {
             return Ok(Past::Lost);
         };
         let watched = timeout(PATIENCE, self.watch(version, end, client)).await;
-        watched.unwrap_or(Ok(Past::Lost))
+        watched.unwrap_or(Ok(Past::Untold))
     }
 
     /// Follows the events from `version` on, until one of them, or the API server itself, is at `end`.
@@ -105,7 +110,7 @@ impl<'a> Trace<'a> {
             .map_err(kube::Error::HttpError)?;
         let events = match client.request_events::<DynamicObject>(request).await {
             Ok(events) => events,
-            Err(kube::Error::Api(status)) if status.code == 410 => return Ok(Past::Lost),
+            Err(kube::Error::Api(status)) if status.code == GONE => return Ok(Past::Lost),
             Err(error) => return Err(error),
         };
         let mut events = events.boxed();
@@ -119,7 +124,8 @@ impl<'a> Trace<'a> {
                     }
                     continue;
                 }
-                WatchEvent::Error(_) => return Ok(Past::Lost),
+                WatchEvent::Error(status) if status.code == GONE => return Ok(Past::Lost),
+                WatchEvent::Error(_) => return Ok(Past::Untold),
             };
             match self.explain(&object, deleted) {
                 Author::Us => return Ok(Past::Committed),
@@ -135,7 +141,7 @@ impl<'a> Trace<'a> {
                 return Ok(Past::Untouched);
             }
         }
-        Ok(Past::Lost)
+        Ok(Past::Untold)
     }
 
     /// The version up to which the past is complete, by a quorum read.

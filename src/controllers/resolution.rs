@@ -40,7 +40,7 @@ pub async fn resolve(
         Past::Committed => Some(Event::Committed),
         Past::Untouched if over => Some(Event::NotCommitted),
         Past::Lost => present(&trace, ticket, over, context).await?,
-        Past::Untouched => None,
+        Past::Untouched | Past::Untold => None,
     };
     let age = Duration::try_from(now.duration_since(claim.claimed_at)).unwrap_or_default();
     Ok((event, age.clamp(SOON, LATE)))
@@ -64,7 +64,7 @@ async fn present(
             Past::Committed => Some(Event::Committed),
             Past::Untouched if over => Some(Event::NotCommitted),
             Past::Lost if over => Some(Event::Unknowable),
-            Past::Untouched | Past::Lost => None,
+            Past::Untouched | Past::Untold | Past::Lost => None,
         },
     )
 }

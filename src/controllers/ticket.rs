@@ -23,12 +23,12 @@ use kube::runtime::{
 
 use self::shown::shown;
 use super::{
-    CONCURRENCY, Context, ReconcileError, gathered,
+    Context, ReconcileError, gathered,
     resolution::resolve,
     retention::{keep_reviews, outlive},
     retry, review, task,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     admission::{record_finding, transition},
@@ -37,8 +37,14 @@ use crate::{
     tickets::{Tickets, compiled},
 };
 
-/// How soon to look again at a clock that is wrong.
-const CLOCK_LOOK: Duration = Duration::from_secs(2);
+/// How soon to look again at a clock that is wrong, or for what is not known yet.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Tickets that are looked after at once; most of them wait for an answer.
+const AT_ONCE: u16 = 64;
+
+/// Those of them whose write is looked for: that takes seconds each, and no approval waits for it.
+const RESOLVED_AT_ONCE: usize = 48;
 
 /// Keeps the tickets, each when it or one of its reviews changes, and all when what they depend on does; and their
 /// reviews.
@@ -47,6 +53,7 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
     let keeper = Arc::new(Keeper {
         context: context.clone(),
         reviews: reviews.store.clone(),
+        resolutions: Semaphore::new(RESOLVED_AT_ONCE),
     });
     let changes = gathered(context.permissions.clone());
     let (review, each_review) = mpsc::unbounded_channel();
@@ -72,7 +79,7 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
         }
     });
     let tickets = Controller::for_stream(touched, store)
-        .with_config(Config::default().concurrency(CONCURRENCY))
+        .with_config(Config::default().concurrency(AT_ONCE))
         .reconcile_on(reviewed(of_tickets))
         .reconcile_on(received(concerned))
         .reconcile_all_on(changes)
@@ -88,6 +95,8 @@ const TASK_LOOK: Duration = Duration::from_secs(30);
 struct Keeper {
     context: Arc<Context>,
     reviews: Store<ApprovalReview>,
+    /// Turns at looking for the write of a claim.
+    resolutions: Semaphore,
 }
 
 /// The other waiting tickets of the subject of a ticket: a newer one takes the place of an older.
@@ -143,8 +152,9 @@ fn reviewed(
 
 async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<Action, ReconcileError> {
     let context = &keeper.context;
-    if context.state.clock().check().is_err() {
-        return Ok(Action::requeue(CLOCK_LOOK));
+    // Who reviews and what was reviewed may not be known yet: without it a ticket looks as if it had been set back.
+    if context.state.clock().check().is_err() || context.state.stale().is_some() {
+        return Ok(Action::requeue(LOOK));
     }
     let snapshot = context.state.snapshot();
     let Some((ticket, policy)) = judged(&object, &snapshot) else {
@@ -153,9 +163,9 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     record_finding(&context.log, &ticket).await?;
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
-    let (state, mut again) = next_state(&ticket, &tally, &snapshot, policy, context).await?;
-    let Some(state) = unless_rewound(&ticket, state, context).await? else {
-        return Ok(Action::await_change());
+    let (state, mut again) = next_state(&ticket, &tally, &snapshot, policy, &keeper).await?;
+    let Some(state) = unless_rewound(&ticket, state, &snapshot, context).await? else {
+        return Ok(Action::requeue(LOOK));
     };
     let mut status = shown(&object, &state, &tally, now);
     if let (TicketState::Consumed { claim }, None) = (&state, &status.task) {
@@ -225,7 +235,7 @@ async fn next_state(
     tally: &Tally,
     snapshot: &Snapshot,
     policy: &Policy,
-    context: &Context,
+    keeper: &Keeper,
 ) -> Result<(TicketState, Option<Duration>), ReconcileError> {
     let now = Timestamp::now();
     let event = event_of(ticket, tally, snapshot, policy);
@@ -234,13 +244,16 @@ async fn next_state(
         state = next;
     }
     if let TicketState::Claimed { .. } = state {
+        let Ok(_turn) = keeper.resolutions.try_acquire() else {
+            return Ok((state, Some(LOOK)));
+        };
         let (found, again) = resolve(
             &Ticket {
                 state: state.clone(),
                 ..ticket.clone()
             },
             snapshot,
-            context,
+            &keeper.context,
         )
         .await?;
         let event = found.unwrap_or(Event::Tick);
@@ -267,10 +280,11 @@ fn steps_to(state: &TicketState, ticket: &Ticket) -> Option<u32> {
 }
 
 /// The state; or the end of a ticket whose status somebody else set back, since it may have been used. `None` when only
-/// our knowledge of it is old.
+/// our knowledge of it is old, or when approvals do not count yet.
 async fn unless_rewound(
     ticket: &Ticket,
     state: TicketState,
+    snapshot: &Snapshot,
     context: &Context,
 ) -> Result<Option<TicketState>, ReconcileError> {
     let is_open = matches!(state, TicketState::Pending { .. } | TicketState::Approved { .. });
@@ -282,6 +296,9 @@ async fn unless_rewound(
     // Recorded first and written then: what the log knows may be the present state, or the step that follows.
     if !is_open || !context.log.contradicts(ticket) || !context.log.contradicts(&next) {
         return Ok(Some(next.state));
+    }
+    if snapshot.mutators.stale {
+        return Ok(None);
     }
     let tickets = Tickets::new(context.client.clone());
     let read = tickets.get(&ticket.namespace, &ticket.name).await?;

@@ -5,18 +5,22 @@
 use std::{
     sync::atomic::{AtomicUsize, Ordering},
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::{StreamExt, stream};
-use tokio::{runtime::Runtime, sync::mpsc::UnboundedReceiver};
+use tokio::{
+    runtime::Runtime,
+    sync::{Semaphore, mpsc::UnboundedReceiver},
+    time::sleep,
+};
 
 use super::{
     faults::{Case, WRITES, cases, judge},
     place::{clients, cluster_with},
     report, set_by,
     truth::{Balance, History, balance},
-    wish::Clients,
+    wish::{Answer, Clients},
 };
 use crate::harness::{
     Cluster, Operator, Setup,
@@ -25,8 +29,14 @@ use crate::harness::{
 
 const DEATHS: [Fault; 3] = [Fault::KillBefore, Fault::KillAfter, Fault::KillSoon];
 
-/// Flows that are under way at once: each death interrupts them all.
-const AT_ONCE: usize = 6;
+/// Changes that are under way at once; most of them wait until a claim that a death left behind is released.
+const AT_ONCE: usize = 64;
+
+/// How often it is asked whether a death has come.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Those of them whose death is still to come: each death interrupts all that wait for nothing.
+const DOOMED: usize = 6;
 
 #[test]
 fn a_crash_at_any_call_spends_nothing_twice_and_loses_nothing() {
@@ -40,13 +50,25 @@ fn a_crash_at_any_call_spends_nothing_twice_and_loses_nothing() {
     let (died, begun) = (AtomicUsize::new(0), Instant::now());
     thread::scope(|scope| {
         let deaths = cluster.proxy().deaths();
-        scope.spawn(|| die(deaths, cluster.operator(), &died));
-        let balance = runtime.block_on(go_through(crashes, &cluster));
-        cluster.proxy().end_deaths();
+        let dying = scope.spawn(|| die(deaths, cluster.operator(), &died));
+        let balance = {
+            let _end = EndOfDeaths(cluster.proxy());
+            runtime.block_on(go_through(crashes, &cluster))
+        };
+        dying.join().unwrap();
         println!("crash_points {} crashes", died.load(Ordering::Relaxed));
         println!("crash_seconds {} s", begun.elapsed().as_secs());
         report("crash", &balance);
     });
+}
+
+/// Nobody dies after it, also when the test fails.
+struct EndOfDeaths<'a>(&'a Proxy);
+
+impl Drop for EndOfDeaths<'_> {
+    fn drop(&mut self) {
+        self.0.end_deaths();
+    }
 }
 
 /// Kills the operator whenever it has to die, and starts it again.
@@ -62,14 +84,10 @@ async fn go_through(crashes: usize, cluster: &Cluster) -> Balance {
     let admin = cluster.admin().client().await;
     let history = History::follow(&admin).await;
     let cases = spread(crashes, cluster.proxy(), &clients).await;
-    let balances = stream::iter(&cases).map(async |case| {
-        cluster
-            .proxy()
-            .disturb(&case.wish.namespace, (&case.call, case.after), case.fault);
-        let answers = case.wish.pursue(&clients).await;
-        (case, answers)
-    });
-    let answered: Vec<_> = balances.buffer_unordered(AT_ONCE).collect().await;
+    let turns = Semaphore::new(DOOMED);
+    let answers =
+        stream::iter(&cases).map(async |case| (case, go_on(case, &turns, cluster.proxy(), &clients).await));
+    let answered: Vec<_> = answers.buffer_unordered(AT_ONCE).collect().await;
     let mut total = Balance::default();
     for (case, answers) in answered {
         let balance = balance(&case.wish.namespace, &history, &admin).await;
@@ -77,6 +95,24 @@ async fn go_through(crashes: usize, cluster: &Cluster) -> Balance {
         total.add(Balance { wrong, ..balance });
     }
     total
+}
+
+/// Pursues a wish; it has a turn until its death has come.
+async fn go_on(case: &Case, turns: &Semaphore, proxy: &Proxy, clients: &Clients) -> Vec<Answer> {
+    let namespace = &case.wish.namespace;
+    let turn = turns.acquire().await.unwrap();
+    proxy.disturb(namespace, (&case.call, case.after), case.fault);
+    let dead = async {
+        while !proxy.has_disturbed(namespace) {
+            sleep(LOOK).await;
+        }
+        drop(turn);
+        std::future::pending().await
+    };
+    tokio::select! {
+        answers = case.wish.pursue(clients) => answers,
+        () = dead => unreachable!(),
+    }
 }
 
 /// So many cases, from all over the protocol; where there are more than it has calls they come again.

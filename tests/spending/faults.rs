@@ -152,7 +152,11 @@ pub fn judge(case: &Case, answers: &[Answer], balance: &Balance, history: &Histo
     if wrong.is_empty() {
         return wrong;
     }
-    wrong.insert(0, format!("{case:?}: {answers:?}"));
+    let last = answers.last();
+    wrong.insert(
+        0,
+        format!("{case:?}: {} answers, the last {last:?}", answers.len()),
+    );
     wrong
 }
 

@@ -14,6 +14,14 @@ const AT_ONCE: usize = 16;
 
 /// A strict cluster with these places: written by the agents, reviewed by rita.
 pub async fn cluster_with(places: usize, setup: &Setup<'_>) -> Cluster {
+    let cluster = observing_with(places, setup).await;
+    cluster.see_admins();
+    cluster.enforce();
+    cluster
+}
+
+/// The same cluster before anything is refused.
+pub async fn observing_with(places: usize, setup: &Setup<'_>) -> Cluster {
     let cluster = Cluster::observing_as(setup).of_company(0);
     let zone = json!({
         "apiVersion": "countersign.dev/v1alpha1", "kind": "Zone", "metadata": { "name": "places" },
@@ -29,8 +37,6 @@ pub async fn cluster_with(places: usize, setup: &Setup<'_>) -> Cluster {
     stream::iter(0..places)
         .for_each_concurrent(AT_ONCE, |number| furnish(number, &admin))
         .await;
-    cluster.see_admins();
-    cluster.enforce();
     cluster
 }
 

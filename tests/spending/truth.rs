@@ -146,7 +146,7 @@ pub async fn balance(namespace: &str, history: &History, admin: &Client) -> Bala
             balance.wrong.push(format!("stored twice: {one:?}"));
         }
     }
-    let mut paid = BTreeSet::new();
+    let (mut paid, mut perhaps) = (BTreeSet::new(), BTreeSet::new());
     for ticket in &tickets {
         let status = ticket.status.clone().unwrap_or_default();
         let spent = spent(ticket).filter(|change| changes.contains(change));
@@ -154,14 +154,15 @@ pub async fn balance(namespace: &str, history: &History, admin: &Client) -> Bala
             (TicketState::Consumed, Some(change)) => {
                 balance.consumed += 1;
                 if !paid.insert(change) {
+                    let name = ticket.name_any();
                     balance
                         .wrong
-                        .push(format!("two tickets for one change: {ticket:?}"));
+                        .push(format!("{name} is a second ticket for one change"));
                 }
             }
             (TicketState::Indeterminate, spent) => {
                 balance.indeterminate += 1;
-                paid.extend(spent);
+                perhaps.extend(spent);
             }
             (state, None) if state != TicketState::Consumed => balance.unused += 1,
             (state, spent) => {
@@ -172,7 +173,10 @@ pub async fn balance(namespace: &str, history: &History, admin: &Client) -> Bala
             }
         }
     }
-    for change in changes.difference(&paid) {
+    for change in changes
+        .difference(&paid)
+        .filter(|change| !perhaps.contains(change))
+    {
         balance.wrong.push(format!("no ticket for {change:?}"));
     }
     balance

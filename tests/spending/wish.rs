@@ -55,7 +55,7 @@ pub struct Clients {
 }
 
 /// A claim of which nobody knows yet whether it was used is released after its window: that and then some.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(400);
 
 impl Wish {
     /// Asks for the change once.
@@ -80,7 +80,10 @@ impl Wish {
             Ok(version) => Answer::Made(version),
             Err(kube::Error::Api(status)) if self.is_done(&status) => Answer::MadeBefore,
             Err(error) => {
-                let message = error.to_string();
+                let message = match error {
+                    kube::Error::Api(status) => status.message,
+                    other => other.to_string(),
+                };
                 let needs = message.contains("ApprovalRequired").then(|| named_in(&message));
                 let ticket = needs.flatten().map(|(_, name)| name.to_owned());
                 ticket.map_or(Answer::Failed(message), Answer::Needs)
@@ -116,7 +119,7 @@ impl Wish {
                 }
                 Answer::Failed(_) => sleep(Duration::from_millis(700)).await,
             }
-            assert!(Instant::now() < end, "{self:?} in vain: {answers:#?}");
+            assert!(Instant::now() < end, "{self:?} in vain: {:?}", answers.last());
         }
     }
 }

@@ -177,7 +177,8 @@ impl Calls {
 
     fn kill(&self) {
         let killer = self.killer.lock().unwrap();
-        killer.as_ref().unwrap().send(()).unwrap();
+        // A test that is over kills nobody.
+        let _ = killer.as_ref().map(|killer| killer.send(()));
     }
 }
 
