@@ -14,7 +14,7 @@ use countersign_core::{
     ticket::{End, Ticket, TicketState},
 };
 use jiff::Timestamp;
-use kube::Client;
+use kube::{Client, core::Status};
 
 use super::{own::present, record};
 use crate::{
@@ -124,10 +124,7 @@ impl Minting {
     ) -> Result<Minted, Denial> {
         let parts = demand.change.granules.len();
         if parts > MAX_PARTS {
-            let message = format!(
-                "the change has {parts} parts, and a ticket holds {MAX_PARTS}: make it in several steps"
-            );
-            return Err(Denial::new(Reason::Unreadable, message));
+            return Err(too_much(parts, &format!("a ticket holds {MAX_PARTS}")));
         }
         for name in ticket_names(&demand.binding) {
             let draft = tickets::minted(demand, (request, origin), (namespace, &name), snapshot)
@@ -138,6 +135,9 @@ impl Minting {
                     return self.record((namespace, made), more_reviews).await;
                 }
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+                Err(kube::Error::Api(status)) if is_too_large(&status) => {
+                    return Err(too_much(parts, "a ticket that holds them is too large"));
+                }
                 Err(error) => return Err(unmintable(&error)),
             }
             let TicketName::Fixed(name) = name else { break };
@@ -214,6 +214,19 @@ fn serving(ticket: Ticket) -> Option<Minted> {
         TicketState::Approved { .. } | TicketState::Claimed { .. } => Some(Minted::Moved(Arc::new(ticket))),
         TicketState::Consumed { .. } | TicketState::Ended(_) => None,
     }
+}
+
+/// Whether the API server, or the store behind it, takes no object of this size: each says so in its own words.
+fn is_too_large(status: &Status) -> bool {
+    status.code == 413
+        || ["too large", "larger than max"]
+            .iter()
+            .any(|words| status.message.contains(words))
+}
+
+fn too_much(parts: usize, why: &str) -> Denial {
+    let message = format!("the change has {parts} parts, and {why}: make it in several steps");
+    Denial::new(Reason::Unreadable, message)
 }
 
 fn unmintable(error: &dyn std::error::Error) -> Denial {

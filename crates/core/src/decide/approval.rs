@@ -149,6 +149,7 @@ impl Case<'_, '_> {
     /// The ticket that opens the way, else the one that waits, else why there is to be none for now.
     fn covering_ticket(&self, binding: &Binding) -> Result<Tickets, Denial> {
         let tickets = self.snapshot.tickets.get(&binding.digest()).into_iter().flatten();
+        let object_uid = created_uid(self.request)?;
         let (mut waiting, mut refusal) = (None, None);
         for ticket in tickets {
             let event = Event::Claim {
@@ -156,11 +157,17 @@ impl Case<'_, '_> {
                 call: call_kind(self.request),
                 // Whether an earlier attempt was stored is asked by who claims.
                 resource_version: None,
+                object_uid: object_uid.clone(),
             };
             match step(&ticket.state, event, self.now) {
                 Ok(Step::To(TicketState::Ended(_))) => {}
                 Ok(_) if tally(ticket, self.snapshot).outcome == Outcome::Approved => {
-                    return Ok(Tickets::Covered(self.covered(ticket, binding)));
+                    return Ok(Tickets::Covered(Covered {
+                        ticket: ticket.clone(),
+                        bind: binding.bind(&ticket.uid),
+                        call: call_kind(self.request),
+                        object_uid,
+                    }));
                 }
                 Ok(_) => {
                     refusal.get_or_insert_with(|| self.no_longer_approved(ticket));
@@ -179,14 +186,6 @@ impl Case<'_, '_> {
             (Some(ticket), _) => Ok(Tickets::Waiting(ticket)),
             (None, Some(denial)) => Err(denial),
             (None, None) => Ok(Tickets::None),
-        }
-    }
-
-    fn covered(&self, ticket: &Arc<Ticket>, binding: &Binding) -> Covered {
-        Covered {
-            ticket: ticket.clone(),
-            bind: binding.bind(&ticket.uid),
-            call: call_kind(self.request),
         }
     }
 
@@ -243,6 +242,15 @@ pub fn call_kind(request: &Request<'_>) -> CallKind {
         (Operation::Update, _) => CallKind::Update,
         (Operation::Create, "eviction") => CallKind::Evict,
         (Operation::Create, _) => CallKind::Once,
+    }
+}
+
+/// The uid of the object that the write creates.
+fn created_uid(request: &Request<'_>) -> Result<Option<Arc<str>>, Denial> {
+    let creates = request.operation == Operation::Create && request.target.subresource.is_empty();
+    match &request.change {
+        Change::Create(object) if creates => Ok(object.uid()?.map(Arc::from)),
+        _ => Ok(None),
     }
 }
 

@@ -50,6 +50,7 @@ pub fn faulty_step(
                 bind,
                 call,
                 resource_version,
+                object_uid,
             },
             TicketState::Claimed { claim, .. },
         ) => Event::Claim {
@@ -59,6 +60,7 @@ pub fn faulty_step(
                 call => call,
             },
             resource_version,
+            object_uid,
         },
         (Event::Unknowable, _) if has(Bug::NeverGiveUp) => Event::Tick,
         (event, _) => event,
