@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_api::index::stamped_review;
 use countersign_core::{
+    decide::why_spent,
     decision::{Cause, Covered, Denial, Reason},
     object::Change,
     request::{Operation, Request},
     review::{Outcome, tally},
     snapshot::Snapshot,
-    ticket::{Event, Step, Ticket, TicketState, step},
+    ticket::{CallKind, Event, Step, Ticket, TicketState, step},
 };
 use jiff::Timestamp;
 use kube::{Api, Client, api::ListParams};
@@ -46,6 +47,21 @@ struct Write<'a, 'r> {
     review_uid: &'a str,
     request: &'a Request<'r>,
     snapshot: &'a Snapshot,
+}
+
+impl Write<'_, '_> {
+    /// The uid of the object that the write creates.
+    fn created_uid(&self) -> Result<Option<Arc<str>>, Denial> {
+        let creates = self.covered.call == CallKind::Once && self.request.target.subresource.is_empty();
+        let Change::Create(object) = &self.request.change else {
+            return Ok(None);
+        };
+        Ok(if creates {
+            object.uid()?.map(Arc::from)
+        } else {
+            None
+        })
+    }
 }
 
 impl Claims {
@@ -133,9 +149,9 @@ impl Claims {
             bind: write.covered.bind,
             call: write.covered.call,
             resource_version: version,
-            object_uid: write.covered.object_uid.clone(),
         };
-        match step(&ticket.state, event, Timestamp::now()).map_err(|why| denial(ticket, &why.to_string()))? {
+        let step = step(&ticket.state, event, Timestamp::now());
+        match step.map_err(|why| denial(ticket, &why_spent(write.request, why)))? {
             Step::Stay => Ok(Attempt::Held),
             Step::ProveUncommitted => self
                 .prove_uncommitted(write, ticket)
@@ -167,6 +183,7 @@ impl Claims {
         let mut state = state;
         if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
             claim.by = write.review_uid.into();
+            claim.object_uid = write.created_uid()?;
         }
         let by = write.request.caller.username.to_owned();
         let record = record::of_transition(ticket, &state, by);

@@ -235,3 +235,22 @@ fn unmintable(error: &dyn std::error::Error) -> Denial {
         format!("the ticket for this change could not be made: {error}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn each_word_for_too_large_is_known() {
+        let says = |code: u16, message: &str| {
+            is_too_large(&from_value(json!({ "code": code, "message": message })).unwrap())
+        };
+        assert!(says(500, "etcdserver: request is too large"));
+        let sent = "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2183840 vs. 2097152)";
+        assert!(says(500, sent));
+        assert!(says(413, "limit is 3145728"));
+        assert!(!says(500, "etcdserver: leader changed"));
+    }
+}

@@ -89,8 +89,6 @@ pub struct Covered {
     pub bind: Digest,
     /// How often the API server may ask.
     pub call: CallKind,
-    /// The uid of the object that the write creates.
-    pub object_uid: Option<Arc<str>>,
 }
 
 impl Grant {

@@ -166,8 +166,7 @@ pub enum CallKind {
     Update,
     /// DELETE: asked again although the first call's effect may be stored (E8).
     Delete,
-    /// CREATE, binding: asked once; and once again, for the very same object, when it is too large for the store with all
-    /// that the API server keeps on it (E6).
+    /// CREATE, binding: asked once.
     Once,
     /// Eviction: asked once, and again harmlessly once the pod is on its way out.
     Evict,
@@ -200,8 +199,6 @@ pub enum Event {
         call: CallKind,
         /// The version of the old object, or for a create of the collection.
         resource_version: Option<Arc<str>>,
-        /// The uid of the object that it creates, which the API server gives to one call.
-        object_uid: Option<Arc<str>>,
     },
     /// The claimed write was found stored.
     Committed,
@@ -351,11 +348,10 @@ fn approved(usable_until: Timestamp, event: Event, now: Timestamp) -> Result<Ste
             bind,
             call,
             resource_version,
-            object_uid,
         } => {
             let claim = Claim {
                 by: "".into(),
-                object_uid,
+                object_uid: None,
                 bind,
                 claimed_at: now,
                 resource_version,
@@ -396,13 +392,11 @@ fn claimed(held: &Held<'_>, event: Event, now: Timestamp) -> Result<Step, Refusa
             bind,
             call,
             resource_version,
-            object_uid,
         } => {
             if let Some(stop) = held.stop {
                 return Err(Refusal::Stopped(stop));
             }
-            let marks = (resource_version.as_deref(), object_uid.as_deref());
-            readmit(held.claim, (bind, call), marks, now)
+            readmit(held.claim, bind, call, resource_version.as_deref(), now)
         }
         Event::Deny => Ok(stopped(held, End::Denied)),
         Event::Revoke => Ok(stopped(held, End::Revoked)),
@@ -456,8 +450,9 @@ fn released(held: &Held<'_>, now: Timestamp) -> TicketState {
 
 fn readmit(
     claim: &Claim,
-    (bind, call): (Digest, CallKind),
-    (resource_version, object_uid): (Option<&str>, Option<&str>),
+    bind: Digest,
+    call: CallKind,
+    resource_version: Option<&str>,
     now: Timestamp,
 ) -> Result<Step, Refusal> {
     if bind != claim.bind {
@@ -474,7 +469,6 @@ fn readmit(
             Ok(Step::Stay)
         }
         CallKind::Update => Ok(Step::ProveUncommitted),
-        CallKind::Once if object_uid.is_some() && claim.object_uid.as_deref() == object_uid => Ok(Step::Stay),
         CallKind::Once | CallKind::Evict | CallKind::Unseen | CallKind::Connect => {
             Err(Refusal::ClaimedElsewhere)
         }

@@ -22,7 +22,7 @@ use crate::{
     request::{Operation, Request},
     review::{Needs, Outcome, ReviewDecision, tally},
     snapshot::Snapshot,
-    ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, falls_back, step},
+    ticket::{CallKind, End as TicketEnd, Event, Refusal, Step, Ticket, TicketState, falls_back, step},
 };
 
 /// What the rule judges.
@@ -149,7 +149,6 @@ impl Case<'_, '_> {
     /// The ticket that opens the way, else the one that waits, else why there is to be none for now.
     fn covering_ticket(&self, binding: &Binding) -> Result<Tickets, Denial> {
         let tickets = self.snapshot.tickets.get(&binding.digest()).into_iter().flatten();
-        let object_uid = created_uid(self.request)?;
         let (mut waiting, mut refusal) = (None, None);
         for ticket in tickets {
             let event = Event::Claim {
@@ -157,17 +156,11 @@ impl Case<'_, '_> {
                 call: call_kind(self.request),
                 // Whether an earlier attempt was stored is asked by who claims.
                 resource_version: None,
-                object_uid: object_uid.clone(),
             };
             match step(&ticket.state, event, self.now) {
                 Ok(Step::To(TicketState::Ended(_))) => {}
                 Ok(_) if tally(ticket, self.snapshot).outcome == Outcome::Approved => {
-                    return Ok(Tickets::Covered(Covered {
-                        ticket: ticket.clone(),
-                        bind: binding.bind(&ticket.uid),
-                        call: call_kind(self.request),
-                        object_uid,
-                    }));
+                    return Ok(Tickets::Covered(self.covered(ticket, binding)));
                 }
                 Ok(_) => {
                     refusal.get_or_insert_with(|| self.no_longer_approved(ticket));
@@ -177,7 +170,7 @@ impl Case<'_, '_> {
                 }
                 Err(_) if self.denied_lately(ticket) => refusal = Some(denied(ticket)),
                 Err(why) if !ticket.state.is_final() => {
-                    refusal.get_or_insert_with(|| spent(ticket, &why.to_string()));
+                    refusal.get_or_insert_with(|| spent(ticket, &why_spent(self.request, why)));
                 }
                 Err(_) => {}
             }
@@ -186,6 +179,14 @@ impl Case<'_, '_> {
             (Some(ticket), _) => Ok(Tickets::Waiting(ticket)),
             (None, Some(denial)) => Err(denial),
             (None, None) => Ok(Tickets::None),
+        }
+    }
+
+    fn covered(&self, ticket: &Arc<Ticket>, binding: &Binding) -> Covered {
+        Covered {
+            ticket: ticket.clone(),
+            bind: binding.bind(&ticket.uid),
+            call: call_kind(self.request),
         }
     }
 
@@ -233,6 +234,18 @@ fn spent(ticket: &Ticket, why: &str) -> Denial {
     Denial::new(Reason::TicketSpent, message).because(Cause::of_ticket(ticket, "status.state"))
 }
 
+/// Why the write is not made under a ticket that somebody holds. A create that the store does not take, since it is too
+/// large, is asked for once more without its managed fields (E6), and nothing proves that it is the same call.
+pub fn why_spent(request: &Request<'_>, why: Refusal) -> String {
+    let asks_again = matches!(&request.change, Change::Create(object)
+        if object.field(&["metadata", "managedFields"]).is_ok_and(|fields| fields.is_none()));
+    if asks_again && why == Refusal::ClaimedElsewhere && call_kind(request) == CallKind::Once {
+        return "the object is too large to be stored with its managed fields: make it smaller, or in several steps"
+            .to_owned();
+    }
+    why.to_string()
+}
+
 /// How often the API server may ask for this write.
 pub fn call_kind(request: &Request<'_>) -> CallKind {
     match (request.operation, request.target.subresource) {
@@ -242,15 +255,6 @@ pub fn call_kind(request: &Request<'_>) -> CallKind {
         (Operation::Update, _) => CallKind::Update,
         (Operation::Create, "eviction") => CallKind::Evict,
         (Operation::Create, _) => CallKind::Once,
-    }
-}
-
-/// The uid of the object that the write creates.
-fn created_uid(request: &Request<'_>) -> Result<Option<Arc<str>>, Denial> {
-    let creates = request.operation == Operation::Create && request.target.subresource.is_empty();
-    match &request.change {
-        Change::Create(object) if creates => Ok(object.uid()?.map(Arc::from)),
-        _ => Ok(None),
     }
 }
 

@@ -30,7 +30,6 @@ fn claims(seed: u8, call: CallKind, version: Option<&str>) -> Event {
         bind: digest(seed),
         call,
         resource_version: version.map(Into::into),
-        object_uid: None,
     }
 }
 
@@ -44,54 +43,6 @@ fn claim() -> Claim {
         resource_version: Some("7".into()),
         resent: false,
     }
-}
-
-/// A create asks again, for the object of this uid.
-fn creates(uid: Option<&str>) -> Event {
-    Event::Claim {
-        bind: digest(1),
-        call: CallKind::Once,
-        resource_version: Some("9".into()),
-        object_uid: uid.map(Into::into),
-    }
-}
-
-#[test]
-fn a_create_passes_again_for_the_very_same_object_alone() {
-    let Ok(Step::To(claimed)) = step(&approved(), creates(Some("a")), now()) else {
-        panic!("an approved ticket is claimed")
-    };
-    assert_eq!(claimed.claim().unwrap().object_uid.as_deref(), Some("a"));
-    let (elsewhere, closed) = (Err(Refusal::ClaimedElsewhere), Err(Refusal::WindowClosed));
-    for (uid, at, expected) in [
-        (Some("a"), 0, Ok(Step::Stay)),
-        (Some("a"), 74, Ok(Step::Stay)),
-        (Some("a"), 75, closed),
-        (Some("b"), 0, elsewhere.clone()),
-        (None, 0, elsewhere.clone()),
-    ] {
-        assert_eq!(
-            step(&claimed, creates(uid), after(at)),
-            expected,
-            "{uid:?} after {at} s"
-        );
-    }
-    let Ok(Step::To(stopped)) = step(&claimed, Event::Deny, now()) else {
-        panic!("a claimed ticket is stopped")
-    };
-    let refused = Err(Refusal::Stopped(End::Denied));
-    assert_eq!(step(&stopped, creates(Some("a")), now()), refused);
-    let Ok(Step::To(consumed)) = step(&claimed, Event::Committed, now()) else {
-        panic!("a claimed ticket is used")
-    };
-    assert_eq!(
-        step(&consumed, creates(Some("a")), now()),
-        Err(Refusal::AlreadyConsumed)
-    );
-    let Ok(Step::To(unnamed)) = step(&approved(), creates(None), now()) else {
-        panic!("an approved ticket is claimed")
-    };
-    assert_eq!(step(&unnamed, creates(None), now()), elsewhere);
 }
 
 fn pending() -> TicketState {

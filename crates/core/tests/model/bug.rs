@@ -50,7 +50,6 @@ pub fn faulty_step(
                 bind,
                 call,
                 resource_version,
-                object_uid,
             },
             TicketState::Claimed { claim, .. },
         ) => Event::Claim {
@@ -60,7 +59,6 @@ pub fn faulty_step(
                 call => call,
             },
             resource_version,
-            object_uid,
         },
         (Event::Unknowable, _) if has(Bug::NeverGiveUp) => Event::Tick,
         (event, _) => event,

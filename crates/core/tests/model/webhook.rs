@@ -79,7 +79,6 @@ impl Protocol {
             bind: plan.bind(call.strange),
             call: plan.call_kind(),
             resource_version: version.map(name),
-            object_uid: (plan == Plan::Create).then(|| name(call.review)),
         }
     }
 
@@ -102,10 +101,19 @@ impl Protocol {
             Ok(Step::To(TicketState::Ended(_)) | Step::ProveUncommitted) | Err(_) => Judged::Denied,
             Ok(Step::To(state)) => Judged::Doing(Doing::Swapping(Write {
                 ticket: call.ticket,
-                state: signed(state, call),
+                state: self.signed(state, call),
                 expected: ticket.version,
             })),
         }
+    }
+
+    /// The claim with the marks of the call that makes it.
+    fn signed(&self, mut state: TicketState, call: &Call) -> TicketState {
+        if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
+            claim.by = name(call.review);
+            claim.object_uid = (self.plans[call.ticket] == Plan::Create).then(|| name(call.review));
+        }
+        state
     }
 
     fn is_uncommitted(&self, world: &World, call: &Call, ticket: &Stored) -> bool {
@@ -249,12 +257,4 @@ impl Replica {
             job.doing = doing;
         }
     }
-}
-
-/// The claim with the name of the call that makes it.
-fn signed(mut state: TicketState, call: &Call) -> TicketState {
-    if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
-        claim.by = name(call.review);
-    }
-    state
 }

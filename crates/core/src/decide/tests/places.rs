@@ -219,7 +219,6 @@ fn an_approved_ticket_opens_exactly_this_and_a_denied_one_before_it_does_not_clo
     let claimed = Covered {
         bind: ticket.binding.bind(&ticket.uid),
         call: CallKind::Update,
-        object_uid: None,
         ticket: ticket.clone(),
     };
     assert_eq!(grant.ticket(), Some(&claimed), "the ticket that is to be claimed");
