@@ -64,8 +64,9 @@ fn is_created(cluster: &Cluster, objects: &Objects) -> usize {
 fn is_updated(cluster: &Cluster, objects: &Objects, (asks, does): (Way, Way), number: usize) {
     let agent = cluster.person("deployer");
     let edited = objects.edited(number);
-    let shown = hashes_shown(&agent.kubectl_with("diff -f -", &list(&edited.whole)));
-    assert_eq!(shown.len(), objects.first.len(), "{number}");
+    let diff = agent.kubectl_with("diff -f -", &list(&edited.whole));
+    let shown = hashes_shown(&diff);
+    assert_eq!(shown.len(), objects.first.len(), "{number}: {}", diff.stderr);
     let others = [
         "diff --server-side --force-conflicts",
         "apply --server-side --force-conflicts --field-manager=kustomize-controller --dry-run=server",

@@ -12,7 +12,7 @@ const EDITS: &str = include_str!("edits.yaml");
 const NAMESPACE: &str = "area-1";
 
 /// A kind of one's own, which is an object too.
-const ISLE: &str = r#"
+const ISLE: &str = r"
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
 metadata: {name: isles.coverage.example.com}
@@ -22,7 +22,7 @@ spec:
   names: {kind: Isle, plural: isles, singular: isle, listKind: IsleList}
   versions:
   - {name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}
-"#;
+";
 
 /// What people add for kinds of their own, so that the operator sees what was stored.
 const WATCH: &str = r#"

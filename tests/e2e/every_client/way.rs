@@ -42,16 +42,21 @@ impl Way {
     }
 }
 
-/// What is there, with the change in it.
+/// What `kubectl apply` writes for itself.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// What is there, with the change in it. kubectl would note all of it as applied, and remove with the next apply what the
+/// API server chose.
 fn present(by: &Person, edited: &Edited) -> Vec<Value> {
     let there = by.kubectl_with("get -o json -f -", &list(&edited.whole)).done();
     let mut there: Value = serde_json::from_str(&there).unwrap();
     let objects = there["items"].as_array_mut().unwrap();
     for (object, change) in objects.iter_mut().zip(&edited.changes) {
-        object["metadata"]
-            .as_object_mut()
-            .unwrap()
-            .remove("resourceVersion");
+        let metadata = &mut object["metadata"];
+        metadata.as_object_mut().unwrap().remove("resourceVersion");
+        if let Some(annotations) = metadata["annotations"].as_object_mut() {
+            annotations.remove(LAST_APPLIED);
+        }
         merge(object, change);
     }
     objects.clone()
@@ -64,5 +69,5 @@ fn patch(by: &Person, edited: &Edited, flags: &str) -> Outcome {
         words.extend(flags.split_whitespace());
         by.run(&words, &object.to_string())
     });
-    patches.reduce(Outcome::and).unwrap()
+    patches.reduce(|all, one| all.and(&one)).unwrap()
 }

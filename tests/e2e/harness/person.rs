@@ -161,7 +161,7 @@ impl Outcome {
 
     /// Both outcomes as one, which succeeded if both did.
     #[must_use]
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(self, other: &Self) -> Self {
         Self {
             succeeded: self.succeeded && other.succeeded,
             code: self.code.max(other.code),
