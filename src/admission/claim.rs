@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_api::index::stamped_review;
 use countersign_core::{
+    decide::why_spent,
     decision::{Cause, Covered, Denial, Reason},
     request::Request,
     review::{Outcome, tally},
@@ -141,7 +142,8 @@ impl Claims {
             resource_version: version,
         };
         let read = write.reads(ticket)?;
-        match step(&read.state, event, Timestamp::now()).map_err(|why| denial(ticket, &why.to_string()))? {
+        let step = step(&read.state, event, Timestamp::now());
+        match step.map_err(|why| denial(ticket, &why_spent(write.request, why)))? {
             Step::Stay => Ok(Attempt::Held),
             Step::ProveUncommitted => self.prove_uncommitted(write, &read).await.map(|()| Attempt::Held),
             Step::To(TicketState::Ended(end)) => Err(denial(ticket, &format!("it is {}", end.adjective()))),

@@ -163,10 +163,15 @@ impl<'a> Trace<'a> {
         )
     }
 
-    /// Whether the object is as the write leaves it, read anew; `None` when it is neither that nor as before.
+    /// Whether the object is as the write leaves it, read anew. It is lost when it is neither that nor as before, and
+    /// when it must not be read.
     pub async fn of_present(&self, version: Option<&str>, client: &Client) -> Result<Past, kube::Error> {
         let target = self.ticket.binding.target.target();
-        let Some(text) = complete::read(&complete::path(&target.parent()), client).await? else {
+        let read = match complete::read(&complete::path(&target.parent()), client).await {
+            Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(Past::Lost),
+            read => read?,
+        };
+        let Some(text) = read else {
             let gone = self.ticket.binding.operation == Operation::Delete || target.subresource == "eviction";
             return Ok(if gone { Past::Committed } else { Past::Lost });
         };

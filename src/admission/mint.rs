@@ -14,7 +14,7 @@ use countersign_core::{
     ticket::{End, Ticket, TicketState},
 };
 use jiff::Timestamp;
-use kube::Client;
+use kube::{Client, core::Status};
 
 use super::{own::present, record};
 use crate::{
@@ -124,10 +124,7 @@ impl Minting {
     ) -> Result<Minted, Denial> {
         let parts = demand.change.granules.len();
         if parts > MAX_PARTS {
-            let message = format!(
-                "the change has {parts} parts, and a ticket holds {MAX_PARTS}: make it in several steps"
-            );
-            return Err(Denial::new(Reason::Unreadable, message));
+            return Err(too_much(parts, &format!("a ticket holds {MAX_PARTS}")));
         }
         for name in ticket_names(&demand.binding) {
             let draft = tickets::minted(demand, (request, origin), (namespace, &name), snapshot)
@@ -138,6 +135,9 @@ impl Minting {
                     return self.record((namespace, made), more_reviews).await;
                 }
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+                Err(kube::Error::Api(status)) if is_too_large(&status) => {
+                    return Err(too_much(parts, "a ticket that holds them is too large"));
+                }
                 Err(error) => return Err(unmintable(&error)),
             }
             let TicketName::Fixed(name) = name else { break };
@@ -216,9 +216,41 @@ fn serving(ticket: Ticket) -> Option<Minted> {
     }
 }
 
+/// Whether the API server, or the store behind it, takes no object of this size: each says so in its own words.
+fn is_too_large(status: &Status) -> bool {
+    status.code == 413
+        || ["too large", "larger than max"]
+            .iter()
+            .any(|words| status.message.contains(words))
+}
+
+fn too_much(parts: usize, why: &str) -> Denial {
+    let message = format!("the change has {parts} parts, and {why}: make it in several steps");
+    Denial::new(Reason::Unreadable, message)
+}
+
 fn unmintable(error: &dyn std::error::Error) -> Denial {
     Denial::new(
         Reason::Unreadable,
         format!("the ticket for this change could not be made: {error}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::*;
+
+    #[test]
+    fn each_word_for_too_large_is_known() {
+        let says = |code: u16, message: &str| {
+            is_too_large(&from_value(json!({ "code": code, "message": message })).unwrap())
+        };
+        assert!(says(500, "etcdserver: request is too large"));
+        let sent = "rpc error: code = ResourceExhausted desc = trying to send message larger than max (2183840 vs. 2097152)";
+        assert!(says(500, sent));
+        assert!(says(413, "limit is 3145728"));
+        assert!(!says(500, "etcdserver: leader changed"));
+    }
 }

@@ -73,7 +73,10 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
     let touched = feed.touched().inspect(move |ticket| {
         let Ok(ticket) = ticket else { return };
         let snapshot = state.snapshot();
-        for other in [rivals(ticket, &snapshot), companions(ticket, &snapshot)].concat() {
+        let Some(ticket) = compiled(ticket, &snapshot) else {
+            return;
+        };
+        for other in [rivals(&ticket, &snapshot), companions(&ticket, &snapshot)].concat() {
             // The receiver lives as long as the controller that polls this.
             let _ = others.send(other);
         }
@@ -99,28 +102,29 @@ struct Keeper {
     resolutions: Semaphore,
 }
 
-/// The other waiting tickets of the subject of a ticket: a newer one takes the place of an older.
-fn rivals(ticket: &ApprovalTicket, snapshot: &Snapshot) -> Vec<ObjectRef<ApprovalTicket>> {
-    let subject = ticket.spec.binding.subject_id.parse().ok();
-    let Some((subject, namespace)) = subject.zip(ticket.metadata.namespace.as_deref()) else {
-        return Vec::new();
-    };
+/// The other waiting tickets of the subject for the same: a newer one takes the place of an older.
+fn rivals(ticket: &Ticket, snapshot: &Snapshot) -> Vec<ObjectRef<ApprovalTicket>> {
+    others_for_the_same(ticket, snapshot).map(reference).collect()
+}
+
+/// The other waiting tickets of the subject for the same verb of the same object.
+fn others_for_the_same<'a>(
+    ticket: &'a Ticket,
+    snapshot: &'a Snapshot,
+) -> impl Iterator<Item = &'a Arc<Ticket>> {
+    let binding = &ticket.binding;
     snapshot
-        .open_tickets(&subject, namespace)
-        .map(reference)
-        .collect()
+        .open_tickets(&binding.subject, &ticket.namespace)
+        .filter(move |other| {
+            other.uid != ticket.uid
+                && other.binding.operation == binding.operation
+                && other.binding.target == binding.target
+        })
 }
 
 /// The open tickets of the batch of a ticket that is being used: they stay usable.
-fn companions(ticket: &ApprovalTicket, snapshot: &Snapshot) -> Vec<ObjectRef<ApprovalTicket>> {
-    let is_used = ticket
-        .status
-        .as_ref()
-        .is_some_and(|status| status.claim.is_some());
-    if !is_used || ticket.spec.batch.is_none() {
-        return Vec::new();
-    }
-    let batch = compiled(ticket, snapshot).and_then(|ticket| BatchKey::of(&ticket));
+fn companions(ticket: &Ticket, snapshot: &Snapshot) -> Vec<ObjectRef<ApprovalTicket>> {
+    let batch = ticket.state.claim().and_then(|_| BatchKey::of(ticket));
     let others = batch.and_then(|batch| snapshot.batches.get(&batch));
     let open = others
         .into_iter()
@@ -332,14 +336,7 @@ fn event_of(ticket: &Ticket, tally: &Tally, snapshot: &Snapshot, policy: &Policy
 /// Whether the subject asked for a newer change by the same verb of the same object. Of two within one second, as
 /// exact as the API server is, neither is newer.
 fn is_superseded(ticket: &Ticket, snapshot: &Snapshot) -> bool {
-    let binding = &ticket.binding;
-    snapshot
-        .open_tickets(&binding.subject, &ticket.namespace)
-        .any(|other| {
-            other.created > ticket.created
-                && other.binding.operation == binding.operation
-                && other.binding.target == binding.target
-        })
+    others_for_the_same(ticket, snapshot).any(|other| other.created > ticket.created)
 }
 
 /// Who or what made the state what it is, for the record.

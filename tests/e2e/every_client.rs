@@ -1,55 +1,121 @@
-//! One change has one hash, however it is made: shown by diff, tried in a dry run, created, tried again, applied by the
-//! client or by the server. Proven for a new object of every kind at once.
+//! One change has one hash and one ticket, however it is made: shown by diff, tried in a dry run, created, updated, tried
+//! again, applied by the client or by the server, replaced, patched. Proven for an object of every kind at once.
 
-use std::collections::BTreeMap;
+mod objects;
+mod way;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::harness::{Cluster, Outcome, ticket::named_in, wait::until};
-
-const OBJECTS: &str = include_str!("coverage/objects.yaml");
-const KINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/coverage/kinds.yaml");
-const NAMESPACE: &str = "area-1";
-
-/// Groups whose objects change what happens here, are written by the API server, or are sent to no webhook (E16).
-const UNTRIED: [&str; 3] = [
-    "countersign.dev/",
-    "apiregistration.k8s.io/",
-    "admissionregistration.k8s.io/",
-];
+use self::{
+    objects::{Objects, list},
+    way::Way,
+};
+use super::harness::{
+    Cluster, Outcome,
+    ticket::named_in,
+    wait::{LONG, within},
+};
 
 /// The hashes of a change to each object, by its place.
 type Hashes = BTreeMap<String, String>;
 
+/// Namespace and name of a ticket.
+type Name = (String, String);
+
 #[test]
-fn one_change_has_one_hash_however_it_is_made() {
+fn one_change_has_one_hash_and_one_ticket_however_it_is_made() {
     let cluster = Cluster::with_company(1);
-    let objects = prepare(&cluster);
-    let created = same_hash(&cluster, &list(&objects));
-    println!("hash_equal_for_creates {} kinds", created.len());
+    let objects = Objects::prepare(&cluster);
+    let kinds = is_created(&cluster, &objects);
+    println!("hash_equal_for_creates {kinds} kinds");
+    for (round, way) in Way::ALL.into_iter().enumerate() {
+        is_updated(&cluster, &objects, (way, Way::ALL[(round + 1) % 4]), 4 - round);
+    }
+    println!("hash_equal_for_updates {kinds} kinds");
 }
 
-/// Tries to create all objects in every way, and creates them with approval.
-fn same_hash(cluster: &Cluster, objects: &str) -> Hashes {
+/// Tries to create all objects in every way, and creates them with approval. Tells how many there are.
+fn is_created(cluster: &Cluster, objects: &Objects) -> usize {
     let agent = cluster.person("deployer");
-    let shown = hashes_shown(&agent.kubectl_with("diff -f -", objects));
+    let all = list(&objects.first);
+    let shown = hashes_shown(&agent.kubectl_with("diff -f -", &all));
     assert!(shown.len() > 50, "only {} hashes are shown", shown.len());
-    for way in ["apply", "apply --server-side --force-conflicts", "create"] {
-        let dry = agent.kubectl_with(&format!("{way} --dry-run=server -f -"), objects);
-        assert_eq!(hashes_shown(&dry), shown, "{way}: {}", dry.stderr);
+    let ways = ["create", "apply", "apply --server-side --force-conflicts"];
+    for way in ways {
+        let dry = agent.kubectl_with(&format!("{way} --dry-run=server -f -"), &all);
+        is_same(&hashes_shown(&dry), &shown, &format!("{way} in a dry run"), &dry);
     }
-    let make = "create -f -";
-    let denied = agent.kubectl_with(make, objects);
-    let bound = hashes_bound(cluster, &denied);
-    assert_eq!(bound, shown, "{}", denied.stderr);
-    assert_eq!(
-        hashes_bound(cluster, &agent.kubectl_with(make, objects)),
-        shown,
-        "tried again"
+    let mut tickets = BTreeSet::new();
+    for way in ways {
+        let denied = agent.kubectl_with(&format!("{way} -f -"), &all);
+        tickets.extend(names(&denied));
+        is_same(&hashes_bound(cluster, &denied), &shown, way, &denied);
+        assert_eq!(tickets.len(), shown.len(), "{way} asks for others: {tickets:?}");
+    }
+    approve(cluster, &tickets);
+    agent.kubectl_with("apply -f -", &all).done();
+    are_consumed(cluster, &tickets);
+    shown.len()
+}
+
+/// Tries to change all objects in every way, and changes them with approval: asked for in one way, done in the other.
+fn is_updated(cluster: &Cluster, objects: &Objects, (asks, does): (Way, Way), number: usize) {
+    let agent = cluster.person("deployer");
+    let edited = objects.edited(number);
+    let diff = agent.kubectl_with("diff -f -", &list(&edited.whole));
+    let shown = hashes_shown(&diff);
+    assert_eq!(shown.len(), objects.first.len(), "{number}: {}", diff.stderr);
+    let others = [
+        "diff --server-side --force-conflicts",
+        "apply --server-side --force-conflicts --field-manager=kustomize-controller --dry-run=server",
+    ];
+    for other in others {
+        let dry = agent.kubectl_with(&format!("{other} -f -"), &list(&edited.whole));
+        is_same(&hashes_shown(&dry), &shown, other, &dry);
+    }
+    let denied = asks.make(agent, &edited, "");
+    is_same(&hashes_bound(cluster, &denied), &shown, "asked for", &denied);
+    let tickets = names(&denied);
+    for way in Way::ALL {
+        let dry = way.make(agent, &edited, "--dry-run=server");
+        is_same(
+            &hashes_shown(&dry),
+            &shown,
+            &format!("{way:?} in a dry run"),
+            &dry,
+        );
+        let again = way.make(agent, &edited, "");
+        is_same(
+            &hashes_bound(cluster, &again),
+            &shown,
+            &format!("{way:?}"),
+            &again,
+        );
+        assert_eq!(names(&again), tickets, "{way:?} of what {asks:?} asked for");
+    }
+    approve(cluster, &tickets);
+    does.make(agent, &edited, "").done();
+    are_consumed(cluster, &tickets);
+    for way in Way::ALL {
+        way.make(agent, &edited, "").done();
+    }
+}
+
+/// That a way of making the change has the hashes that were shown; tells those that differ.
+#[track_caller]
+fn is_same(found: &Hashes, shown: &Hashes, way: &str, outcome: &Outcome) {
+    let places: BTreeSet<_> = found.keys().chain(shown.keys()).collect();
+    let differ: Vec<_> = places
+        .into_iter()
+        .filter(|place| found.get(*place) != shown.get(*place))
+        .collect();
+    assert!(
+        differ.is_empty(),
+        "{way} differs from diff for {differ:?}: {}",
+        outcome.stderr
     );
-    approve(cluster, &denied);
-    agent.kubectl_with(make, objects).done();
-    shown
 }
 
 /// The hashes in the warnings of a dry run, by place.
@@ -77,7 +143,7 @@ fn hashes_shown(outcome: &Outcome) -> Hashes {
 /// The hashes in the tickets that a denial names, by place.
 fn hashes_bound(cluster: &Cluster, denied: &Outcome) -> Hashes {
     let all = tickets(cluster);
-    let bound = tickets_of(denied).into_iter().map(|ticket| {
+    let bound = names(denied).into_iter().map(|ticket| {
         let binding = &all[&ticket]["spec"]["binding"];
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let target = &binding["target"];
@@ -94,15 +160,15 @@ fn hashes_bound(cluster: &Cluster, denied: &Outcome) -> Hashes {
     bound.collect()
 }
 
-/// Namespace and name of each ticket that denials name.
-fn tickets_of(denied: &Outcome) -> Vec<(String, String)> {
+/// The tickets that denials name.
+fn names(denied: &Outcome) -> BTreeSet<Name> {
     let lines = denied.stderr.lines().filter_map(named_in);
     lines
         .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
         .collect()
 }
 
-fn tickets(cluster: &Cluster) -> BTreeMap<(String, String), Value> {
+fn tickets(cluster: &Cluster) -> BTreeMap<Name, Value> {
     let all = cluster.admin().get("approvaltickets -A");
     let name = |ticket: &Value, field: &str| ticket["metadata"][field].as_str().unwrap().to_owned();
     let items = all["items"].as_array().unwrap().iter();
@@ -111,19 +177,34 @@ fn tickets(cluster: &Cluster) -> BTreeMap<(String, String), Value> {
         .collect()
 }
 
-/// Has all tickets that denials name approved.
-fn approve(cluster: &Cluster, denied: &Outcome) {
+/// Has these tickets approved.
+fn approve(cluster: &Cluster, named: &BTreeSet<Name>) {
     let all = tickets(cluster);
-    let reviews: Vec<_> = tickets_of(denied).iter().map(|key| review(&all[key])).collect();
+    let reviews: Vec<_> = named.iter().map(|name| review(&all[name])).collect();
     let rita = cluster.person("rita");
     rita.kubectl_with("create -f -", &list(&reviews)).done();
-    until("every ticket to be approved", || {
-        let all = tickets(cluster);
-        let mut named = tickets_of(denied).into_iter();
-        named
-            .all(|key| all[&key]["status"]["state"] == "Approved")
-            .then_some(())
-    });
+    become_all(cluster, named, "Approved");
+}
+
+/// Waits until the operator found out that all these changes were made.
+fn are_consumed(cluster: &Cluster, named: &BTreeSet<Name>) {
+    become_all(cluster, named, "Consumed");
+}
+
+/// Waits until all these tickets have a state; tells those that do not come to it.
+#[track_caller]
+fn become_all(cluster: &Cluster, named: &BTreeSet<Name>, state: &str) {
+    let mut left: Vec<_> = named.iter().collect();
+    while !left.is_empty() {
+        // Each is waited for by name, so that a failure tells which one it is.
+        let what = format!("{left:?} to be {state}");
+        let before = left.len();
+        left = within(LONG, &what, || {
+            let all = tickets(cluster);
+            left.retain(|name| all[*name]["status"]["state"] != state);
+            (left.len() < before).then(|| left.clone())
+        });
+    }
 }
 
 fn review(ticket: &Value) -> Value {
@@ -138,82 +219,4 @@ fn review(ticket: &Value) -> Value {
             "decision": "Approve",
         },
     })
-}
-
-/// A strict cluster in which the agent needs approval for every object, and the objects.
-fn prepare(cluster: &Cluster) -> Vec<Value> {
-    let admin = cluster.admin();
-    admin.kubectl(&format!("apply -f {KINDS}")).done();
-    let established = format!("wait --for=condition=Established --timeout=60s -f {KINDS}");
-    admin.kubectl(&established).done();
-    let (objects, cluster_wide) = objects(cluster);
-    let zone = json!({
-        "apiVersion": "countersign.dev/v1alpha1",
-        "kind": "Zone",
-        "metadata": { "name": "cluster-wide" },
-        "spec": {
-            "owner": "team:shop",
-            "cooperators": ["agent:deployer"],
-            "reviewers": ["user:rita"],
-            "requireReview": true,
-            "objects": cluster_wide,
-        },
-    });
-    admin.kubectl_with("apply -f -", &zone.to_string()).done();
-    let ready = "wait --for=condition=Ready --timeout=60s zones.countersign.dev --all";
-    admin.kubectl(ready).done();
-    cluster.see_admins();
-    cluster.enforce();
-    objects
-}
-
-/// An object of every kind that can be created and read, and the places of those outside namespaces.
-fn objects(cluster: &Cluster) -> (Vec<Value>, Vec<String>) {
-    let served = cluster
-        .admin()
-        .kubectl("api-resources --verbs=create,update,get --no-headers")
-        .done();
-    let kinds: BTreeMap<_, _> = served.lines().map(kind_of).collect();
-    let (mut objects, mut places) = (Vec::new(), Vec::new());
-    let stubs = OBJECTS.replace("namespace: walk", &format!("namespace: {NAMESPACE}"));
-    for mut object in serde_yaml::from_multiple::<Value>(&stubs).unwrap() {
-        let kind = (text(&object, "apiVersion"), text(&object, "kind"));
-        let Some((resource, namespaced)) = kinds.get(&kind) else {
-            continue;
-        };
-        // Events are reports, and not guarded.
-        if kind.1 == "Event" || UNTRIED.iter().any(|group| kind.0.starts_with(group)) {
-            continue;
-        }
-        if *namespaced {
-            object["metadata"]["namespace"] = json!(NAMESPACE);
-        } else {
-            let name = object["metadata"]["name"].as_str().unwrap();
-            places.push(format!("@cluster/{resource}/{name}"));
-        }
-        objects.push(object);
-    }
-    (objects, places)
-}
-
-fn text(object: &Value, field: &str) -> String {
-    object[field].as_str().unwrap().to_owned()
-}
-
-/// What a line of `kubectl api-resources` tells: API version and kind, and the resource and whether it is in namespaces.
-fn kind_of(line: &str) -> ((String, String), (String, bool)) {
-    let words: Vec<_> = line.split_whitespace().collect();
-    let [.., version, namespaced, kind] = &*words else {
-        panic!("`{line}`")
-    };
-    let group = version.split_once('/').map(|(group, _)| format!(".{group}"));
-    let resource = format!("{}{}", words[0], group.unwrap_or_default());
-    (
-        ((*version).to_owned(), (*kind).to_owned()),
-        (resource, *namespaced == "true"),
-    )
-}
-
-fn list(objects: &[Value]) -> String {
-    json!({ "apiVersion": "v1", "kind": "List", "items": objects }).to_string()
 }

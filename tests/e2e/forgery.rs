@@ -136,7 +136,7 @@ fn a_review_is_not_changed_and_not_moved_to_another_ticket() {
 }
 
 /// What a client sends when it makes the ticket of another by hand.
-fn copy_of(ticket: &Ticket<'_>) -> Value {
+pub fn copy_of(ticket: &Ticket<'_>) -> Value {
     let mut spec = ticket.object()["spec"].clone();
     spec.as_object_mut().unwrap().remove("policyDigest");
     json!({

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod bad_input;
+mod bad_tickets;
 mod batches;
 mod callers;
 mod cluster_work;
@@ -24,11 +25,14 @@ mod environments;
 mod every_client;
 mod every_field;
 mod exactness;
+mod floods;
 mod foreign_mutators;
 mod forgery;
-#[expect(dead_code, unused_imports, reason = "`tests/spending` uses all of it")]
+#[expect(dead_code, reason = "`tests/spending` uses all of it")]
 mod harness;
 mod install;
+mod large_objects;
+mod late_answers;
 mod lockouts;
 mod losses;
 mod outages;

@@ -15,7 +15,7 @@ use super::harness::{
 pub const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
 
 /// The window of a claim, and then some.
-const CLAIM_IS_OVER: Duration = Duration::from_secs(150);
+pub const CLAIM_IS_OVER: Duration = Duration::from_secs(150);
 
 /// The agent's wish: the ConfigMap `app` with this value.
 pub fn wants(area: &Area<'_>, value: &str) -> Outcome {
@@ -118,6 +118,13 @@ pub fn audit_log(cluster: &Cluster) -> String {
     text
 }
 
+/// Waits until the ticket of a write that was not stored can be used again.
+pub fn is_released(ticket: &Ticket<'_>) {
+    within(CLAIM_IS_OVER, "the ticket to be free again", || {
+        (ticket.state() == "Approved").then_some(())
+    });
+}
+
 #[test]
 fn what_the_api_server_refuses_after_all_can_be_made_once_it_does_not() {
     let area = shared().area();
@@ -134,9 +141,7 @@ fn what_the_api_server_refuses_after_all_can_be_made_once_it_does_not() {
     let ticket = area.approved(|| wants(&area, "1"));
     wants(&area, "1").refused("exceeded quota");
     assert_eq!(ticket.state(), "Claimed");
-    within(CLAIM_IS_OVER, "the ticket to be free again", || {
-        (ticket.state() == "Approved").then_some(())
-    });
+    is_released(&ticket);
     let quota = format!("patch resourcequota few -n {} --type=merge -p", area.namespace);
     let larger = r#"{"spec":{"hard":{"count/configmaps":"2"}}}"#;
     area.with_approval(|| {

@@ -6,7 +6,7 @@ use super::{
     client::folder,
     flux::{flux, wait_for},
     harness::Outcome,
-    place::{chart_maps, condition},
+    place::{chart_maps, condition, config_map},
 };
 
 #[test]
@@ -37,8 +37,22 @@ fn helm_installs_and_upgrades_with_approvals_and_keeps_its_own_record() {
     holds("second");
     area.with_approval(|| helm("upgrade"));
     assert_eq!(area.get("configmap one")["data"]["value"], "second");
+    // What kubectl asks for, Helm makes: it is the same change.
+    holds("third");
+    let by_kubectl = |words: &str| {
+        let map = config_map("one", namespace, "third").to_string();
+        area.person("olga").kubectl_with(&format!("{words} -f -"), &map)
+    };
+    let shown = by_kubectl("diff --server-side --force-conflicts");
+    let ticket = area.approved(|| by_kubectl("apply"));
+    let hash = ticket.object()["spec"]["binding"]["resourceHash"].clone();
+    let hash = format!("resourceHash={}", hash.as_str().unwrap());
+    assert!(shown.stderr.contains(&hash), "{hash}: {}", shown.stderr);
+    helm("upgrade").done();
+    ticket.becomes("Consumed");
+    assert_eq!(area.get("configmap one")["data"]["value"], "third");
     let tickets = area.tickets_of("user:olga");
-    assert_eq!(tickets.len(), 2, "none for Helm's records: {tickets:#?}");
+    assert_eq!(tickets.len(), 3, "none for Helm's records: {tickets:#?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod zone;
 
 use jiff::Timestamp;
 
-pub use approval::call_kind;
+pub use approval::{call_kind, why_spent};
 pub use environment::environment_of;
 pub use guarded::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL};
 pub use operator::{GROUP, KEYS_SECRET};

@@ -15,8 +15,9 @@ use std::{
 use super::{balancer::balance, wait::until};
 
 /// Runs the operator until its own input closes, which happens at the latest when the process of the tests ends, and
-/// then kills it.
-const KEEPER: &str = r#""$@" & read -r _; kill -9 $! 2>/dev/null; wait"#;
+/// then kills it. Until then each line of its input is a signal to send, and is repeated in the log once it was sent.
+const KEEPER: &str =
+    r#""$@" & while read -r s; do kill "-$s" $!; echo "$s"; done; kill -9 $! 2>/dev/null; wait"#;
 
 /// One operator outside the cluster: it may be killed and started again, with the same address and data.
 pub struct Operator {
@@ -121,6 +122,24 @@ impl Operator {
             drop(keeper.stdin.take());
             let _ = keeper.wait();
         }
+    }
+
+    /// Stops it in the middle of whatever it does.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let said = self.log().len();
+        let mut keeper = self.keeper.lock().unwrap();
+        let input = keeper.as_mut().unwrap().stdin.as_mut().unwrap();
+        writeln!(input, "{name}").unwrap();
+        until(name, || self.log().get(said..)?.contains(name).then_some(()));
     }
 
     /// The folder of its audit log.

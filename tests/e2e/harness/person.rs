@@ -159,6 +159,18 @@ impl Outcome {
         );
     }
 
+    /// Both outcomes as one, which succeeded if both did.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self {
+            succeeded: self.succeeded && other.succeeded,
+            code: self.code.max(other.code),
+            stdout: self.stdout + &other.stdout,
+            stderr: self.stderr + &other.stderr,
+            call: self.call,
+        }
+    }
+
     /// Whether the call did what it was asked.
     pub const fn succeeded(&self) -> bool {
         self.succeeded

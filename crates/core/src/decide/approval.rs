@@ -23,7 +23,7 @@ use crate::{
     review::{Needs, Outcome, ReviewDecision, tally},
     rollback,
     snapshot::Snapshot,
-    ticket::{CallKind, End as TicketEnd, Event, Step, Ticket, TicketState, falls_back, step},
+    ticket::{CallKind, End as TicketEnd, Event, Refusal, Step, Ticket, TicketState, falls_back, step},
 };
 
 /// What the rule judges.
@@ -176,7 +176,7 @@ impl Case<'_, '_> {
                 }
                 Err(_) if self.denied_lately(ticket) => refusal = Some(denied(ticket)),
                 Err(why) if !ticket.state.is_final() => {
-                    refusal.get_or_insert_with(|| spent(ticket, &why.to_string()));
+                    refusal.get_or_insert_with(|| spent(ticket, &why_spent(self.request, why)));
                 }
                 Err(_) => {}
             }
@@ -279,6 +279,18 @@ fn denied(ticket: &Ticket) -> Denial {
 fn spent(ticket: &Ticket, why: &str) -> Denial {
     let message = format!("ticket `{}`: {why}", ticket.name);
     Denial::new(Reason::TicketSpent, message).because(Cause::of_ticket(ticket, "status.state"))
+}
+
+/// Why the write is not made under a ticket that somebody holds. A create that the store does not take, since it is too
+/// large, is asked for once more without its managed fields (E6), and nothing proves that it is the same call.
+pub fn why_spent(request: &Request<'_>, why: Refusal) -> String {
+    let asks_again = matches!(&request.change, Change::Create(object)
+        if object.field(&["metadata", "managedFields"]).is_ok_and(|fields| fields.is_none()));
+    if asks_again && why == Refusal::ClaimedElsewhere && call_kind(request) == CallKind::Once {
+        return "the object is too large to be stored with its managed fields: make it smaller, or in several steps"
+            .to_owned();
+    }
+    why.to_string()
 }
 
 /// How often the API server may ask for this write.
