@@ -107,7 +107,7 @@ async fn go_on(case: &Case, turns: &Semaphore, proxy: &Proxy, clients: &Clients)
             sleep(LOOK).await;
         }
         drop(turn);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         answers = case.wish.pursue(clients) => answers,
