@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use countersign_core::{
     digest::Digest,
-    gitops::{Authorship, Delivery, Owner, Provenance, Tool, claimed_owner},
+    gitops::{Authorship, Delivery, Owner, Provenance, Tool, claimed_owner, unproven_authorship},
     naming::batch_name,
     request::Request,
+    snapshot::Snapshot,
 };
 use kube::Client;
 use tokio::time::timeout;
@@ -34,10 +35,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Nobody proves who wrote it.
-    fn unverified() -> Self {
+    /// Nothing is known but what the write says of its author.
+    fn unproven(authorship: Authorship) -> Self {
         let provenance = Provenance {
-            authorship: Authorship::Unverified,
+            authorship,
             ..Provenance::default()
         };
         Self {
@@ -51,12 +52,12 @@ impl Origin {
 ///
 /// The marks prove nothing by themselves. They are believed where the object that they name lets this very account
 /// act for it; otherwise, and where the object cannot be read, the authors are not proven.
-pub async fn origin(request: &Request<'_>, client: &Client) -> Origin {
-    let impersonated = request.caller.is_account_in_name_only();
+pub async fn origin(request: &Request<'_>, snapshot: &Snapshot, client: &Client) -> Origin {
     let found = match (claimed_owner(request), request.caller.service_account()) {
-        (Ok(Some(owner)), Some(account)) => timeout(PATIENCE, delivered(owner, account, client)).await,
-        (Ok(_), _) if !impersonated => return Origin::default(),
-        _ => return Origin::unverified(),
+        (Ok(Some(owner)), Some(account)) => {
+            timeout(PATIENCE, delivered(owner, account, snapshot, client)).await
+        }
+        _ => return Origin::unproven(unproven_authorship(request)),
     };
     let mut origin = found
         .ok()
@@ -66,8 +67,8 @@ pub async fn origin(request: &Request<'_>, client: &Client) -> Origin {
                 .ok()
                 .flatten()
         })
-        .unwrap_or_else(Origin::unverified);
-    if impersonated {
+        .unwrap_or_else(|| Origin::unproven(Authorship::Unverified));
+    if request.caller.is_account_in_name_only() {
         // Whoever may impersonate the account may have set the marks.
         origin.provenance.authorship = Authorship::Unverified;
     }
@@ -78,6 +79,7 @@ pub async fn origin(request: &Request<'_>, client: &Client) -> Origin {
 async fn delivered(
     owner: Owner,
     account: (&str, &str),
+    snapshot: &Snapshot,
     client: &Client,
 ) -> Result<Option<Origin>, kube::Error> {
     let Some(deployer) = Deployer::read(&owner, client).await? else {
@@ -88,7 +90,7 @@ async fn delivered(
     }
     let revision = deployer.revision();
     let authors = match owner.tool {
-        Tool::Kustomization => authors::of(&owner, &deployer, client).await?,
+        Tool::Kustomization => authors::of(&owner, &deployer, snapshot, client).await?,
         Tool::HelmRelease | Tool::Application => Vec::new(),
     };
     let is_rollback = owner.tool == Tool::HelmRelease && rollback::runs(&deployer, client).await?;

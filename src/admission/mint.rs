@@ -87,7 +87,7 @@ impl Minting {
         if self.is_outdated(demand, request, snapshot).await? {
             return Ok(Minted::None("the object changed meanwhile: try again"));
         }
-        let origin = gitops::origin(request, &self.client).await;
+        let origin = gitops::origin(request, snapshot, &self.client).await;
         if origin.is_rollback {
             return Ok(Minted::None(ROLLBACK));
         }

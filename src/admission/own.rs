@@ -51,9 +51,11 @@ pub async fn read(
     };
     // Boxed, since every request is as large as the largest of them.
     match target.resource {
-        "approvaltickets" => Box::pin(read_ticket(text, &target, snapshot, client))
-            .await
-            .map(Some),
+        "approvaltickets" => {
+            let sent = (text, request.authorship());
+            let read = Box::pin(read_ticket(sent, &target, snapshot, client));
+            read.await.map(Some)
+        }
         "approvalreviews" => Box::pin(read_review(text, &target, snapshot, client))
             .await
             .map(Some),
@@ -68,9 +70,9 @@ struct SentTicket {
     namespace: String,
 }
 
-fn draft_ticket(text: &str, target: &Target<'_>) -> Result<SentTicket, String> {
+fn draft_ticket((text, authorship): (&str, Authorship), target: &Target<'_>) -> Result<SentTicket, String> {
     let object: ApprovalTicket = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    only_what_clients_may_say(&object)?;
+    only_what_clients_may_say(&object, authorship)?;
     let binding = object.spec.bound().map_err(|invalid| invalid.to_string())?;
     Ok(SentTicket {
         object,
@@ -79,9 +81,8 @@ fn draft_ticket(text: &str, target: &Target<'_>) -> Result<SentTicket, String> {
     })
 }
 
-/// What only the operator says on a ticket, and what would keep it or take it away, is not a client's to say: a
-/// reviewer reads it as the operator's word.
-fn only_what_clients_may_say(object: &ApprovalTicket) -> Result<(), String> {
+/// What only the operator says on a ticket, and what would keep it or take it away: a reviewer reads it as its word.
+fn only_what_clients_may_say(object: &ApprovalTicket, authorship: Authorship) -> Result<(), String> {
     let spec = &object.spec;
     let hides = spec.change.iter().any(ChangedPart::is_digested);
     let refused = [
@@ -102,7 +103,7 @@ fn only_what_clients_may_say(object: &ApprovalTicket) -> Result<(), String> {
             "spec.policyDigest: it is the operator's to write",
         ),
         (
-            spec.authorship != Authorship::Claimed,
+            spec.authorship != authorship,
             "spec.authorship: it is the operator's to write",
         ),
         (
@@ -135,7 +136,7 @@ fn unheld(metadata: &ObjectMeta) -> Result<(), String> {
 }
 
 async fn read_ticket(
-    text: &str,
+    sent: (&str, Authorship),
     target: &Target<'_>,
     snapshot: &Snapshot,
     client: &Client,
@@ -144,7 +145,7 @@ async fn read_ticket(
         object,
         binding,
         namespace,
-    } = match draft_ticket(text, target) {
+    } = match draft_ticket(sent, target) {
         Ok(sent) => sent,
         Err(why) => return Ok(Own::Invalid(why)),
     };

@@ -5,6 +5,7 @@ mod read;
 use std::{borrow::Cow, collections::BTreeMap, str::Utf8Error};
 
 use countersign_core::{
+    gitops::{Authorship, unproven_authorship},
     json::Misplaced,
     object::{Change, Object, ObjectError},
     own::Own,
@@ -176,6 +177,12 @@ impl<'a> AdmissionRequest<'a> {
             generates_name: self.generates_name(),
             dry_run: self.is_dry_run(),
         })
+    }
+
+    /// How the author of what the caller sends is known before anything is proven.
+    pub fn authorship(&self) -> Authorship {
+        let judged = self.judged(None, None);
+        judged.map_or(Authorship::Unverified, |judged| unproven_authorship(&judged))
     }
 
     /// Whether the server chose the name.

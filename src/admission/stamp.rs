@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_api::{ApprovalReview, ApprovalTicket};
 use countersign_core::{
     authn,
+    gitops::{Authorship, Provenance},
     identity::Identity,
     snapshot::Snapshot,
     stamp::{ReviewStamp, TicketStamp},
@@ -45,17 +46,30 @@ pub fn patch(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Option<Stri
     let text = request.object()?;
     let namespace = judged.target.namespace?;
     let steps = match judged.target.resource {
-        "approvaltickets" => ticket(&serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
+        "approvaltickets" => {
+            let sent = serde_json::from_str(text).ok()?;
+            ticket(&sent, (namespace, &who), request.authorship(), snapshot)?
+        }
         "approvalreviews" => review(&serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
         _ => return None,
     };
     Some(STANDARD.encode(serde_json::to_vec(&steps).ok()?))
 }
 
-fn ticket(ticket: &ApprovalTicket, namespace: &str, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
+fn ticket(
+    ticket: &ApprovalTicket,
+    (namespace, who): (&str, &Identity),
+    authorship: Authorship,
+    snapshot: &Snapshot,
+) -> Option<Vec<Add>> {
     let nonce = nonce().ok()?;
     let binding = ticket.spec.binding.parse().ok()?;
-    let provenance = ticket.spec.provenance().ok()?;
+    let said = ticket.spec.provenance().ok()?;
+    // Who claims a proof is refused for it, by the validating step.
+    let provenance = match said.authorship {
+        Authorship::Claimed => Provenance { authorship, ..said },
+        Authorship::Verified | Authorship::Unverified => said,
+    };
     let stamp = TicketStamp {
         binding: &binding,
         namespace,
@@ -65,6 +79,7 @@ fn ticket(ticket: &ApprovalTicket, namespace: &str, who: &Identity, snapshot: &S
     };
     Some(vec![
         add("/spec/requester", json!(who)),
+        add("/spec/authorship", json!(provenance.authorship)),
         add("/spec/bindingHash", json!(binding.hash(Some(&nonce)))),
         add("/spec/stamp", json!(stamp.sign(&snapshot.cluster.stamp))),
         add("/spec/binding/nonce", json!(nonce)),

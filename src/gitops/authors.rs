@@ -7,7 +7,10 @@ use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD},
 };
-use countersign_core::{gitops::Owner, identity::Identity, request::Target};
+use countersign_core::{
+    authn::username, environment::Environment, gitops::Owner, identity::Identity, request::Target,
+    snapshot::Snapshot,
+};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Client;
 use sha2::{Digest as _, Sha256};
@@ -18,21 +21,22 @@ use super::object::{Deployer, Repository, get};
 const SSH_SUFFIX: &str = ".sshpub";
 
 /// The people of the revision that the Kustomization tried last; none if that cannot be proven.
-pub async fn of(owner: &Owner, deployer: &Deployer, client: &Client) -> Result<Vec<Identity>, kube::Error> {
-    let source = deployer.spec.source_ref.as_ref();
-    let Some(source) = source.filter(|source| source.kind == "GitRepository") else {
+///
+/// Elsewhere than in prod whoever may write objects of Flux may say of a revision what they like, so nothing is proven by
+/// what is there.
+pub async fn of(
+    owner: &Owner,
+    deployer: &Deployer,
+    snapshot: &Snapshot,
+    client: &Client,
+) -> Result<Vec<Identity>, kube::Error> {
+    let (Some(target), Some(policy)) = (source(owner, deployer), snapshot.policy.get()) else {
         return Ok(Vec::new());
     };
-    let namespace = source.namespace.as_deref().unwrap_or(&owner.namespace);
-    let target = Target {
-        group: "source.toolkit.fluxcd.io",
-        version: "v1",
-        kind: "GitRepository",
-        resource: "gitrepositories",
-        subresource: "",
-        namespace: Some(namespace),
-        name: &source.name,
-    };
+    let is_prod = |name| snapshot.environment_of_namespace(name, policy) == Environment::Prod;
+    if !is_prod(&owner.namespace) || !target.namespace.is_some_and(is_prod) {
+        return Ok(Vec::new());
+    }
     let Some(repository) = get::<Repository>(&target, client).await? else {
         return Ok(Vec::new());
     };
@@ -44,14 +48,30 @@ pub async fn of(owner: &Owner, deployer: &Deployer, client: &Client) -> Result<V
         version: "v1",
         kind: "Secret",
         resource: "secrets",
-        subresource: "",
-        namespace: Some(namespace),
         name: &verify.secret_ref.name,
+        ..target
     };
     let Some(keys) = get::<Secret>(&secret, client).await? else {
         return Ok(Vec::new());
     };
-    Ok(signers(message, &known_keys(&keys)).unwrap_or_default())
+    let people = signers(message, &known_keys(&keys)).unwrap_or_default();
+    // Who is nobody to the API server reviews under another name, and would not be recognised.
+    let are_known = people.iter().all(|who| username(who, policy).is_some());
+    Ok(if are_known { people } else { Vec::new() })
+}
+
+/// The GitRepository that the Kustomization is made of, if it is.
+fn source<'a>(owner: &'a Owner, deployer: &'a Deployer) -> Option<Target<'a>> {
+    let source = deployer.spec.source_ref.as_ref()?;
+    (source.kind == "GitRepository").then(|| Target {
+        group: "source.toolkit.fluxcd.io",
+        version: "v1",
+        kind: "GitRepository",
+        resource: "gitrepositories",
+        subresource: "",
+        namespace: Some(source.namespace.as_deref().unwrap_or(&owner.namespace)),
+        name: &source.name,
+    })
 }
 
 /// What source-controller says of the signatures of the very commit that the Kustomization tried last.
@@ -62,6 +82,7 @@ fn verified<'a>(repository: &'a Repository, deployer: &Deployer) -> Option<&'a s
     let mut conditions = status.conditions.iter();
     let verified = conditions.find(|condition| condition.type_ == "SourceVerified")?;
     let holds = verified.status == "True"
+        && repository.spec.include.is_empty()
         && verified.observed_generation == repository.metadata.generation
         && deployer.status.last_attempted_revision.as_ref() == Some(revision)
         && verified

@@ -84,6 +84,9 @@ pub struct Repository {
 #[derive(Debug, Deserialize)]
 pub struct RepositorySpec {
     pub verify: Option<Verify>,
+    /// Other repositories whose content is laid into this one's, verified or not.
+    #[serde(default)]
+    pub include: Vec<Value>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -2,7 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::harness::{Area, Ticket, shared};
+use serde_json::{Value, json};
+
+use super::{
+    forgery::copy_of,
+    harness::{Area, Ticket, shared},
+};
 
 /// The ticket for what the agent wants to change here.
 fn wanted_by_the_agent<'a>(area: &Area<'a>) -> Ticket<'a> {
@@ -76,6 +81,39 @@ fn one_of_two_reviewers_is_not_enough() {
     ticket.approve(area.person("otto"));
     ticket.becomes("Approved");
     want(&area).done();
+    ticket.becomes("Consumed");
+}
+
+#[test]
+fn nobody_approves_alone_what_they_asked_for_as_an_agent() {
+    let area = shared().area();
+    let rita = area.person("rita");
+    let as_agent = |object: &Value| {
+        let create = ["create", "-f", "-", "--as=system:serviceaccount:agents:helper"];
+        rita.run(&create, &object.to_string())
+    };
+    let write = || as_agent(&area.config_map("app", &json!({})));
+    // Beside the ticket of the denial she asks for one herself, and says that the authors are known.
+    let minted = area.ticket(write());
+    let mut asked = copy_of(&minted);
+    asked["spec"]["authorship"] = json!("Verified");
+    let denial = as_agent(&asked).denied("Invalid");
+    assert!(
+        denial.contains("spec.authorship: it is the operator's to write"),
+        "{denial}"
+    );
+    asked["spec"]["authorship"] = json!("Claimed");
+    as_agent(&asked).done();
+    let ticket = minted.beside("by-hand");
+    assert_eq!(ticket.object()["spec"]["authorship"], "Unverified");
+
+    ticket.approve(rita);
+    ticket.counts(1);
+    write().denied("ApprovalRequired");
+    assert_eq!(ticket.state(), "Pending");
+    ticket.approve(area.person("otto"));
+    ticket.becomes("Approved");
+    write().done();
     ticket.becomes("Consumed");
 }
 

@@ -4,6 +4,8 @@ mod record;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::record::is_release_record;
@@ -68,6 +70,9 @@ pub struct Provenance {
     pub delivered_by: Option<Delivery>,
 }
 
+/// What the controllers call themselves as field managers; Argo CD's has other names as well.
+const MANAGERS: [&str; 3] = ["kustomize-controller", "helm-controller", "argocd-controller"];
+
 impl Tool {
     const ALL: [Self; 3] = [Self::HelmRelease, Self::Kustomization, Self::Application];
 
@@ -130,11 +135,12 @@ impl Tool {
     fn owner_of(self, object: &Object<'_>) -> Result<Option<Owner>, ObjectError> {
         let named = |namespace: Option<_>, name: Option<_>| {
             let (namespace, name) = (namespace?, name?);
-            Some(Owner {
+            let owner = Owner {
                 tool: self,
                 namespace,
                 name,
-            })
+            };
+            Some(owner).filter(Owner::can_be)
         };
         let label = |key| Ok::<_, ObjectError>(object.label(key)?.map(String::from));
         Ok(match self {
@@ -160,6 +166,13 @@ impl Tool {
 }
 
 impl Owner {
+    /// Whether an object can be called so: whatever else a mark says is no part of a path to be read.
+    fn can_be(&self) -> bool {
+        let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.');
+        let is_name = |name: &str| name.bytes().all(fits) && name.starts_with(|char| char != '.');
+        is_name(&self.namespace) && is_name(&self.name)
+    }
+
     /// The object, as a request names it.
     pub fn target(&self) -> Target<'_> {
         let (group, version) = self.tool.api();
@@ -216,11 +229,7 @@ pub fn claimed_owner(request: &Request<'_>) -> Result<Option<Owner>, ObjectError
     let (Some(object), Some(_), false) = (marked, request.caller.service_account(), is_hidden) else {
         return Ok(None);
     };
-    let options = request.options.as_ref();
-    let manager = options
-        .map(|options| options.text_at(&["fieldManager"]))
-        .transpose()?;
-    let manager = manager.flatten();
+    let manager = field_manager(request)?;
     let is_its_write = |tool: &Tool| {
         request.operation == Operation::Delete
             || tool.manager().is_none_or(|name| manager.as_deref() == Some(name))
@@ -231,6 +240,31 @@ pub fn claimed_owner(request: &Request<'_>) -> Result<Option<Owner>, ObjectError
         }
     }
     Ok(None)
+}
+
+fn field_manager<'a>(request: &Request<'a>) -> Result<Option<Cow<'a, str>>, ObjectError> {
+    let options = request.options.as_ref();
+    let manager = options.map(|options| options.text_at(&["fieldManager"]));
+    Ok(manager.transpose()?.flatten())
+}
+
+/// How the author of what is written is known before anything is proven, also of a ticket that is asked for.
+///
+/// What a GitOps controller delivers was written by somebody else than the account: it is known by its marks or, where
+/// it sets none (as on Helm's hooks), by its name. Whoever impersonates an account may have written what it asks for.
+pub fn unproven_authorship(request: &Request<'_>) -> Authorship {
+    let is_delivered = || {
+        let manager = field_manager(request)?;
+        let by_name = manager.is_some_and(|name| MANAGERS.contains(&&*name));
+        Ok::<_, ObjectError>(by_name || claimed_owner(request)?.is_some())
+    };
+    let is_account = request.caller.service_account().is_some();
+    let is_somebodys = request.caller.is_account_in_name_only() || is_delivered().unwrap_or(true);
+    if is_account && is_somebodys {
+        Authorship::Unverified
+    } else {
+        Authorship::Claimed
+    }
 }
 
 /// Whether the write does nothing but ask a GitOps controller to try again; of Argo CD the very operation that failed.

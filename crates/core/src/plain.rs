@@ -4,7 +4,7 @@
 const EXCERPT: usize = 100;
 
 /// The text on one line, with everything escaped that a terminal would act on or that a reader would not see:
-/// control characters, line breaks, direction marks, characters without width.
+/// control characters, line breaks, direction marks, characters without width, other spaces than the usual one.
 pub fn plain(text: &str) -> String {
     text.chars()
         .fold(String::with_capacity(text.len()), |mut harmless, char| {
@@ -35,16 +35,20 @@ pub fn excerpt(text: &str) -> String {
 }
 
 fn is_deceptive(char: char) -> bool {
+    // Another space than the usual one, and what Unicode says may be ignored where it is shown.
     char.is_control()
+        || (char.is_whitespace() && char != ' ')
         || matches!(char,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{3164}'
-            | '\u{feff}' | '\u{ffa0}'
+            | '\u{2800}' | '\u{feff}' | '\u{ffa0}'
             | '\u{180b}'..='\u{180f}'
             | '\u{200b}'..='\u{200f}'
             | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}'
             | '\u{fe00}'..='\u{fe0f}'
             | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
 }
 
@@ -61,6 +65,9 @@ mod tests {
             ("user:al\u{202e}eci", "user:al\\u{202e}eci"),
             ("a\u{200b}b\u{feff}\u{2028}c", "a\\u{200b}b\\u{feff}\\u{2028}c"),
             ("tag\u{e0041}", "tag\\u{e0041}"),
+            ("user:grace\u{a0}", "user:grace\\u{a0}"),
+            ("a\u{2003}b\u{3000}c\u{2800}", "a\\u{2003}b\\u{3000}c\\u{2800}"),
+            ("a\u{1d173}b\u{1bca0}", "a\\u{1d173}b\\u{1bca0}"),
         ];
         for (hostile, shown) in cases {
             assert_eq!(plain(hostile), shown);

@@ -58,6 +58,57 @@ fn the_marks_of_a_client_count_in_its_own_writes() {
 }
 
 #[test]
+fn what_no_object_is_called_is_no_owner() {
+    for id in [
+        "../../secrets/x:/ConfigMap:billing/x",
+        "web?watch=1:/ConfigMap:billing/x",
+        "team/a_web:/ConfigMap:billing/x",
+        ".._web:/ConfigMap:billing/x",
+        "Web:/ConfigMap:billing/x",
+    ] {
+        let object = format!(
+            r#"{{"metadata":{{"name":"x","annotations":{{"argocd.argoproj.io/tracking-id":"{id}"}}}}}}"#
+        );
+        let ask = write(FLUX, Operation::Create, &object, "argocd-controller");
+        assert_eq!(claimed_owner(&ask.request()), Ok(None), "{id}");
+        assert_eq!(
+            unproven_authorship(&ask.request()),
+            Authorship::Unverified,
+            "{id}"
+        );
+    }
+}
+
+#[test]
+fn who_wrote_what_is_delivered_or_asked_for_in_an_accounts_name_is_not_proven() {
+    let bare = r#"{"metadata":{"name":"x"}}"#;
+    let (create, delete) = (Operation::Create, Operation::Delete);
+    let (claimed, unverified) = (Authorship::Claimed, Authorship::Unverified);
+    for (who, uid, operation, object, manager, authorship) in [
+        (FLUX, "sa-uid", create, bare, "kubectl", claimed),
+        (FLUX, "sa-uid", create, bare, "", claimed),
+        (FLUX, "sa-uid", delete, bare, "", claimed),
+        (FLUX, "", create, bare, "kubectl", unverified),
+        (FLUX, "", delete, bare, "", unverified),
+        (FLUX, "sa-uid", create, MARKED, "kustomize-controller", unverified),
+        (FLUX, "sa-uid", delete, MARKED, "", unverified),
+        (FLUX, "sa-uid", create, TRACKED, "kubectl", unverified),
+        // A hook of Helm bears no marks.
+        (FLUX, "sa-uid", create, bare, "helm-controller", unverified),
+        (FLUX, "sa-uid", create, HALF, "kustomize-controller", unverified),
+        ("olga", "", create, bare, "helm-controller", claimed),
+        ("olga", "", create, MARKED, "kustomize-controller", claimed),
+    ] {
+        let ask = write(who, operation, object, manager).of_uid(uid);
+        assert_eq!(
+            unproven_authorship(&ask.request()),
+            authorship,
+            "{who} {uid} {operation} {manager} {object}"
+        );
+    }
+}
+
+#[test]
 fn an_owner_is_served_by_the_account_that_it_names_or_by_its_controller() {
     let owner = Owner {
         tool: Tool::Kustomization,
