@@ -1,5 +1,7 @@
 //! Quorum reads of the object behind a request: what the review does not show.
 
+use std::fmt::Write as _;
+
 use countersign_core::{
     decision::{Denial, Reason},
     request::{Hidden, Target},
@@ -13,12 +15,25 @@ use serde_json::Value;
 pub fn path(target: &Target<'_>) -> String {
     let mut path = collection_path(target);
     path.push('/');
-    path.push_str(target.name);
+    path.push_str(&encoded(target.name));
     if !target.subresource.is_empty() {
         path.push('/');
         path.push_str(target.subresource);
     }
     path
+}
+
+/// A name as part of a path or a query: those of RBAC hold whatever they like but `/` and `%`.
+pub fn encoded(name: &str) -> String {
+    name.bytes()
+        .fold(String::with_capacity(name.len()), |mut text, byte| {
+            if byte.is_ascii_alphanumeric() || b"-._~:@".contains(&byte) {
+                text.push(char::from(byte));
+            } else {
+                let _ = write!(text, "%{byte:02X}");
+            }
+            text
+        })
 }
 
 /// The path of the collection that an object is in.
@@ -139,5 +154,11 @@ mod tests {
             ..pod
         };
         assert_eq!(path(&role), "/apis/rbac.authorization.k8s.io/v1/clusterroles/web");
+        let odd = Target {
+            name: "a&b?c#d e=\u{e9}:@",
+            ..role
+        };
+        let expected = "/apis/rbac.authorization.k8s.io/v1/clusterroles/a%26b%3Fc%23d%20e%3D%C3%A9:@";
+        assert_eq!(path(&odd), expected);
     }
 }

@@ -18,7 +18,7 @@ use kube::{
 };
 use tokio::time::timeout;
 
-use super::complete::{self, collection_path};
+use super::complete::{self, collection_path, encoded};
 
 /// What the past of an object says of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,10 +156,16 @@ impl<'a> Trace<'a> {
     /// The collection, narrowed to the object.
     fn uri(&self) -> String {
         let target = self.ticket.binding.target.target().parent();
+        // A selector ends at a comma, and tells its two sides apart by an equals sign.
+        let name = target
+            .name
+            .replace('\\', r"\\")
+            .replace(',', r"\,")
+            .replace('=', r"\=");
         format!(
             "{}?fieldSelector=metadata.name%3D{}",
             collection_path(&target),
-            target.name
+            encoded(&name)
         )
     }
 

@@ -82,12 +82,21 @@ fn a_proxied_call_is_made_once() {
 }
 
 #[test]
-fn a_name_with_spaces_is_approved_like_any_other() {
+fn a_name_of_any_characters_is_approved_like_any_other_and_its_ticket_is_used() {
     let area = shared().area();
-    area.put(&json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "rules": [],
-        "metadata": { "name": "two words", "namespace": area.namespace },
-    }));
+    let role = |name: &str, verbs: &[&str]| {
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+            "metadata": { "name": name, "namespace": area.namespace },
+            "rules": [{ "apiGroups": [""], "resources": ["pods"], "verbs": verbs }],
+        })
+    };
+    for name in ["two words", r"a&b?c#d, e=f\g+h"] {
+        for verbs in [&["get"][..], &["get", "list"]] {
+            let write = || area.person("olga").apply(&role(name, verbs));
+            area.with_approval(write).becomes("Consumed");
+        }
+    }
 }
 
 #[test]

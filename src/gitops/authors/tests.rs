@@ -1,3 +1,5 @@
+use serde_json::{Value, from_value, json};
+
 use super::*;
 
 const ADA: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -33,6 +35,48 @@ fn a_key_is_whose_its_comment_says_if_that_is_a_person() {
         assert_eq!(people, Vec::from_iter(who), "{name}: {file}");
         let is_print = |print: &str| print.len() == "SHA256:".len() + 43;
         assert!(known.iter().all(|(print, _)| is_print(print)), "{known:?}");
+    }
+}
+
+#[test]
+fn a_revision_is_verified_by_what_is_said_of_exactly_it() {
+    let deployer = json!({ "metadata": {}, "status": { "lastAttemptedRevision": "main@sha1:1" } });
+    let repository = json!({
+        "metadata": { "generation": 2 },
+        "spec": { "verify": { "secretRef": { "name": "signers" } } },
+        "status": {
+            "artifact": { "revision": "main@sha1:1" },
+            "conditions": [{
+                "type": "SourceVerified", "status": "True", "reason": "Succeeded", "observedGeneration": 2,
+                "lastTransitionTime": "2026-06-01T12:00:00Z",
+                "message": "verified signature of\n\t- commit '1' with key 'SHA256:a'",
+            }],
+        },
+    });
+    let with = |pointer: &str, value: Value| {
+        let mut other = repository.clone();
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        other.pointer_mut(parent).unwrap()[key] = value;
+        other
+    };
+    let deployer: Deployer = from_value(deployer).unwrap();
+    let is_verified = |repository: &Value| {
+        let repository: Repository = from_value(repository.clone()).unwrap();
+        verified(&repository, &deployer).is_some()
+    };
+    assert!(is_verified(&repository));
+    for (pointer, value) in [
+        ("/status/artifact/revision", json!("main@sha1:2")),
+        ("/metadata/generation", json!(3)),
+        ("/status/conditions/0/status", json!("False")),
+        (
+            "/status/conditions/0/message",
+            json!("verified signature of tag 'v1'"),
+        ),
+        // What another repository lays into it nobody signed here.
+        ("/spec/include", json!([{ "repository": { "name": "other" } }])),
+    ] {
+        assert!(!is_verified(&with(pointer, value.clone())), "{pointer}: {value}");
     }
 }
 
