@@ -7,9 +7,12 @@ pub enum Kind {
     Plain,
     /// Two of these, one after the other.
     TwoPlain,
+    /// One of these, and before it one of the status of a custom resource that is as large as a ticket: the two writes
+    /// that a gated one consists of.
+    PlainAndStatus,
     /// The same, through a webhook that allows everything.
     Echoed,
-    /// The operator's webhook, by the owner of a zone in dev: it is decided, recorded and let by.
+    /// The operator's webhook, in dev, where the agent needs nobody: it is decided, recorded and let by.
     Guarded,
     /// The operator's webhook, by an agent in prod: it spends an approved ticket.
     Gated,
@@ -17,30 +20,33 @@ pub enum Kind {
 
 impl Kind {
     /// In the order of their turns.
-    pub const ALL: [Self; 5] = [Self::Plain, Self::TwoPlain, Self::Echoed, Self::Guarded, Self::Gated];
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::TwoPlain,
+        Self::PlainAndStatus,
+        Self::Echoed,
+        Self::Guarded,
+        Self::Gated,
+    ];
 
     /// As its figures are called.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain_write",
             Self::TwoPlain => "two_plain_writes",
+            Self::PlainAndStatus => "plain_write_and_status",
             Self::Echoed => "echoed_write",
             Self::Guarded => "guarded_write",
             Self::Gated => "gated_write",
         }
     }
 
-    /// How many patches it takes.
-    pub const fn patches(self) -> usize {
-        if matches!(self, Self::TwoPlain) { 2 } else { 1 }
-    }
-
     /// The namespace in which they are made.
     pub const fn namespace(self) -> &'static str {
         match self {
-            Self::Plain | Self::TwoPlain => "plain",
+            Self::Plain | Self::TwoPlain | Self::PlainAndStatus => "plain",
             Self::Echoed => "echoed",
-            Self::Guarded => "workshop",
+            Self::Guarded => "guarded",
             Self::Gated => "area-1",
         }
     }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use countersign_api::{ApprovalTicket, approval_ticket::TicketState};
+use countersign_api::ApprovalTicket;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -16,21 +16,26 @@ use crate::{
     echo,
     harness::{Cluster, Setup},
     kind::Kind,
+    likeness::{self, Likeness},
     wish::{Answer, Wish, Write, approve},
 };
 
 /// Tickets that are approved at a time: fewer than may be pending.
 pub const TICKETS: usize = 40;
 
-/// Longer than what is left to do after a write.
-const PAUSE: Duration = Duration::from_millis(15);
+/// Longer than what is left to do after a write: of a ticket that was used, the operator notes what became of it.
+const fn pause(kind: Kind) -> Duration {
+    Duration::from_millis(if matches!(kind, Kind::Gated) { 50 } else { 2 })
+}
 
 /// The cluster and who writes there.
 pub struct Place {
     _cluster: Cluster,
-    /// Of each kind, where that stands.
-    writers: Vec<Client>,
+    /// Who is let by.
+    passing: Client,
+    agent: Client,
     reviewer: Client,
+    likeness: Likeness,
 }
 
 impl Place {
@@ -46,11 +51,13 @@ impl Place {
         for namespace in [Kind::Plain, Kind::Echoed].map(Kind::namespace) {
             admin.kubectl(&format!("create namespace {namespace}")).done();
         }
-        admin
-            .kubectl("create serviceaccount passing -n agents")
-            .done();
+        admin.kubectl("create serviceaccount passing -n agents").done();
+        admin.kubectl_with("apply -f -", &guarded()).done();
         admin.apply(&delegation()).done();
         admin.apply(&echo::configuration(&echo)).done();
+        admin
+            .kubectl_with("apply --server-side -f -", &likeness::kind())
+            .done();
         let compiled = "wait --for=condition=Compiled --timeout=60s writedelegation/passing";
         admin.kubectl(compiled).done();
         let everything = admin.client().await;
@@ -62,70 +69,104 @@ impl Place {
         let passing = cluster.account("passing").client().await;
         cluster.see_admins();
         cluster.enforce();
-        let writers = vec![
-            passing.clone(),
-            passing.clone(),
-            passing,
-            cluster.person("mallory").client().await,
-            cluster.person("deployer").client().await,
-        ];
+        let agent = cluster.person("deployer").client().await;
+        let reviewer = cluster.person("rita").client().await;
+        let ticket = have_approved((0, "first"), &agent, &reviewer).await;
+        let namespace = Kind::PlainAndStatus.namespace();
         Self {
-            writers,
-            reviewer: cluster.person("rita").client().await,
+            likeness: Likeness::make(TICKETS, ticket, namespace, passing.clone()).await,
+            passing,
+            agent,
+            reviewer,
             _cluster: cluster,
         }
     }
 
     /// Makes one write of this kind, and tells how long it took.
     pub async fn write(&self, kind: Kind, number: usize, value: &str) -> Duration {
-        let maps: Api<ConfigMap> = Api::namespaced(self.writers[kind as usize].clone(), kind.namespace());
         let begun = Instant::now();
-        for patch in 1..=kind.patches() {
-            let value = if kind == Kind::TwoPlain {
-                format!("{value}.{patch}")
-            } else {
-                value.to_owned()
-            };
-            let change = Patch::Merge(json!({ "data": { "a": value } }));
-            let made = maps.patch(&name(number), &PatchParams::default(), &change).await;
-            assert!(made.is_ok(), "{kind:?}: {made:?}");
+        match kind {
+            Kind::TwoPlain => self.patch(kind, number, &format!("{value}, first")).await,
+            Kind::PlainAndStatus => self.likeness.patch(number, value).await,
+            Kind::Plain | Kind::Echoed | Kind::Guarded | Kind::Gated => {}
         }
+        self.patch(kind, number, value).await;
         let took = begun.elapsed();
-        sleep(PAUSE).await;
+        sleep(pause(kind)).await;
         took
+    }
+
+    async fn patch(&self, kind: Kind, number: usize, value: &str) {
+        let maps: Api<ConfigMap> = Api::namespaced(self.writer(kind).clone(), kind.namespace());
+        let change = Patch::Merge(json!({ "data": { "a": value_of(kind, value) } }));
+        let made = maps.patch(&name(number), &PatchParams::default(), &change).await;
+        assert!(made.is_ok(), "{kind:?}: {made:?}");
+    }
+
+    const fn writer(&self, kind: Kind) -> &Client {
+        match kind {
+            Kind::Plain | Kind::TwoPlain | Kind::PlainAndStatus | Kind::Echoed => &self.passing,
+            Kind::Guarded | Kind::Gated => &self.agent,
+        }
     }
 
     /// Has a ticket approved for the next gated write of each object.
     pub async fn have_approved(&self, value: &str) {
         stream::iter(0..TICKETS)
-            .for_each_concurrent(4, |number| self.have_one_approved(number, value))
+            .for_each_concurrent(4, async |number| {
+                have_approved((number, value), &self.agent, &self.reviewer).await;
+            })
             .await;
         // All caches know it by then.
         sleep(Duration::from_secs(1)).await;
     }
+}
 
-    async fn have_one_approved(&self, number: usize, value: &str) {
-        let namespace = Kind::Gated.namespace();
-        let wish = Wish {
-            namespace: namespace.to_owned(),
-            name: name(number),
-            write: Write::Update,
-            value: value.to_owned(),
-        };
-        let asked = wish.attempt(&self.writers[Kind::Gated as usize]).await;
-        let Answer::Needs(ticket) = asked else {
-            panic!("{wish:?}: {asked:?}");
-        };
-        approve((namespace, &ticket), &self.reviewer).await.unwrap();
-        let tickets: Api<ApprovalTicket> = Api::namespaced(self.reviewer.clone(), namespace);
-        loop {
-            let status = tickets.get(&ticket).await.unwrap().status;
-            if status.is_some_and(|status| status.state == TicketState::Approved) {
-                return;
-            }
-            sleep(Duration::from_millis(20)).await;
+/// Has a ticket approved for a gated write: the ticket.
+async fn have_approved((number, value): (usize, &str), agent: &Client, reviewer: &Client) -> DynamicObject {
+    let namespace = Kind::Gated.namespace();
+    let wish = Wish {
+        namespace: namespace.to_owned(),
+        name: name(number),
+        write: Write::Update,
+        value: value_of(Kind::Gated, value),
+    };
+    let asked = wish.attempt(agent).await;
+    let Answer::Needs(ticket) = asked else {
+        panic!("{wish:?}: {asked:?}");
+    };
+    approve((namespace, &ticket), reviewer).await.unwrap();
+    let kind = ApiResource::erase::<ApprovalTicket>(&());
+    let tickets: Api<DynamicObject> = Api::namespaced_with(reviewer.clone(), namespace, &kind);
+    loop {
+        let ticket = tickets.get(&ticket).await.unwrap();
+        if ticket.data["status"]["state"] == "Approved" {
+            return ticket;
         }
+        sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// No two kinds write the same, where they write the same object.
+fn value_of(kind: Kind, value: &str) -> String {
+    format!("{value}, {}", kind.name())
+}
+
+/// A zone in dev.
+fn guarded() -> String {
+    let name = Kind::Guarded.namespace();
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": name, "labels": { "countersign.dev/environment": "dev" } },
+    });
+    let zone = json!({
+        "apiVersion": "countersign.dev/v1alpha1", "kind": "Zone", "metadata": { "name": name },
+        "spec": {
+            "owner": "team:shop", "cooperators": ["agent:deployer"], "objects": [format!("{name}/**")],
+            "requireReview": false,
+        },
+    });
+    format!("{namespace}\n---\n{zone}")
 }
 
 /// What the API server itself lets by.
@@ -135,8 +176,12 @@ fn delegation() -> Value {
         "apiVersion": "countersign.dev/v1alpha1", "kind": "WriteDelegation", "metadata": { "name": "passing" },
         "spec": {
             "subject": { "serviceAccount": { "namespace": "agents", "name": "passing" } },
-            "resources": [{ "group": "", "resource": "configmaps" }],
-            "verbs": ["Update"], "namespaces": { "names": namespaces }, "evaluation": "Startup",
+            "resources": [
+                { "group": "", "resource": "configmaps" },
+                { "group": "example.com", "resource": "approvaltickets" },
+                { "group": "example.com", "resource": "approvaltickets", "subresource": "status" },
+            ],
+            "verbs": ["Create", "Update"], "namespaces": { "names": namespaces }, "evaluation": "Startup",
             "reason": "What a write costs without a webhook.",
         },
     })
