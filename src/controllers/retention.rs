@@ -55,9 +55,12 @@ pub async fn outlive(
     Ok(None)
 }
 
-/// How long until the ticket leaves, or is looked at again; `None` when its time is over.
+/// How long until the ticket leaves, or is looked at again; `None` when its time is over. One that is not finished
+/// stays, whatever its status says of an end.
 fn left(ticket: &Ticket, finished: Timestamp, reviewed: bool, policy: &Policy) -> Option<Duration> {
-    let kept = kept_for(&ticket.state, reviewed, &policy.approvals)?;
+    let Some(kept) = kept_for(&ticket.state, reviewed, &policy.approvals) else {
+        return Some(LOOK);
+    };
     let leaves = finished.saturating_add(kept).unwrap_or(Timestamp::MAX);
     let left = Duration::try_from(leaves.duration_since(Timestamp::now())).ok()?;
     (!left.is_zero()).then_some(left.min(LOOK))
