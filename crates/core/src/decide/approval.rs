@@ -198,18 +198,15 @@ impl Case<'_, '_> {
     }
 
     /// The used ticket whose write this one undoes, where the policy has that need no approval. What yields an identity
-    /// needs one in any case.
+    /// needs one in any case, and so does what is done in an agent's name by who may impersonate it.
     fn undone_ticket(
         &self,
         binding: &Binding,
         change: &EffectiveChange,
     ) -> Result<Option<Covered>, Denial> {
-        let Some(window) = self
-            .policy
-            .approvals
-            .rollback_window
-            .filter(|_| self.yielded.is_none() && rollback::is_bound_whole(change))
-        else {
+        let needs_approval = self.yielded.is_some() || self.request.caller.is_account_in_name_only();
+        let window = self.policy.approvals.rollback_window;
+        let Some(window) = window.filter(|_| !needs_approval && rollback::is_bound_whole(change)) else {
             return Ok(None);
         };
         let call = call_kind(self.request);

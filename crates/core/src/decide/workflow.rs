@@ -61,6 +61,13 @@ fn check_ticket(
         );
         return Err(Denial::new(Reason::ForeignSubject, message));
     }
+    // The denial of a write makes a ticket that asks for one reviewer more; of one that is requested nobody could tell.
+    if request.caller.is_account_in_name_only() {
+        let message = format!(
+            "spec.subjectID: who impersonates {who} requests no ticket: make the change, and its denial asks for approval"
+        );
+        return Err(Denial::new(Reason::ForeignSubject, message));
+    }
     if draft.binding.cluster_id != *snapshot.cluster.id {
         return mismatch(format!(
             "spec.clusterID: `{}` is not this cluster",

@@ -13,6 +13,7 @@ use crate::{
     own::Own,
     policy::HashIgnore,
     role::Role,
+    snapshot::Impersonation,
 };
 
 const APP: &str = "billing/configmaps/app";
@@ -117,6 +118,23 @@ fn it_is_the_same_subject_object_and_content() {
     ] {
         assert_eq!(world.says(&ask), Said::Needs, "{why}");
     }
+}
+
+#[test]
+fn who_impersonates_an_agent_undoes_nothing_in_its_name() {
+    let mut billing = zone("billing", "user:olga", &["billing/**"]);
+    billing.cooperators = vec![crate::fixtures::id("agent:bot")];
+    let world = world()
+        .agent_but("bot", Role::Contributor, "greta", "ci:bot", |agent| {
+            agent.impersonation = Impersonation::Accepted;
+        })
+        .zone(billing)
+        .policy(|policy| policy.approvals.rollback_window = Some(SignedDuration::from_hours(1)));
+    let account = "system:serviceaccount:ci:bot";
+    let world = used(world, &updates(account, APP).from(A, B), 10, |_| ());
+    let back = updates(account, APP).from(B, A);
+    assert_eq!(world.says(&back), ROLLED_BACK, "by its token");
+    assert_eq!(world.says(&back.of_uid("")), Said::Needs);
 }
 
 #[test]

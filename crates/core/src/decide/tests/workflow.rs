@@ -13,6 +13,7 @@ use crate::{
         ReviewDecision::{self, Approve, Cancel, Deny, Revoke},
     },
     role::Role,
+    snapshot::Impersonation,
     ticket::{CallKind, Claim, End, Ticket, TicketState},
 };
 
@@ -62,6 +63,23 @@ fn rebound(change: impl FnOnce(&mut TicketDraft)) -> TicketDraft {
     change(&mut draft);
     draft.binding_hash = draft.binding.hash(Some(&draft.nonce));
     draft
+}
+
+/// A denied write shows who asks, and its ticket takes one reviewer more; asked for beforehand it would take none.
+#[test]
+fn who_impersonates_an_agent_asks_by_the_write_alone() {
+    let world = billing().agent_but("bot", Role::Contributor, "greta", "ci:bot", |agent| {
+        agent.impersonation = Impersonation::Accepted;
+    });
+    let (account, bot) = ("system:serviceaccount:ci:bot", id("agent:bot"));
+    let request = requests(
+        account,
+        "billing",
+        rebound(|draft| (draft.binding.subject, draft.requester) = (bot.clone(), bot.clone())),
+    );
+    assert_eq!(world.says(&request), Said::Allow(Reason::Workflow), "by its token");
+    let impersonated = request.of_uid("");
+    assert_eq!(world.says(&impersonated), Said::Deny(Reason::ForeignSubject));
 }
 
 #[test]
