@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::server::Announcement;
+use crate::listener::Announcement;
 
 /// Connections to one server.
 const CONNECTIONS: u32 = 16;

@@ -18,6 +18,8 @@
 //! It prints `name value unit`, times in microseconds of one request.
 
 mod cluster;
+#[path = "../listener.rs"]
+mod listener;
 mod load;
 mod process;
 mod review;

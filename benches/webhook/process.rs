@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::server::{Announcement, Served};
+use crate::{listener::Announcement, server::Served};
 
 /// A server; it ends with this value, or with this process.
 pub struct Process(Child);

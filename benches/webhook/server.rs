@@ -2,17 +2,15 @@
 
 use std::{fs, io::Read, path::PathBuf, sync::Arc};
 
-use axum::{Json, Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
+use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use clap::ValueEnum;
 use countersign::{
-    admission::{Admission, review},
+    admission::Admission,
     audit::Log,
-    certs::{Callers, CertificateAuthority, ServingTls},
     clock::Clock,
-    keys::PathKey,
     metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, registry},
     run::{MAX_BODIES, MAX_BODY},
-    server::{BodyBudget, BoundedBody, Limits, Server, Transport, behind_secret},
+    server::{BodyBudget, BoundedBody},
     sightings::Sightings,
     state,
     violations::Violations,
@@ -21,11 +19,12 @@ use countersign::{
 use countersign_api::seal::Seals;
 use countersign_core::digest::MacKey;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use serde_json::json;
-use tokio::{net::TcpListener, sync::mpsc, task::spawn_blocking};
+use tokio::{sync::mpsc, task::spawn_blocking};
 
-use crate::cluster::Cluster;
+use crate::{
+    cluster::Cluster,
+    listener::{echo, listen},
+};
 
 /// What a process serves.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -49,30 +48,9 @@ impl Served {
     }
 }
 
-/// Where a server listens, as it says on its standard output.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Announcement {
-    /// On the loopback.
-    pub port: u16,
-    /// Of the route that answers.
-    pub path: String,
-    /// The certificate in PEM that proves who serves.
-    pub ca_bundle: String,
-}
-
 /// Serves until standard input closes.
 #[tokio::main]
 pub async fn serve(served: Served) -> anyhow::Result<()> {
-    let now = Timestamp::now();
-    let (certificate, key) = CertificateAuthority::generate(now)?;
-    let authority = CertificateAuthority::from_pem(&certificate, &key)?;
-    let tls = Arc::new(ServingTls::new(
-        authority,
-        vec!["localhost".to_owned()],
-        Callers::default(),
-        now,
-    )?);
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
     let metrics = ListenerMetrics::default();
     let bodies = BodyBudget::new(MAX_BODY, MAX_BODIES, metrics.clone());
     let (routes, webhook) = match served {
@@ -83,19 +61,8 @@ pub async fn serve(served: Served) -> anyhow::Result<()> {
             (webhook::router(webhook.admission.clone(), bodies), Some(webhook))
         }
     };
-    let key = PathKey::new(MacKey::new([3; 32]));
-    let announcement = Announcement {
-        port: listener.local_addr()?.port(),
-        path: format!("/{}/validate", key.current(now)),
-        ca_bundle: tls.ca_bundle().to_owned(),
-    };
+    let (server, listener, announcement) = listen(routes, metrics).await?;
     println!("{}", serde_json::to_string(&announcement)?);
-    let server = Server {
-        transport: Transport::Tls(tls),
-        router: behind_secret(routes, key),
-        limits: Limits::default(),
-        metrics,
-    };
     server.serve(listener, input_closed()).await;
     if let Some(webhook) = webhook {
         fs::remove_dir_all(webhook.directory)?;
@@ -112,14 +79,6 @@ async fn input_closed() {
 fn mirror(bodies: BodyBudget) -> Router {
     let answer = async |State(_): State<BodyBudget>, body: BoundedBody| {
         ([(CONTENT_TYPE, "application/json")], body.bytes.clone()).into_response()
-    };
-    Router::new().route("/validate", post(answer)).with_state(bodies)
-}
-
-fn echo(bodies: BodyBudget) -> Router {
-    let answer = async |State(_): State<BodyBudget>, body: BoundedBody| {
-        let response = json!({"uid": review::uid_of(&body.bytes), "allowed": true});
-        Json(json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}))
     };
     Router::new().route("/validate", post(answer)).with_state(bodies)
 }

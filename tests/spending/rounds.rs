@@ -27,8 +27,9 @@ const LANES: usize = 48;
 /// How often a lane asks again before it leaves an object to its fate.
 const TRIES: usize = 8;
 
-/// How long an operator lives at most after the death of another, in milliseconds: starting one takes a third of that.
-const PAUSE: u64 = 5000;
+/// How long all operators live at most between two deaths, in milliseconds. Each death leaves claims behind that hold
+/// their tickets for two minutes.
+const PAUSE: u64 = 12_000;
 
 /// What one lane works on.
 struct Lane<'a> {
@@ -53,8 +54,9 @@ fn of_many_clients_one_spends_a_ticket_whichever_operator_dies() {
     let begun = Instant::now();
     thread::scope(|scope| {
         scope.spawn(|| die_by_turns(cluster.operators(), &over, &died));
+        let playing = Playing(&over);
         let history = runtime.block_on(play(rounds, &played, &cluster));
-        over.store(true, Ordering::Relaxed);
+        drop(playing);
         let seconds = begun.elapsed().as_secs();
         println!("rounds_played {} rounds", played.load(Ordering::Relaxed));
         println!("rounds_seconds {seconds} s");
@@ -62,6 +64,15 @@ fn of_many_clients_one_spends_a_ticket_whichever_operator_dies() {
         println!("rounds_kills {} kills", died.load(Ordering::Relaxed));
         report("rounds", &balance);
     });
+}
+
+/// Nobody dies after it, also when the test fails.
+struct Playing<'a>(&'a AtomicBool);
+
+impl Drop for Playing<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Kills one operator after the other, at moments that the golden ratio spreads evenly.

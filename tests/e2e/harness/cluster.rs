@@ -63,6 +63,8 @@ pub struct Setup<'a> {
     pub proxied: bool,
     /// How many operators there are beside the first, called by turns.
     pub more_replicas: usize,
+    /// Whether the operator keeps its data where etcd does.
+    pub beside_etcd: bool,
 }
 
 /// The cluster in strict mode that most tests share. Nobody changes its policy.
@@ -105,9 +107,14 @@ impl Cluster {
         let identity = control_plane.issue("countersign-operator", &[]);
         let proxy = (setup.proxied).then(|| Proxy::start(identity.clone(), control_plane.dir()));
         let kubeconfig = proxy.as_ref().map_or(identity, Proxy::kubeconfig);
+        let dir = if setup.beside_etcd {
+            control_plane.dir().join("run")
+        } else {
+            control_plane.dir().to_owned()
+        };
         let operators = match setup.more_replicas {
-            0 => vec![Operator::start(kubeconfig, control_plane.dir())],
-            more => Operator::start_replicas(1 + more, &kubeconfig, control_plane.dir()),
+            0 => vec![Operator::start(kubeconfig, &dir)],
+            more => Operator::start_replicas(1 + more, &kubeconfig, &dir),
         };
         let people = PEOPLE.map(|name| {
             let kubeconfig = control_plane.issue(name, &["people"]);

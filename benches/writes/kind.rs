@@ -1,0 +1,53 @@
+//! The kinds of writes that are compared.
+
+/// What a write goes through. Each stands where its number says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// No webhook: what a delegation lets by that the API server checks itself.
+    Plain,
+    /// Two of these, one after the other.
+    TwoPlain,
+    /// One of these, and before it one of the status of a custom resource that is as large as a ticket: the two writes
+    /// that a gated one consists of.
+    PlainAndStatus,
+    /// The same, through a webhook that allows everything.
+    Echoed,
+    /// The operator's webhook, in dev, where the agent needs nobody: it is decided, recorded and let by.
+    Guarded,
+    /// The operator's webhook, by an agent in prod: it spends an approved ticket.
+    Gated,
+}
+
+impl Kind {
+    /// In the order of their turns.
+    pub const ALL: [Self; 6] = [
+        Self::Plain,
+        Self::TwoPlain,
+        Self::PlainAndStatus,
+        Self::Echoed,
+        Self::Guarded,
+        Self::Gated,
+    ];
+
+    /// As its figures are called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain_write",
+            Self::TwoPlain => "two_plain_writes",
+            Self::PlainAndStatus => "plain_write_and_status",
+            Self::Echoed => "echoed_write",
+            Self::Guarded => "guarded_write",
+            Self::Gated => "gated_write",
+        }
+    }
+
+    /// The namespace in which they are made.
+    pub const fn namespace(self) -> &'static str {
+        match self {
+            Self::Plain | Self::TwoPlain | Self::PlainAndStatus => "plain",
+            Self::Echoed => "echoed",
+            Self::Guarded => "guarded",
+            Self::Gated => "area-1",
+        }
+    }
+}
