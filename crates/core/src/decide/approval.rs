@@ -199,11 +199,7 @@ impl Case<'_, '_> {
 
     /// The used ticket whose write this one undoes, where the policy has that need no approval. What yields an identity
     /// needs one in any case, and so does what is done in an agent's name by who may impersonate it.
-    fn undone_ticket(
-        &self,
-        binding: &Binding,
-        change: &EffectiveChange,
-    ) -> Result<Option<Covered>, Denial> {
+    fn undone_ticket(&self, binding: &Binding, change: &EffectiveChange) -> Result<Option<Covered>, Denial> {
         let needs_approval = self.yielded.is_some() || self.request.caller.is_account_in_name_only();
         let window = self.policy.approvals.rollback_window;
         let Some(window) = window.filter(|_| !needs_approval && rollback::is_bound_whole(change)) else {

@@ -365,7 +365,11 @@ fn what_the_control_plane_numbers_is_no_content_to_put_back() {
         new: Object::parse(&new).unwrap(),
     };
     let change = effective_change(&change, &context).unwrap();
-    assert_eq!(Some(change.resource_hash), change.old_hash, "it would be its own inverse");
+    assert_eq!(
+        Some(change.resource_hash),
+        change.old_hash,
+        "it would be its own inverse"
+    );
     assert!(!is_bound_whole(&change));
 }
 

@@ -77,7 +77,11 @@ fn who_impersonates_an_agent_asks_by_the_write_alone() {
         "billing",
         rebound(|draft| (draft.binding.subject, draft.requester) = (bot.clone(), bot.clone())),
     );
-    assert_eq!(world.says(&request), Said::Allow(Reason::Workflow), "by its token");
+    assert_eq!(
+        world.says(&request),
+        Said::Allow(Reason::Workflow),
+        "by its token"
+    );
     let impersonated = request.of_uid("");
     assert_eq!(world.says(&impersonated), Said::Deny(Reason::ForeignSubject));
 }
