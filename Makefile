@@ -26,6 +26,8 @@ demo: ## Play the main job on a real API server, and leave it running
 demo-down: ## End what make demo left running
 	@hack/demo/demo down
 
+# Tests that wait for time to pass leave the cores to others.
+test: export RUST_TEST_THREADS = 3
 test: lint resource-hash controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...
@@ -45,8 +47,8 @@ test-gitops: controlplane ## Flux, Helm, Argo CD's engine and kubectl against a 
 	$(CLIENTS) build
 	cargo test --workspace --test gitops
 
-coverage: controlplane ## Try every write that the API server offers, on each version of Kubernetes
-	cargo test --workspace --test e2e -- --nocapture coverage::
+coverage: controlplane ## Try every write that the API server offers, on each version of Kubernetes; and in every way
+	COUNTERSIGN_E2E_WAYS=4 cargo test --workspace --test e2e -- --nocapture coverage:: every_client::
 	for version in $(OTHER_VERSIONS); do \
 		K8S_VERSION=$$version $(CONTROLPLANE) build && \
 		K8S_VERSION=$$version cargo test --workspace --test e2e -- --nocapture coverage:: || exit 1; \
