@@ -83,7 +83,7 @@ impl Claims {
         for _ in 0..ATTEMPTS {
             match self.attempt(&write, &ticket, patience).await? {
                 Attempt::Held => return Ok(()),
-                Attempt::Again(read) if read.is_held_by(review_uid) => return Ok(()),
+                Attempt::Again(read) if read.is_held_by(review_uid) => return self.on_record(&read).await,
                 Attempt::Again(read) => ticket = read,
             }
             patience *= 2;
@@ -144,8 +144,11 @@ impl Claims {
         let read = write.reads(ticket)?;
         let step = step(&read.state, event, Timestamp::now());
         match step.map_err(|why| denial(ticket, &why_spent(write.request, why)))? {
-            Step::Stay => Ok(Attempt::Held),
-            Step::ProveUncommitted => self.prove_uncommitted(write, &read).await.map(|()| Attempt::Held),
+            Step::Stay => self.on_record(ticket).await.map(|()| Attempt::Held),
+            Step::ProveUncommitted => {
+                self.prove_uncommitted(write, &read).await?;
+                self.on_record(ticket).await.map(|()| Attempt::Held)
+            }
             Step::To(TicketState::Ended(end)) => Err(denial(ticket, &format!("it is {}", end.adjective()))),
             Step::To(state) => self.swap(write, ticket, state).await,
         }
@@ -155,8 +158,14 @@ impl Claims {
     /// moment younger, or its last step was never recorded.
     async fn again(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
         let read = self.read(write, ticket).await?;
-        record_finding(&self.log, &read).await.map_err(unrecorded)?;
+        self.on_record(&read).await?;
         Ok(read)
+    }
+
+    /// Sees to it that the log knows of the claim that a write passes under: whoever made it may have died before that
+    /// was recorded, or never heard that it was stored.
+    async fn on_record(&self, ticket: &Ticket) -> Result<(), Denial> {
+        record_finding(&self.log, ticket).await.map_err(unrecorded)
     }
 
     async fn swap(

@@ -4,7 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use countersign_api::{ApprovalReview, ApprovalTicket};
 use countersign_core::{
-    policy::Policy, retention::kept_for, review::ReviewDecision, snapshot::Snapshot, ticket::Ticket,
+    policy::{Approvals, Policy},
+    retention::kept_for,
+    review::ReviewDecision,
+    snapshot::Snapshot,
+    ticket::{Ticket, TicketState},
 };
 use futures::{Stream, StreamExt};
 use jiff::Timestamp;
@@ -34,7 +38,7 @@ pub async fn outlive(
     (snapshot, policy): (&Snapshot, &Policy),
     context: &Context,
 ) -> Result<Option<Duration>, ReconcileError> {
-    let left = |reviewed| left(ticket, finished, reviewed, policy);
+    let left = |reviewed| left(&ticket.state, finished, reviewed, &policy.approvals);
     let of_ticket = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
     let known = of_ticket.into_iter().any(|review| is_of_others(review.decision));
     if let Some(left) = left(known) {
@@ -55,9 +59,12 @@ pub async fn outlive(
     Ok(None)
 }
 
-/// How long until the ticket leaves, or is looked at again; `None` when its time is over.
-fn left(ticket: &Ticket, finished: Timestamp, reviewed: bool, policy: &Policy) -> Option<Duration> {
-    let kept = kept_for(&ticket.state, reviewed, &policy.approvals)?;
+/// How long until the ticket leaves, or is looked at again; `None` when its time is over. One that is not finished
+/// stays, whatever its status says of an end.
+fn left(state: &TicketState, finished: Timestamp, reviewed: bool, approvals: &Approvals) -> Option<Duration> {
+    let Some(kept) = kept_for(state, reviewed, approvals) else {
+        return Some(LOOK);
+    };
     let leaves = finished.saturating_add(kept).unwrap_or(Timestamp::MAX);
     let left = Duration::try_from(leaves.duration_since(Timestamp::now())).ok()?;
     (!left.is_zero()).then_some(left.min(LOOK))
@@ -111,7 +118,24 @@ async fn reconcile(review: Arc<ApprovalReview>, keeper: Arc<Keeper>) -> Result<A
 
 #[cfg(test)]
 mod tests {
+    use countersign_core::ticket::End;
+
     use super::*;
+
+    #[test]
+    fn an_end_that_somebody_wrote_on_an_open_ticket_ends_nothing() {
+        let long_ago = Timestamp::UNIX_EPOCH;
+        let left = |state| left(&state, long_ago, true, &Approvals::default());
+        for open in [
+            TicketState::Pending { until: long_ago },
+            TicketState::Approved {
+                usable_until: long_ago,
+            },
+        ] {
+            assert_eq!(left(open.clone()), Some(LOOK), "{open:?}");
+        }
+        assert_eq!(left(TicketState::Ended(End::Revoked)), None);
+    }
 
     #[test]
     fn only_who_asked_cancels() {

@@ -3,7 +3,7 @@
 
 use std::thread;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     harness::{
@@ -11,7 +11,7 @@ use super::{
         proxy::Fault,
         wait::{until, within},
     },
-    outages::{AWAY, CLAIM_IS_OVER, wants},
+    outages::{AWAY, CLAIM_IS_OVER, audit_log, wants},
 };
 
 /// A cluster whose operator can be disturbed.
@@ -38,6 +38,32 @@ fn who_is_answered_too_late_writes_once_all_the_same() {
     area.put(&area.config_map("app", &json!({ "a": "0" })));
     is_given_up_by_the_operator(&cluster, &area, &other);
     is_given_up_by_the_api_server(&cluster, &area);
+}
+
+#[test]
+fn a_claim_whose_answer_is_lost_is_on_record_before_its_write() {
+    let cluster = cluster();
+    for fault in [Fault::DropAnswer, Fault::FailureAfter] {
+        let area = cluster.area();
+        area.put(&area.config_map("app", &json!({ "a": "0" })));
+        let ticket = area.approved(|| wants(&area, "1"));
+        let claim = ("patch approvaltickets/status", 0);
+        cluster.proxy().disturb(&area.namespace, claim, fault);
+        wants(&area, "1").done();
+        ticket.becomes("Consumed");
+        let uid = ticket.object()["metadata"]["uid"].clone();
+        let log = audit_log(&cluster);
+        let records = log
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let steps: Vec<_> = records
+            .filter(|record| record["ticket"]["uid"] == uid)
+            .map(|record| record["to"].as_str().unwrap_or("Write").to_owned())
+            .collect();
+        let claimed = steps.iter().position(|step| step == "Claimed").unwrap();
+        let write = steps.iter().position(|step| step == "Write").unwrap();
+        assert!(claimed < write, "{fault:?}: {steps:?}");
+    }
 }
 
 /// The claim is stored, and the operator hears of it too late.

@@ -1,5 +1,7 @@
 //! What yields credentials, by resource: the one table by which stolen identities are found, and by which nothing of the
-//! kind is written unseen.
+//! kind is written unseen, or undone without an approval.
+
+use crate::request::Target;
 
 /// What a write of a resource may yield.
 #[derive(Clone, Copy, Debug)]
@@ -157,6 +159,12 @@ pub(crate) fn yields(group: &str, resource: &str) -> Option<Yields> {
 /// Whether a write of this part of the resource yields nobody's credential, whatever it says.
 pub fn is_harmless(group: &str, resource: &str, subresource: &str) -> bool {
     row_of(group, resource).is_none_or(|row| row.harmless.contains(&subresource))
+}
+
+/// Whether a write of it permits, judges, makes an environment, or reaches into nodes.
+pub(crate) fn has_power(target: &Target<'_>) -> bool {
+    let row = row_of(target.group, target.resource);
+    row.is_some_and(|row| matches!(row.yields, Yields::Power) && !row.harmless.contains(&target.subresource))
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     binding::{Binding, BoundTarget},
-    decide::GROUP,
+    credential::has_power,
     digest::Digest,
-    hash::{HashContext, Value, command_hash, effective_change},
+    hash::{EffectiveChange, HashContext, Value, command_hash, effective_change},
     object::{Change, Object, ObjectError},
     request::Operation,
     snapshot::Snapshot,
@@ -21,14 +21,8 @@ const PLAIN: [&str; 2] = ["{}", r#"{"propagationPolicy":"Background"}"#];
 /// What others than its owner write of an object that is as it was made.
 const KEPT_BY_CONTROLLERS: [&str; 2] = ["/status", "/metadata/annotations"];
 
-/// The groups whose objects permit.
-const PERMITTING: [&str; 3] = [GROUP, "rbac.authorization.k8s.io", "admissionregistration.k8s.io"];
-
-/// What holds the objects of others, which go with it, and says by its labels which rules they follow.
-const HOLDERS: [(&str, &str); 2] = [
-    ("", "namespaces"),
-    ("apiextensions.k8s.io", "customresourcedefinitions"),
-];
+/// What says when an object goes, and with whom: put back it may take along what stands by itself since.
+const BONDS: [&str; 2] = ["/metadata/finalizers", "/metadata/ownerReferences"];
 
 /// The used ticket that covers a write with this binding as the inverse of its own.
 ///
@@ -90,6 +84,14 @@ pub fn inverse(ticket: &Ticket, by: &Binding, window: SignedDuration) -> Option<
     })
 }
 
+/// Whether the digests of a change hold all of it, and it takes nothing along: what is left out of them may be put to
+/// any value.
+pub fn is_bound_whole(change: &EffectiveChange) -> bool {
+    let parts = &change.granules;
+    let takes_along = || parts.iter().any(|part| BONDS.contains(&&*part.pointer));
+    change.ignored.is_empty() && !parts.is_empty() && !takes_along()
+}
+
 /// Whether the object that a ticket made is still what it was made as: what others put there since would go with it.
 pub fn is_as_made(
     object: &Object<'_>,
@@ -113,8 +115,7 @@ pub fn is_as_made(
 }
 
 fn undoes(by: &Binding, made: &Binding, claim: &Claim) -> bool {
-    let (group, resource) = (&*by.target.group, &*by.target.resource);
-    if PERMITTING.contains(&group) || HOLDERS.contains(&(group, resource)) {
+    if has_power(&by.target.target()) {
         return false;
     }
     match by.operation {

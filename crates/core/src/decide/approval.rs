@@ -69,7 +69,7 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
         Tickets::Waiting(ticket) => Some(ticket),
         Tickets::None => None,
     };
-    if let Some(covered) = case.undone_ticket(&binding)? {
+    if let Some(covered) = case.undone_ticket(&binding, &change)? {
         return Ok(Decision::Allow(Grant::by_ticket(covered)));
     }
     Ok(Decision::NeedsTicket(Box::new(Demand {
@@ -198,14 +198,11 @@ impl Case<'_, '_> {
     }
 
     /// The used ticket whose write this one undoes, where the policy has that need no approval. What yields an identity
-    /// needs one in any case.
-    fn undone_ticket(&self, binding: &Binding) -> Result<Option<Covered>, Denial> {
-        let Some(window) = self
-            .policy
-            .approvals
-            .rollback_window
-            .filter(|_| self.yielded.is_none())
-        else {
+    /// needs one in any case, and so does what is done in an agent's name by who may impersonate it.
+    fn undone_ticket(&self, binding: &Binding, change: &EffectiveChange) -> Result<Option<Covered>, Denial> {
+        let needs_approval = self.yielded.is_some() || self.request.caller.is_account_in_name_only();
+        let window = self.policy.approvals.rollback_window;
+        let Some(window) = window.filter(|_| !needs_approval && rollback::is_bound_whole(change)) else {
             return Ok(None);
         };
         let call = call_kind(self.request);

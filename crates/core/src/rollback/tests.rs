@@ -11,7 +11,9 @@ use crate::{
     hash::{Granule, HashContext, effective_change},
     object::Change,
     own::Own,
+    policy::HashIgnore,
     role::Role,
+    snapshot::Impersonation,
 };
 
 const APP: &str = "billing/configmaps/app";
@@ -116,6 +118,23 @@ fn it_is_the_same_subject_object_and_content() {
     ] {
         assert_eq!(world.says(&ask), Said::Needs, "{why}");
     }
+}
+
+#[test]
+fn who_impersonates_an_agent_undoes_nothing_in_its_name() {
+    let mut billing = zone("billing", "user:olga", &["billing/**"]);
+    billing.cooperators = vec![crate::fixtures::id("agent:bot")];
+    let world = world()
+        .agent_but("bot", Role::Contributor, "greta", "ci:bot", |agent| {
+            agent.impersonation = Impersonation::Accepted;
+        })
+        .zone(billing)
+        .policy(|policy| policy.approvals.rollback_window = Some(SignedDuration::from_hours(1)));
+    let account = "system:serviceaccount:ci:bot";
+    let world = used(world, &updates(account, APP).from(A, B), 10, |_| ());
+    let back = updates(account, APP).from(B, A);
+    assert_eq!(world.says(&back), ROLLED_BACK, "by its token");
+    assert_eq!(world.says(&back.of_uid("")), Said::Needs);
 }
 
 #[test]
@@ -280,6 +299,10 @@ fn what_permits_or_says_which_rules_hold_needs_an_approval_in_any_case() {
         "@cluster/clusterroles.rbac.authorization.k8s.io/app",
         "@cluster/validatingwebhookconfigurations.admissionregistration.k8s.io/app",
         "@cluster/namespaces/billing",
+        "@cluster/apiservices.apiregistration.k8s.io/v1.example.com",
+        "@cluster/clustertrustbundles.certificates.k8s.io/app",
+        "@cluster/csidrivers.storage.k8s.io/app",
+        "@cluster/persistentvolumes/app",
     ] {
         let (forth, back) = (updates("ada", place).from(A, B), updates("ada", place).from(B, A));
         let world = used(billing(), &forth, 10, |_| ());
@@ -294,6 +317,74 @@ fn what_permits_or_says_which_rules_hold_needs_an_approval_in_any_case() {
     let back = updates("ada", place).from(B, A).own(grant(Role::Admin));
     let world = used(billing(), &forth, 10, |_| ());
     assert_eq!(world.says(&back), Said::Needs);
+}
+
+/// What the digests leave out could be put to any value on the way back.
+#[test]
+fn what_the_policy_leaves_out_of_the_digests_is_not_changed_on_the_way_back() {
+    let world = billing().policy(|policy| {
+        policy.hash_ignore = vec![HashIgnore {
+            group: "".into(),
+            kind: "Thing".into(),
+            pointers: vec!["/spec/replicas".parse().unwrap()],
+        }];
+    });
+    let with = |text: &str, replicas: u32| {
+        let spec = format!(r#""spec":{{"replicas":{replicas},"#);
+        text.replace(r#""spec":{"#, &spec)
+    };
+    let forth = updates("olga", APP).from(&with(A, 3), &with(B, 3));
+    let world = used(world, &forth, 10, |_| ());
+    let back = |replicas| updates("olga", APP).from(&with(B, 3), &with(A, replicas));
+    assert_eq!(world.says(&back(3)), ROLLED_BACK);
+    assert_eq!(world.says(&back(0)), Said::Needs);
+
+    let forth = updates("olga", APP).from(&with(A, 3), &with(A, 5));
+    let world = used(world, &forth, 10, |_| ());
+    let back = updates("olga", APP).from(&with(A, 5), &with(A, 0));
+    assert_eq!(world.says(&back), Said::Needs, "nothing of it is in the digests");
+}
+
+#[test]
+fn what_the_control_plane_numbers_is_no_content_to_put_back() {
+    let of = |revision: u32| {
+        let annotations = json!({ "deployment.kubernetes.io/revision": revision.to_string() });
+        json!({ "metadata": { "name": "x", "annotations": annotations } }).to_string()
+    };
+    let context = HashContext {
+        api_version: "apps/v1",
+        kind: "Deployment",
+        subresource: "",
+        writer: None,
+        ignore: &[],
+        redaction: &MacKey::new([1; 32]),
+    };
+    let (old, new) = (of(2), of(9));
+    let change = Change::Update {
+        old: Object::parse(&old).unwrap(),
+        new: Object::parse(&new).unwrap(),
+    };
+    let change = effective_change(&change, &context).unwrap();
+    assert_eq!(
+        Some(change.resource_hash),
+        change.old_hash,
+        "it would be its own inverse"
+    );
+    assert!(!is_bound_whole(&change));
+}
+
+/// The owner may be gone since, and the object would go after it.
+#[test]
+fn what_says_when_an_object_goes_and_with_whom_is_not_put_back() {
+    for bond in [r#""ownerReferences":[{"uid":"u"}],"#, r#""finalizers":["a/b"],"#] {
+        let bound = A.replace(r#""uid":"object"#, &format!(r#"{bond}"uid":"object"#));
+        let world = used(billing(), &updates("olga", APP).from(&bound, A), 10, |_| ());
+        assert_eq!(
+            world.says(&updates("olga", APP).from(A, &bound)),
+            Said::Needs,
+            "{bond}"
+        );
+    }
 }
 
 #[test]

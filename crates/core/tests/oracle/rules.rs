@@ -1066,18 +1066,28 @@ fn by_tickets(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
 
 /// For a while after an approved change its subject may undo exactly that, once, without another approval: put back what
 /// an update (or a scaling) replaced, or delete the object that was made, as it was made. A namespace holds what others
-/// made and says which rules they follow; and what permits or yields an identity is approved in any case.
+/// made and says which rules they follow; and what permits or yields an identity is approved in any case, as is what
+/// says after whom an object goes.
 fn undoes(case: &Case, actor: &Actor, rules: &Rules) -> bool {
     let deed = &case.deed;
     let has_inverse = match deed.operation {
-        Update => ["", "scale"].contains(&deed.subresource),
+        Update => {
+            let frees = changed(deed).is_some_and(|changed| changed.contains(&"/metadata/ownerReferences"));
+            ["", "scale"].contains(&deed.subresource) && !frees
+        }
         Delete => case
             .former
             .as_ref()
             .is_some_and(|former| SINCE[..2].contains(&former.since)),
         Create | Connect => false,
     };
-    if deed.resource.1 == "namespaces" || deed.resource.0 == "rbac.authorization.k8s.io" {
+    let permitting = [
+        "apiextensions.k8s.io",
+        "authorization.k8s.io",
+        "certificates.k8s.io",
+        "rbac.authorization.k8s.io",
+    ];
+    if deed.resource.1 == "namespaces" || permitting.contains(&deed.resource.0) {
         return false;
     }
     let (Some(window), Some(former)) = (rules.rollback_window, &case.former) else {
