@@ -89,7 +89,11 @@ impl Admission {
 
     /// Answers one review of the validating webhook.
     pub async fn validate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
-        let snapshot = self.state.snapshot();
+        let target = request.target();
+        let snapshot = match target.namespace.filter(|_| target.resource != "namespaces") {
+            Some(namespace) => self.state.snapshot_with(namespace).await,
+            None => self.state.snapshot(),
+        };
         let judged = timeout(DEADLINE, self.judge(request, &snapshot)).await;
         let mut outcome = judged.unwrap_or_else(|_| without_rules(late(), &snapshot));
         if let Answer::Deny { denial, more } = &mut outcome.answer

@@ -8,10 +8,16 @@ use countersign_core::{
     snapshot::Snapshot,
 };
 
+use tokio::time::sleep;
+
 use crate::{clock::Clock, watch::Freshness};
 
 /// How old knowledge may be at most.
 pub const MAX_AGE: Duration = Duration::from_secs(30);
+
+/// How often, and for how long each time, a namespace is waited for that is not known yet.
+const LOOKS: usize = 20;
+const LOOK: Duration = Duration::from_millis(10);
 
 /// The published snapshot. One writer replaces it; a request loads it once.
 #[derive(Debug)]
@@ -41,6 +47,19 @@ impl State {
     /// What is known now.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// What is known now, with this namespace if it becomes known within a moment: the API server has it, and whoever
+    /// applies it with its content in one go is ahead of the watch.
+    pub async fn snapshot_with(&self, namespace: &str) -> Arc<Snapshot> {
+        for _ in 0..LOOKS {
+            let snapshot = self.snapshot();
+            if snapshot.namespaces.contains_key(namespace) {
+                return snapshot;
+            }
+            sleep(LOOK).await;
+        }
+        self.snapshot()
     }
 
     /// Replaces what is known.

@@ -70,7 +70,7 @@ pub struct Setup<'a> {
 /// The cluster in strict mode that most tests share. Nobody changes its policy.
 pub fn shared() -> &'static Cluster {
     static SHARED: OnceLock<Cluster> = OnceLock::new();
-    SHARED.get_or_init(|| Cluster::strict(80))
+    SHARED.get_or_init(|| Cluster::strict(96))
 }
 
 impl Cluster {
