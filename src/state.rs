@@ -7,7 +7,6 @@ use countersign_core::{
     decision::{Decision, Denial, Reason},
     snapshot::Snapshot,
 };
-
 use tokio::time::sleep;
 
 use crate::{clock::Clock, watch::Freshness};
