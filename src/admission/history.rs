@@ -15,6 +15,7 @@ use http::Request;
 use kube::{
     Client, ResourceExt,
     api::{DynamicObject, ObjectList, WatchEvent},
+    core::Status,
 };
 use tokio::time::timeout;
 
@@ -69,7 +70,7 @@ impl<'a> Trace<'a> {
     }
 
     /// What happened to the object since `version`: up to the version `until`, else up to now. Of what must not be
-    /// watched, Secrets above all, nothing is known.
+    /// watched, Secrets above all, and of what is served no longer, nothing is known.
     pub async fn since(
         &self,
         version: &str,
@@ -77,7 +78,7 @@ impl<'a> Trace<'a> {
         client: &Client,
     ) -> Result<Past, kube::Error> {
         match self.watched(version, until, client).await {
-            Err(kube::Error::Api(status)) if status.is_forbidden() => Ok(Past::Lost),
+            Err(kube::Error::Api(status)) if hides(&status) => Ok(Past::Lost),
             other => other,
         }
     }
@@ -174,7 +175,7 @@ impl<'a> Trace<'a> {
     pub async fn of_present(&self, version: Option<&str>, client: &Client) -> Result<Past, kube::Error> {
         let target = self.ticket.binding.target.target();
         let read = match complete::read(&complete::path(&target.parent()), client).await {
-            Err(kube::Error::Api(status)) if status.is_forbidden() => return Ok(Past::Lost),
+            Err(kube::Error::Api(status)) if hides(&status) => return Ok(Past::Lost),
             read => read?,
         };
         let Some(text) = read else {
@@ -265,6 +266,11 @@ fn let_go(object: &DynamicObject) -> DynamicObject {
         object.metadata.finalizers = None;
     }
     object
+}
+
+/// Whether the API server will tell nothing of a collection: it must not be read, or its resource is gone.
+fn hides(status: &Status) -> bool {
+    status.is_forbidden() || status.is_not_found()
 }
 
 /// Versions of one resource type grow with time.

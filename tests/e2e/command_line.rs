@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use super::harness::{Area, shared, wait::until};
+use super::harness::{Area, pods, shared, wait::until};
 
 /// A manifest as a file, which lives as long as the cluster.
 fn file(area: &Area<'_>, object: &serde_json::Value) -> String {
@@ -70,6 +70,35 @@ fn a_change_is_requested_reviewed_and_made() {
     agent
         .countersign(&format!("wait {named} --for=state=Consumed --timeout=60s"))
         .done();
+}
+
+/// The policy leaves this annotation of PodTemplates out of their hash.
+#[test]
+fn what_is_not_bound_is_asked_for_too_and_is_told() {
+    let area = shared().area();
+    let (agent, rita) = (area.person("deployer"), area.person("rita"));
+    let template = |at: &str, app: &str| {
+        json!({
+            "apiVersion": "v1", "kind": "PodTemplate",
+            "metadata": { "name": "web", "namespace": area.namespace, "annotations": { "example.com/at": at } },
+            "template": { "metadata": { "labels": { "app": app } }, "spec": pods(app)["spec"] },
+        })
+    };
+    let manifest = file(&area, &template("noon", "web"));
+    let asked = agent
+        .countersign(&format!("request -f {manifest} -o json"))
+        .done();
+    let ticket: serde_json::Value = serde_json::from_str(&asked).unwrap();
+    let named = format!(
+        "{} -n {}",
+        ticket["metadata"]["name"].as_str().unwrap(),
+        area.namespace
+    );
+    let approved = rita.countersign(&format!("approve {named} --yes")).done();
+    let told = "not bound, whatever it becomes: /metadata/annotations/example.com~1at";
+    assert!(approved.contains(told), "{approved}");
+    agent.countersign(&format!("wait {named} --timeout=60s")).done();
+    agent.create(&template("midnight", "web")).done();
 }
 
 #[test]

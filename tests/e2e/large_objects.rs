@@ -1,11 +1,8 @@
-//! Objects as large as the store takes, and larger; changes of as many parts as a ticket holds, and more.
+//! Objects as large as the store takes (larger ones: late_refusals); changes of as many parts as a ticket holds, and more.
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    harness::{Area, Outcome, shared},
-    outages::is_released,
-};
+use super::harness::{Area, Outcome, shared};
 
 const MIB: usize = 1 << 20;
 
@@ -14,7 +11,7 @@ const NOTE: usize = 250_000;
 
 /// A ConfigMap with a value of 1 MiB, which is the most, an annotation of the most, and so many keys of the longest names,
 /// which count in no limit but the store's own.
-fn large(area: &Area<'_>, keys: usize, letter: char) -> Value {
+pub fn large(area: &Area<'_>, keys: usize, letter: char) -> Value {
     let long = |length: usize| letter.to_string().repeat(length);
     let mut object = named_keys(area, keys);
     object["data"]["value"] = json!(long(MIB));
@@ -28,13 +25,13 @@ fn named_keys(area: &Area<'_>, keys: usize) -> Value {
     area.config_map("large", &Value::Object(keys.collect::<Map<_, _>>()))
 }
 
-fn creates(area: &Area<'_>, object: &Value) -> Outcome {
+pub fn creates(area: &Area<'_>, object: &Value) -> Outcome {
     area.person("deployer").create(object)
 }
 
 /// Somebody else asks, reviews and writes as ever.
 #[track_caller]
-fn costs_nobody_anything(area: &Area<'_>) {
+pub fn costs_nobody_anything(area: &Area<'_>) {
     let small = area.config_map("small", &json!({}));
     let ticket = area.with_approval(|| area.person("olga").create(&small));
     ticket.becomes("Consumed");
@@ -60,27 +57,6 @@ fn an_object_as_large_as_may_be_is_approved_by_its_digests() {
     area.with_approval(replace).becomes("Consumed");
     assert_eq!(area.get("configmap large")["data"], object["data"]);
     costs_nobody_anything(&area);
-}
-
-/// The API server asks once more without the managed fields, whether that helps (E6) or not: which is told.
-#[test]
-fn an_object_that_the_store_does_not_take_uses_nothing_up() {
-    let areas = [700, 1200].map(|keys| (shared().area(), keys));
-    let tickets = areas.each_ref().map(|(area, keys)| {
-        let object = large(area, *keys, 'a');
-        let ticket = area.approved(|| creates(area, &object));
-        let denial = creates(area, &object).denied("TicketSpent");
-        let why = "the object is too large to be stored with its managed fields: make it smaller, or in several steps";
-        assert!(denial.contains(why), "{denial}");
-        assert_eq!(ticket.state(), "Claimed");
-        let get = format!("get configmap large -n {}", area.namespace);
-        area.cluster.admin().kubectl(&get).refused("not found");
-        costs_nobody_anything(area);
-        ticket
-    });
-    for ticket in &tickets {
-        is_released(ticket);
-    }
 }
 
 #[test]

@@ -33,6 +33,7 @@ mod harness;
 mod install;
 mod large_objects;
 mod late_answers;
+mod late_refusals;
 mod lockouts;
 mod losses;
 mod outages;

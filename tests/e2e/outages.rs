@@ -6,10 +6,7 @@ use std::{fs, thread, time::Duration};
 use countersign_core::audit::{Start, verify};
 use serde_json::json;
 
-use super::harness::{
-    Area, Cluster, Outcome, Ticket, shared,
-    wait::{until, within},
-};
+use super::harness::{Area, Cluster, Outcome, Ticket, wait::until};
 
 /// What the API server says when the operator does not answer.
 pub const AWAY: &str = r#"failed calling webhook "validate.countersign.dev""#;
@@ -116,42 +113,6 @@ pub fn audit_log(cluster: &Cluster) -> String {
         .collect();
     verify(Start::Genesis, text.lines()).unwrap().unwrap();
     text
-}
-
-/// Waits until the ticket of a write that was not stored can be used again.
-pub fn is_released(ticket: &Ticket<'_>) {
-    within(CLAIM_IS_OVER, "the ticket to be free again", || {
-        (ticket.state() == "Approved").then_some(())
-    });
-}
-
-#[test]
-fn what_the_api_server_refuses_after_all_can_be_made_once_it_does_not() {
-    let area = shared().area();
-    area.put(&json!({
-        "apiVersion": "v1", "kind": "ResourceQuota", "spec": { "hard": { "count/configmaps": "1" } },
-        "metadata": { "name": "few", "namespace": area.namespace },
-    }));
-    let full = || {
-        let quota = area.get("resourcequota few");
-        (quota["status"]["used"]["count/configmaps"] == "1").then_some(())
-    };
-    // The one is the certificate of the cluster, which every namespace has.
-    until("the quota to be used up", full);
-    let ticket = area.approved(|| wants(&area, "1"));
-    wants(&area, "1").refused("exceeded quota");
-    assert_eq!(ticket.state(), "Claimed");
-    is_released(&ticket);
-    let quota = format!("patch resourcequota few -n {} --type=merge -p", area.namespace);
-    let larger = r#"{"spec":{"hard":{"count/configmaps":"2"}}}"#;
-    area.with_approval(|| {
-        let arguments: Vec<_> = quota.split(' ').chain([larger]).collect();
-        area.person("olga").run(&arguments, "")
-    });
-    until("the write to pass", || {
-        wants(&area, "1").succeeded().then_some(())
-    });
-    ticket.becomes("Consumed");
 }
 
 #[test]

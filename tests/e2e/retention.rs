@@ -1,20 +1,13 @@
-//! Finished tickets leave when their time is over, by the operator's hand alone, and whoever asks for too much costs
-//! nobody else anything.
+//! Finished tickets leave when their time is over, by the operator's hand alone.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
     harness::{Area, Cluster, Person, Ticket, wait::until},
-    outages::audit_log,
+    outages::{audit_log, wants},
     seals::behind_its_back,
 };
-
-/// The agent's wish: the ConfigMap `app` with this value.
-fn wants(area: &Area<'_>, value: &str) -> super::harness::Outcome {
-    area.person("deployer")
-        .apply(&area.config_map("app", &json!({ "a": value })))
-}
 
 /// A ticket that a newer one superseded before anybody looked at it.
 fn superseded<'a>(area: &Area<'a>) -> Ticket<'a> {
@@ -139,48 +132,4 @@ fn a_namespace_takes_its_tickets_with_it_and_the_audit_log_keeps_them() {
         let by = removal["caller"]["username"].as_str().unwrap();
         assert_eq!(by, "system:serviceaccount:kube-system:namespace-controller");
     }
-}
-
-/// A cluster in strict mode in which so many tickets of one subject may wait in a namespace.
-fn of_few_tickets(most: u32) -> Cluster {
-    let cluster = Cluster::with_company(2);
-    let policy = json!({ "spec": { "approvals": { "maxPending": most } } }).to_string();
-    let patch = ["patch", "accesspolicy", "default", "--type=merge", "-p", &policy];
-    cluster.person("ada").run(&patch, "").done();
-    cluster.see_admins();
-    cluster.enforce();
-    cluster
-}
-
-#[test]
-fn who_asks_for_too_much_waits_alone() {
-    const MOST: usize = 20;
-    let cluster = of_few_tickets(20);
-    let area = cluster.area();
-    let many = (0..300).map(|number| area.config_map(&format!("app-{number}"), &json!({ "a": "1" })));
-    let many = json!({ "apiVersion": "v1", "kind": "List", "items": many.collect::<Vec<_>>() });
-    let flood = area
-        .person("deployer")
-        .kubectl_with("create --validate=false -f -", &many.to_string());
-    let said = |reason: &str| {
-        flood
-            .stderr
-            .matches(&format!("denied the request: {reason}: "))
-            .count()
-    };
-    let (asked, refused) = (said("ApprovalRequired"), said("TooManyPending"));
-    assert_eq!(asked + refused, 300, "{}", flood.stderr);
-    // What is known of the tickets is some milliseconds old.
-    assert!((MOST..MOST + 10).contains(&asked), "{asked} tickets");
-    assert_eq!(area.tickets_of("agent:deployer").len(), asked);
-
-    let other = || {
-        area.person("helper")
-            .apply(&area.config_map("other", &json!({ "a": "1" })))
-    };
-    area.with_approval(other).becomes("Consumed");
-    let elsewhere = cluster.area();
-    elsewhere
-        .with_approval(|| wants(&elsewhere, "1"))
-        .becomes("Consumed");
 }

@@ -3,12 +3,12 @@
 mod command;
 mod progress;
 
-use std::{fmt::Write as _, io::Write};
+use std::{collections::BTreeSet, fmt::Write as _, io::Write};
 
 use anyhow::bail;
 use clap::Args;
 use countersign_api::{
-    ApprovalTicket, ApprovalTicketStatus,
+    AccessPolicy, ApprovalTicket, ApprovalTicketStatus,
     approval_ticket::{Binding, DeliveredBy, TicketState},
 };
 use countersign_core::{gitops::Authorship, plain::plain, request::Operation, ticket::falls_back};
@@ -47,11 +47,13 @@ impl Describe {
         } else {
             Some(previews(session, &self.manifests).await?.objects)
         };
+        let policy = session.policy().await?;
         for (number, ticket) in tickets.iter().enumerate() {
             let full = previews.as_deref().map(|found| full_change(ticket, found));
             let beside = Beside {
                 full: full.transpose()?,
                 cascade: cascade::of(ticket, session).await,
+                unbound: unbound(ticket, policy.as_ref()),
             };
             let between = if number == 0 { "" } else { BETWEEN };
             write!(out, "{between}{}", text(ticket, beside, Timestamp::now()))?;
@@ -113,6 +115,16 @@ pub struct Beside {
     pub full: Option<Vec<Part>>,
     /// What goes with an object that is deleted, a line each.
     pub cascade: Vec<String>,
+    /// What the policy leaves out of the hash of its kind; `None` where the policy cannot be read.
+    pub unbound: Option<Vec<String>>,
+}
+
+/// What `hashIgnore` leaves out of what the ticket binds, whether it was to change or not.
+pub fn unbound(ticket: &ApprovalTicket, policy: Option<&AccessPolicy>) -> Option<Vec<String>> {
+    let target = &ticket.spec.binding.target;
+    let entries = policy?.spec.hash_ignore.iter();
+    let of_kind = entries.filter(|entry| entry.group == target.group && entry.kind == target.kind);
+    Some(of_kind.flat_map(|entry| entry.pointers.clone()).collect())
 }
 
 /// The whole ticket, ready for a terminal.
@@ -131,6 +143,7 @@ pub fn text(ticket: &ApprovalTicket, beside: Beside, now: Timestamp) -> String {
         .full
         .unwrap_or_else(|| ticket.spec.change.iter().map(Part::of_ticket).collect());
     text.push_str(&change(ticket, &parts));
+    text.push_str(&left_out(ticket, beside.unbound.as_deref()));
     text.push_str(&command::told(ticket, &beside.cascade));
     text.push_str(&progress::told(ticket, now));
     if verified.is_ok() && state_of(ticket) == TicketState::Pending {
@@ -274,8 +287,22 @@ fn change(ticket: &ApprovalTicket, parts: &[Part]) -> String {
         let _ = writeln!(text, "  {}", plain(summary));
         text.push_str("  To see and verify all of it: kubectl countersign describe -f MANIFEST\n");
     }
-    for pointer in &spec.ignored {
+    text
+}
+
+/// What the ticket was made without, and what the policy leaves out now, by which it is used.
+fn left_out(ticket: &ApprovalTicket, unbound: Option<&[String]>) -> String {
+    let spec = &ticket.spec;
+    if !matches!(spec.binding.operation, Operation::Create | Operation::Update) {
+        return String::new();
+    }
+    let mut text = String::new();
+    let pointers: BTreeSet<_> = spec.ignored.iter().chain(unbound.into_iter().flatten()).collect();
+    for pointer in pointers {
         let _ = writeln!(text, "  not bound, whatever it becomes: {}", plain(pointer));
+    }
+    if unbound.is_none() {
+        text.push_str("  the AccessPolicy cannot be read: what its hashIgnore leaves out is not bound\n");
     }
     text
 }

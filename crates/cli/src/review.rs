@@ -80,7 +80,7 @@ impl Review {
             return Ok(Outcome::No);
         }
         let asks = !self.yes && io::stdin().is_terminal();
-        let text = self.text(&seen, session).await;
+        let text = self.text(&seen, session).await?;
         match self.output {
             Format::Table | Format::Wide => out.write_all(text.as_bytes())?,
             _ if asks => eprint!("{text}"),
@@ -173,25 +173,27 @@ impl Review {
     }
 
     /// What is read before deciding.
-    async fn text(&self, seen: &[Seen], session: &Session) -> String {
+    async fn text(&self, seen: &[Seen], session: &Session) -> anyhow::Result<String> {
+        let policy = session.policy().await?;
         let mut texts = Vec::new();
         for Seen { ticket, .. } in seen {
             let beside = Beside {
                 full: None,
                 cascade: cascade::of(ticket, session).await,
+                unbound: describe::unbound(ticket, policy.as_ref()),
             };
             texts.push(describe::text(ticket, beside, Timestamp::now()));
         }
         let Some(batch) = &self.chosen.batch else {
-            return texts.concat();
+            return Ok(texts.concat());
         };
         let hash = batch_hash(seen);
-        format!(
+        Ok(format!(
             "{}\nBatch {}: {} tickets\nBatch hash:     {hash}\n",
             texts.join(describe::BETWEEN),
             plain(batch),
             seen.len()
-        )
+        ))
     }
 
     async fn make(&self, seen: &Seen, means: &Means<'_>) -> anyhow::Result<ApprovalReview> {

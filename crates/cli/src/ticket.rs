@@ -139,7 +139,7 @@ fn spec(bound: &binding::Binding, preview: &Preview, said: Said<'_>) -> Approval
         policy_digest: None,
         change_summary: summary(&preview.change, &change),
         change,
-        ignored: preview.change.ignored.clone(),
+        ignored: Vec::new(),
         command: preview.command.clone(),
         reason: said.reason.map(str::to_owned),
         authors: Vec::new(),

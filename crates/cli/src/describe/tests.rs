@@ -100,3 +100,36 @@ fn nothing_from_the_cluster_reaches_the_terminal_as_it_is() {
         "{text}"
     );
 }
+
+#[test]
+fn what_the_policy_leaves_out_is_told_of_every_change_of_the_kind() {
+    let mut ticket = ticket(&[("/spec/replicas", Some("2"), Some("3"))]);
+    ticket.spec.ignored = vec!["/metadata/annotations/a".to_owned()];
+    let spec = serde_json::from_value(serde_json::json!({
+        "hashIgnore": [
+            { "group": "apps", "kind": "Deployment", "pointers": ["/metadata/annotations/a", "/spec/paused"] },
+            { "group": "apps", "kind": "StatefulSet", "pointers": ["/spec/other"] },
+        ],
+    }));
+    let policy = AccessPolicy::new("default", spec.unwrap());
+    let shown = |policy: Option<&AccessPolicy>| {
+        let unbound = unbound(&ticket, policy);
+        text(
+            &ticket,
+            Beside {
+                unbound,
+                ..Beside::default()
+            },
+            now(),
+        )
+    };
+    let known = shown(Some(&policy));
+    let lines = "  not bound, whatever it becomes: /metadata/annotations/a\n  not bound, whatever it becomes: /spec/paused\n";
+    assert!(known.contains(lines), "{known}");
+    assert!(
+        !known.contains("/spec/other") && !known.contains("cannot be read"),
+        "{known}"
+    );
+    let unknown = shown(None);
+    assert!(unknown.contains("the AccessPolicy cannot be read"), "{unknown}");
+}

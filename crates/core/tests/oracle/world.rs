@@ -3,6 +3,8 @@
 use countersign_core::{environment::Environment, request::Operation, review::ReviewDecision, role::Role};
 use proptest::{collection::vec, option, prelude::*, sample::select};
 
+use super::rules::{OPERATOR, OPERATOR_UID};
+
 pub const USERS: [&str; 4] = ["user:alice", "user:bob", "user:carol", "user:corp:alice"];
 pub const AGENTS: [&str; 2] = ["agent:bot", "agent:robo"];
 pub const TEAMS: [&str; 2] = ["team:red", "team:blue"];
@@ -891,6 +893,15 @@ fn caller() -> impl Strategy<Value = CallerIs> {
     })
 }
 
+/// Who else its own kinds are for is rarely asked.
+fn operator() -> CallerIs {
+    CallerIs {
+        username: OPERATOR,
+        uid: OPERATOR_UID,
+        groups: Vec::new(),
+    }
+}
+
 fn delegation() -> impl Strategy<Value = DelegationIs> {
     let username = select(vec![
         "system:serviceaccount:lab:stray",
@@ -1056,10 +1067,16 @@ pub fn case() -> impl Strategy<Value = Case> {
     let delegations = vec((delegation(), prop::bool::weighted(0.3)), 0..4);
     let places = (zones(), delegations, namespaces());
     let tickets = (vec(ticket(), 0..4), option::weighted(0.5, former()));
-    let write = (deed(), tickets, 0..3_usize, caller(), asks());
+    let caller = (caller(), prop::bool::weighted(0.3));
+    let write = (deed(), tickets, 0..3_usize, caller, asks());
     (policy, switches, rules(), people, places, write).prop_map(
         |(policy, switches, rules, people, places, write)| {
-            let (deed, (tickets, former), waiting, caller, asks) = write;
+            let (deed, (tickets, former), waiting, (caller, own), asks) = write;
+            let caller = if own && matches!(asks, Asks::OperatorsOwn(_)) {
+                operator()
+            } else {
+                caller
+            };
             let is_readable = deed.shown == Shown::Whole;
             Case {
                 policy,
