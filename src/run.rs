@@ -43,7 +43,7 @@ use crate::{
     violations::Violations,
     watch::Freshness,
     webhook,
-    webhook_config::{Endpoint, Plan, WebhookConfigOwner, WebhookUrl},
+    webhook_config::{Caller, Endpoint, Plan, WebhookConfigOwner, WebhookUrl},
 };
 
 /// The largest review that is read: object and old object of 1.5 MiB each, as much as etcd stores, if every character of
@@ -131,6 +131,10 @@ impl Operator {
             vault,
         } = installation;
         let namespace = cluster.namespace.to_string();
+        let operator = Caller {
+            username: cluster.operator.to_string(),
+            uid: cluster.operator_uid.to_string(),
+        };
         let endpoint = endpoint(arguments, &namespace);
         let certified = arguments.webhook_client_ca.as_deref();
         let callers = certified
@@ -150,6 +154,7 @@ impl Operator {
             strict: latched,
             fails_open: Vec::new(),
             operator_namespace: namespace,
+            operator,
             startup: Vec::new(),
         });
         let mut index = Index::new(cluster).proving(seals.clone());

@@ -67,7 +67,13 @@ impl<'a> Shown<'a> {
 struct Expected<'a> {
     uid: &'a str,
     resource_version: &'a str,
+    managed_fields: [NoManager; 1],
 }
+
+/// Alone it has the API server forget who manages which field: nobody else writes a status, and to keep account of it
+/// takes a third of the time of a swap.
+#[derive(Debug, Serialize)]
+struct NoManager {}
 
 impl Tickets {
     /// Through this client.
@@ -119,6 +125,7 @@ impl Tickets {
         let metadata = Expected {
             uid: &ticket.uid,
             resource_version: &ticket.resource_version,
+            managed_fields: [NoManager {}],
         };
         let status = Shown::of(status);
         let patch = Patch::Merge(Swap { metadata, status });

@@ -41,9 +41,20 @@ pub struct Plan {
     pub fails_open: Vec<Environment>,
     /// The operator's namespace, which must be able to come back while no replica runs.
     pub operator_namespace: String,
+    /// The operator, whose own steps of tickets pass unseen.
+    pub operator: Caller,
     /// Delegations that are evaluated at start-up, beside the built-in ones; those beyond
     /// [`MAX_STARTUP_DELEGATIONS`] are left to the webhook.
     pub startup: Vec<StartupRule>,
+}
+
+/// A user as the API server knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Its name.
+    pub username: String,
+    /// Its uid, which a client certificate has none of.
+    pub uid: String,
 }
 
 /// What becomes of a write when the webhook does not answer.

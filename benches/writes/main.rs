@@ -2,8 +2,9 @@
 //! itself.
 //!
 //! Each write is a patch of a ConfigMap of its own, over one connection, one after the other. The kinds of writes take
-//! turns (see `kind`), with a pause after each, so that what is left to do after one is not paid for by the next. The
-//! operator's log is kept where etcd keeps its data.
+//! turns (see `kind`), with a pause after each, so that what is left to do after one is not paid for by the next, and with
+//! a plain write before each that is not counted, since after a pause everything is slow. The operator's log is kept
+//! where etcd keeps its data.
 //!
 //! It prints `name value unit`: half of the writes of a round take at most the p50, 99 in 100 at most the p99; of five
 //! rounds the median counts.

@@ -5,14 +5,14 @@
 
 use countersign_core::{
     builtin::{API_SERVER, MASTERS},
-    decide::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL},
+    decide::{CONTROL_NAMESPACES, EVENTS, GROUP, LEASES, VIRTUAL},
     digest::Digest,
     request::Operation::{self, Create, Delete, Update},
 };
 use serde_json::{Value, json};
 
 use super::{
-    Plan,
+    Caller, Plan,
     built_in::built_in,
     startup::{GROUPS, NAMESPACE, StartupRule, StartupWrite, UID, USERNAME, quote},
 };
@@ -39,7 +39,7 @@ pub(super) fn conditions(plan: &Plan) -> Vec<Value> {
     let delegations = delegations
         .into_iter()
         .map(|rule| condition(&delegation_name(&rule.name), rule));
-    always(&plan.operator_namespace)
+    always(plan)
         .into_iter()
         .chain(built_in)
         .chain(delegations.take(MAX_STARTUP_DELEGATIONS))
@@ -56,8 +56,8 @@ fn delegation_name(name: &str) -> String {
     format!("delegation.countersign.dev/{name:.50}-{digest:.8}")
 }
 
-/// What is not guarded, by the same lists as in the rules; and the API server.
-fn always(operator_namespace: &str) -> [Value; 4] {
+/// What is not guarded, by the same lists as in the rules; the operator's steps of tickets; and the API server.
+fn always(plan: &Plan) -> [Value; 5] {
     [
         ("unguarded.countersign.dev/events", writes(ALL, &EVENTS)),
         (
@@ -66,8 +66,9 @@ fn always(operator_namespace: &str) -> [Value; 4] {
         ),
         (
             "unguarded.countersign.dev/own-leases",
-            own_leases(operator_namespace),
+            own_leases(&plan.operator_namespace),
         ),
+        ("operator.countersign.dev/steps", own_steps(&plan.operator)),
         ("startup.countersign.dev/api-server", api_server()),
     ]
     .map(|(name, left_out)| json!({ "name": name, "expression": format!("!({left_out})") }))
@@ -94,6 +95,17 @@ fn own_leases(operator_namespace: &str) -> String {
     )
 }
 
+/// A claim waits for its step to be stored: that asks nobody else. The engine knows the operator by the same two marks.
+fn own_steps(operator: &Caller) -> String {
+    let statuses = StartupWrite::of(&[Update], &[(GROUP, "approvaltickets", "status")]);
+    format!(
+        "{} && {USERNAME} == {} && {UID} == {}",
+        statuses.expression(),
+        quote(&operator.username),
+        quote(&operator.uid)
+    )
+}
+
 /// An API server exits when it cannot reconcile its own roles through a webhook that does not answer. Its uid is
 /// another at each start; who impersonates it shows one only with the right to impersonate uids, too.
 fn api_server() -> String {
@@ -117,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_for_everybody_is_no_subresource() {
-        for (condition, resources) in always("ops").iter().zip([2, 6, 1]) {
+        for (condition, resources) in always(&plan()).iter().zip([2, 6, 1]) {
             let expression = condition["expression"].as_str().unwrap();
             let (_, list) = expression.split_once(" in [[").unwrap();
             let (list, _) = list.split_once("]]").unwrap();

@@ -173,6 +173,7 @@ pub(super) mod tests {
     use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, ValidatingWebhook};
 
     use super::*;
+    use crate::webhook_config::Caller;
     use countersign_core::environment::Environment;
 
     pub fn plan() -> Plan {
@@ -183,6 +184,10 @@ pub(super) mod tests {
             strict: true,
             fails_open: Vec::new(),
             operator_namespace: "ops".to_owned(),
+            operator: Caller {
+                username: "system:serviceaccount:ops:countersign".to_owned(),
+                uid: "operator-uid".to_owned(),
+            },
             startup: Vec::new(),
         }
     }
