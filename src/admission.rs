@@ -3,6 +3,7 @@
 mod advise;
 mod claim;
 mod complete;
+mod contest;
 mod generated;
 mod history;
 mod mint;
@@ -23,6 +24,7 @@ use countersign_core::{
     audit::record::ObjectRef,
     decide::{decide, needs_hidden},
     decision::{Decision, Demand, Denial, Reason},
+    own::Own,
     place::Place,
     relax::{Mode, preview, relax},
     request::{Hidden, Request},
@@ -33,6 +35,7 @@ use tokio::time::timeout;
 
 use self::{
     claim::Claims,
+    contest::contest,
     mint::{Minted, Minting},
     outcome::{Answer, Outcome, evidence_of, verdict_of, without_rules},
     response::{AdmissionResponse, Counted, Recorded, StatusCause},
@@ -45,7 +48,8 @@ pub use self::{
     record::{REMOVED, of_removal as removal, of_step as transition},
 };
 use crate::{
-    audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State, violations::Violations,
+    audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State, tickets::Tickets,
+    violations::Violations,
 };
 
 /// How long a call may take: well within the webhook's timeout, so that the answer is ours.
@@ -55,6 +59,7 @@ const DEADLINE: Duration = Duration::from_millis(3500);
 pub struct Admission {
     state: Arc<State>,
     client: kube::Client,
+    tickets: Tickets,
     seals: Seals,
     claims: Claims,
     minting: Minting,
@@ -76,6 +81,7 @@ impl Admission {
         let minting = Minting::new(client.clone(), log.clone());
         Self {
             state,
+            tickets: Tickets::new(client.clone()),
             client,
             seals,
             claims,
@@ -258,7 +264,8 @@ impl Admission {
         }
     }
 
-    /// Claims the ticket that a grant rests on. A dry run decides alike and touches nothing.
+    /// Claims the ticket that a grant rests on, and marks the one that a review refuses. A dry run decides alike and
+    /// touches nothing.
     async fn hold(
         &self,
         decision: Decision,
@@ -269,11 +276,15 @@ impl Admission {
         let Decision::Allow(grant) = &decision else {
             return decision;
         };
-        let Some(covered) = grant.ticket().filter(|_| !judged.dry_run) else {
+        if judged.dry_run {
             return decision;
+        }
+        let held = match (grant.ticket(), judged.own) {
+            (Some(covered), _) => Box::pin(self.claims.claim(covered, &request.uid, judged, snapshot)).await,
+            (None, Some(Own::Review(review))) => Box::pin(contest(review, &self.tickets, snapshot)).await,
+            (None, _) => Ok(()),
         };
-        let claiming = Box::pin(self.claims.claim(covered, &request.uid, judged, snapshot));
-        match claiming.await {
+        match held {
             Ok(()) => decision,
             Err(denial) => Decision::Deny(denial),
         }

@@ -131,10 +131,6 @@ impl Operator {
             vault,
         } = installation;
         let namespace = cluster.namespace.to_string();
-        let operator = Caller {
-            username: cluster.operator.to_string(),
-            uid: cluster.operator_uid.to_string(),
-        };
         let endpoint = endpoint(arguments, &namespace);
         let certified = arguments.webhook_client_ca.as_deref();
         let callers = certified
@@ -154,7 +150,7 @@ impl Operator {
             strict: latched,
             fails_open: Vec::new(),
             operator_namespace: namespace,
-            operator,
+            operator: Caller::operator(&cluster),
             startup: Vec::new(),
         });
         let mut index = Index::new(cluster).proving(seals.clone());

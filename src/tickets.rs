@@ -35,9 +35,15 @@ pub struct Tickets(Client);
 /// that only lands on the version it was made for.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Swap<'a> {
+struct Swap<'a, S> {
     metadata: Expected<'a>,
-    status: Shown<'a>,
+    status: S,
+}
+
+/// What is written when somebody refuses the ticket.
+#[derive(Debug, Serialize)]
+struct Mark {
+    contested: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -116,18 +122,36 @@ impl Tickets {
         self.set_status(ticket, &status).await
     }
 
+    /// Marks the ticket as contested, if it is still the version that is known.
+    pub async fn contest(&self, ticket: &Ticket, cluster: &Cluster) -> Result<(), kube::Error> {
+        if ticket.steps != Some(0) {
+            return self.swap(ticket, Mark { contested: true }).await;
+        }
+        // It may be the operator's first word of it.
+        let mut status = ApprovalTicketStatus {
+            contested: true,
+            ..ApprovalTicketStatus::default()
+        };
+        status.set_state(&ticket.state, Timestamp::now());
+        status.seal(0, &ticket.uid, cluster);
+        self.set_status(ticket, &status).await
+    }
+
     /// Writes these fields of the status, if the ticket is still the version that is known.
     pub async fn set_status(
         &self,
         ticket: &Ticket,
         status: &ApprovalTicketStatus,
     ) -> Result<(), kube::Error> {
+        self.swap(ticket, Shown::of(status)).await
+    }
+
+    async fn swap(&self, ticket: &Ticket, status: impl Debug + Serialize) -> Result<(), kube::Error> {
         let metadata = Expected {
             uid: &ticket.uid,
             resource_version: &ticket.resource_version,
             managed_fields: [NoManager {}],
         };
-        let status = Shown::of(status);
         let patch = Patch::Merge(Swap { metadata, status });
         let parameters = PatchParams {
             field_manager: Some(STATUS_MANAGER.to_owned()),

@@ -13,7 +13,7 @@ mod startup;
 
 use std::str::FromStr;
 
-use countersign_core::environment::Environment;
+use countersign_core::{environment::Environment, snapshot::Cluster};
 
 pub use conditions::MAX_STARTUP_DELEGATIONS;
 pub use owner::{Enforced, WebhookConfigOwner};
@@ -55,6 +55,16 @@ pub struct Caller {
     pub username: String,
     /// Its uid, which a client certificate has none of.
     pub uid: String,
+}
+
+impl Caller {
+    /// The operator.
+    pub fn operator(cluster: &Cluster) -> Self {
+        Self {
+            username: cluster.operator.to_string(),
+            uid: cluster.operator_uid.to_string(),
+        }
+    }
 }
 
 /// What becomes of a write when the webhook does not answer.

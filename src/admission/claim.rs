@@ -67,34 +67,29 @@ impl Claims {
         if Timestamp::now().duration_since(covered.ticket.created) > TICKET_LIFE {
             return Err(denial(&covered.ticket, "it is older than any may be"));
         }
+        self.clock.check()?;
         let write = Write {
             covered,
             review_uid,
             request,
             snapshot,
         };
-        // At once, since each takes a while. A claim of what reviews do not approve any more is released.
-        let approved = self.still_approved(covered, snapshot);
-        tokio::try_join!(approved, self.hold(&write)).map(drop)
-    }
-
-    /// Tries to reserve the ticket until it is, or until it is known to be somebody else's.
-    async fn hold(&self, write: &Write<'_, '_>) -> Result<(), Denial> {
-        self.clock.check()?;
-        let covered = write.covered;
         let mut ticket = covered.ticket.clone();
         let mut patience = MOMENT;
         for _ in 0..ATTEMPTS {
-            match self.attempt(write, &ticket, patience).await? {
+            match self.attempt(&write, &ticket, patience).await? {
                 Attempt::Held => return Ok(()),
-                Attempt::Again(read) if read.is_held_by(write.review_uid) => {
+                Attempt::Again(read) if read.is_held_by(review_uid) => {
+                    if read.contested {
+                        self.still_approved(&write, &read).await?;
+                    }
                     return self.on_record(&read).await;
                 }
                 Attempt::Again(read) => ticket = read,
             }
             patience *= 2;
         }
-        let why = match (self.is_contradicted(write, &ticket), &covered.undoes) {
+        let why = match (self.is_contradicted(&write, &ticket), &covered.undoes) {
             (false, _) => "it changes too fast, try again",
             (true, None) => "the audit log does not say what its status says: it ends by itself, ask anew",
             (true, Some(_)) => {
@@ -104,13 +99,13 @@ impl Claims {
         Err(denial(&ticket, why))
     }
 
-    /// Adds up the reviews that there are at this moment: who was told that a denial is stored can rely on it. What
-    /// undoes a write rests on the approval of that, which was counted then.
-    async fn still_approved(&self, covered: &Covered, snapshot: &Snapshot) -> Result<(), Denial> {
-        if covered.undoes.is_some() {
+    /// Adds up the reviews that there are at this moment. What undoes a write rests on the approval of that, which was
+    /// counted then.
+    async fn still_approved(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<(), Denial> {
+        if write.covered.undoes.is_some() {
             return Ok(());
         }
-        let ticket = &covered.ticket;
+        let snapshot = write.snapshot;
         let reviews = self
             .tickets
             .reviews(ticket)
@@ -153,7 +148,13 @@ impl Claims {
         };
         let read = write.reads(ticket)?;
         let step = step(&read.state, event, Timestamp::now());
-        match step.map_err(|why| denial(ticket, &why_spent(write.request, why)))? {
+        let step = step.map_err(|why| denial(ticket, &why_spent(write.request, why)))?;
+        // No swap of what nobody contests lands on what somebody does: then what is known of its reviews holds.
+        let is_certain = matches!(step, Step::To(_)) && !ticket.contested;
+        if !is_certain {
+            self.still_approved(write, ticket).await?;
+        }
+        match step {
             Step::Stay => self.on_record(ticket).await.map(|()| Attempt::Held),
             Step::ProveUncommitted => {
                 self.prove_uncommitted(write, &read).await?;

@@ -1,4 +1,4 @@
-//! Two clients race with one approved ticket: the change is made once.
+//! Two clients race with one approved ticket: the change is made once, and never once a denial is stored.
 //!
 //! `COUNTERSIGN_E2E_RACE_ROUNDS` sets how often, 20 times by default.
 
@@ -51,20 +51,30 @@ impl<'a> Racers<'a> {
         Api::namespaced(client.clone(), &self.area.namespace)
     }
 
-    /// Approves the ticket that this denial names and waits until it is known.
-    async fn approve(&self, denied: Result<ConfigMap, kube::Error>) {
+    /// Approves the ticket that this denial names and waits until it is known: its name.
+    async fn approve(&self, denied: Result<ConfigMap, kube::Error>) -> String {
         let name = ticket_of(&denial(denied));
+        self.review(&name, ReviewDecision::Approve).await;
         let tickets: Api<ApprovalTicket> = self.api(&self.reviewer);
-        let ticket = tickets.get(&name).await.unwrap();
+        let approved = WatchParams::default().fields(&format!("metadata.name={name},status.state=Approved"));
+        let mut events = tickets.watch(&approved, "0").await.unwrap().boxed();
+        while !matches!(events.try_next().await.unwrap(), Some(WatchEvent::Added(_))) {}
+        name
+    }
+
+    /// Reviews a ticket.
+    async fn review(&self, name: &str, decision: ReviewDecision) {
+        let tickets: Api<ApprovalTicket> = self.api(&self.reviewer);
+        let ticket = tickets.get(name).await.unwrap();
         let mut review = ApprovalReview::new(
             "",
             ApprovalReviewSpec {
                 ticket_ref: TicketRef {
-                    name: name.clone(),
+                    name: name.to_owned(),
                     uid: ticket.metadata.uid.unwrap(),
                 },
                 binding_hash: ticket.spec.binding_hash.unwrap(),
-                decision: ReviewDecision::Approve,
+                decision,
                 reason: None,
                 reviewer: None,
                 proof: ReviewProof::default(),
@@ -75,9 +85,6 @@ impl<'a> Racers<'a> {
         review.metadata.generate_name = Some(format!("{name}-"));
         let reviews: Api<ApprovalReview> = self.api(&self.reviewer);
         reviews.create(&PostParams::default(), &review).await.unwrap();
-        let approved = WatchParams::default().fields(&format!("metadata.name={name},status.state=Approved"));
-        let mut events = tickets.watch(&approved, "0").await.unwrap().boxed();
-        while !matches!(events.try_next().await.unwrap(), Some(WatchEvent::Added(_))) {}
     }
 }
 
@@ -91,6 +98,31 @@ fn denial(outcome: Result<ConfigMap, kube::Error>) -> String {
 fn ticket_of(denial: &str) -> String {
     let (_, after) = denial.split_once(": ticket ").unwrap();
     after.split_once(' ').unwrap().0.to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_told_that_a_denial_is_stored_can_rely_on_it() {
+    let area = shared().area();
+    area.put(&area.config_map("counter", &json!({"count": "0"})));
+    let racers = Racers::of(area).await;
+    let (one, other): (Api<ConfigMap>, Api<ConfigMap>) = (racers.api(&racers.one), racers.api(&racers.other));
+    let own = PatchParams::default();
+    for round in 1..=rounds() {
+        let change = Patch::Merge(json!({ "data": { "count": round.to_string() } }));
+        let ticket = racers.approve(one.patch("counter", &own, &change).await).await;
+        racers.review(&ticket, ReviewDecision::Deny).await;
+        let (first, second) = tokio::join!(
+            one.patch("counter", &own, &change),
+            other.patch("counter", &own, &change)
+        );
+        assert!(first.is_err() && second.is_err(), "{round}: {first:?} {second:?}");
+        let tickets: Api<ApprovalTicket> = racers.api(&racers.reviewer);
+        let status = tickets.get(&ticket).await.unwrap().status;
+        assert!(
+            status.is_some_and(|status| status.contested),
+            "{ticket} bears no mark"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -58,6 +58,8 @@ pub struct Ticket {
     /// How many steps led there, if the operator says so: none before its first word. `None` when somebody else wrote
     /// the status.
     pub steps: Option<u32>,
+    /// Whether somebody asked to deny, revoke or cancel it: what is known of its reviews may be older than that.
+    pub contested: bool,
 }
 
 impl Ticket {

@@ -40,6 +40,11 @@ pub struct ApprovalTicketStatus {
     #[schemars(range(max = 64))]
     pub approvals: Option<u32>,
 
+    /// Whether somebody asked to deny, revoke or cancel it. This is written before the review is stored, and never
+    /// taken back: whoever uses the ticket then reads its reviews once more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub contested: bool,
+
     /// The reviews that counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]

@@ -121,12 +121,14 @@ impl World {
     /// A ticket's status is written, if the ticket is still the version that is expected.
     pub fn swap(&mut self, write: Write, whatever_version: bool) -> bool {
         let stored = &mut self.tickets[write.ticket];
-        if stored.version != write.expected && !whatever_version {
+        let is_known = stored.version == write.expected && stored.contested == write.contested;
+        if !is_known && !whatever_version {
             return false;
         }
         *stored = Stored {
             state: write.state,
             version: stored.version + 1,
+            contested: stored.contested,
         };
         true
     }

@@ -30,6 +30,10 @@ pub enum Bug {
     ReadmitWithoutProof,
     /// The reviews of a claimed ticket are not read again.
     DenyIgnoredWhenClaimed,
+    /// Nor those of a contested one.
+    MarkIgnored,
+    /// A refusal is stored before its ticket is marked.
+    StoredUnmarked,
     /// What was reviewed by nobody is approved.
     NoReviewIsApproval,
     /// What cannot be known is looked for for ever.

@@ -26,6 +26,7 @@ impl Protocol {
             ticket: nth,
             state: self.next(world, nth, &ticket.state),
             expected: ticket.version,
+            contested: ticket.contested,
         };
         let next = unless_rewound(world, replica, &ticket, next)?;
         if next.state != ticket.state {

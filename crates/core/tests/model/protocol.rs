@@ -39,6 +39,7 @@ pub enum Says {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     Tick,
+    Contest(Nth),
     Review(Nth, Says),
     /// A client asks for the change of a ticket, or for another one.
     Start(Nth, Strange),
@@ -90,10 +91,12 @@ impl Model for Protocol {
                 Stored {
                     state: waits,
                     version: 0,
+                    contested: false,
                 },
                 Stored {
                     state: usable,
                     version: 1,
+                    contested: false,
                 },
             ),
             reviews: Pair::new(Reviews::default(), approval),
@@ -120,6 +123,11 @@ impl Model for Protocol {
         for one in BOTH {
             let says = [Says::Approve, Says::Deny, Says::Revoke];
             offer(acts, one == Nth::First, says.map(|says| Act::Review(one, says)));
+            offer(
+                acts,
+                one == Nth::First && world.left.refusals > 0,
+                [Act::Contest(one)],
+            );
             let starts = [Strange::No, Strange::Yes].map(|strange| Act::Start(one, strange));
             offer(acts, world.left.calls > 0, starts);
             if world.calls[one].is_some() {
@@ -193,7 +201,11 @@ impl Protocol {
     pub fn act(&self, world: &mut World, act: Act) -> Option<()> {
         match act {
             Act::Tick => world.tick(),
-            Act::Review(ticket, says) => world.review(ticket, says),
+            Act::Contest(ticket) => world.contest(ticket),
+            Act::Review(ticket, says) => {
+                let is_let_by = world.tickets[ticket].contested || self.bug == Some(Bug::StoredUnmarked);
+                (is_let_by || says == Says::Approve).then(|| world.review(ticket, says))?
+            }
             Act::Start(ticket, strange) => world.start(&self.plans, ticket, strange == Strange::Yes),
             Act::Abort(client) => world.abort(client),
             Act::Persist(client) => world.persist(&self.plans, client),
@@ -221,6 +233,12 @@ impl Protocol {
 }
 
 impl World {
+    /// A replica marks a ticket before it lets a refusal pass, which may be stored later, or never.
+    fn contest(&mut self, ticket: Nth) -> Option<()> {
+        let is_marked = std::mem::replace(&mut self.tickets[ticket].contested, true);
+        (!is_marked && self.left.refusals > 0).then_some(())
+    }
+
     fn review(&mut self, ticket: Nth, says: Says) -> Option<()> {
         if says != Says::Approve {
             self.left.refusals = self.left.refusals.checked_sub(1)?;

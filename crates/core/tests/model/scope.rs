@@ -141,7 +141,7 @@ const FORGOTTEN: Bounds = Bounds {
 };
 
 /// Every fault.
-pub const SEEDED: [Seeded; 14] = [
+pub const SEEDED: [Seeded; 16] = [
     seeded(Bug::ReleaseOnAbsence, AT_MOST_ONE_SPEND, CREATE, VANISHING),
     seeded(
         Bug::ReleaseWithoutProof,
@@ -191,6 +191,8 @@ pub const SEEDED: [Seeded; 14] = [
             ..CALM
         },
     ),
+    seeded(Bug::MarkIgnored, DENY_WINS, REVERT, REFUSED),
+    seeded(Bug::StoredUnmarked, DENY_WINS, REVERT, REFUSED),
     seeded(
         Bug::NoReviewIsApproval,
         NO_WRITE_WITHOUT_APPROVAL,

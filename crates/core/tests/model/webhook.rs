@@ -21,7 +21,7 @@ enum Judged {
 }
 
 impl Protocol {
-    /// A replica takes a review: decides by what its watch has told it, and reads the reviews anew.
+    /// A replica takes a review, and decides by what its watch has told it, which may be no refusal at all.
     pub fn judge(&self, world: &mut World, replica: Nth, client: Nth) -> Option<()> {
         let call = world.calls[client].clone()?;
         match call.pass {
@@ -62,15 +62,23 @@ impl Protocol {
             Ok(Step::To(TicketState::Ended(_))) | Err(_) => false,
             Ok(_) => !call.strange || self.bug == Some(Bug::SecondBind) && ticket.state.claim().is_some(),
         };
-        let reviews = world.reviews[call.ticket];
-        let approves = reviews.approves()
-            || self.bug == Some(Bug::DenyIgnoredWhenClaimed) && ticket.state.claim().is_some()
-            || self.bug == Some(Bug::NoReviewIsApproval) && !reviews.deny;
-        if covered && approves {
+        if covered {
             self.attempt(world, replica, call, &ticket)
         } else {
             Judged::Denied
         }
+    }
+
+    /// Whether the reviews approve it, read anew where the ticket is not swapped, or is contested: no swap of what is not
+    /// lands on what is.
+    fn is_approved(&self, world: &World, ticket: (Nth, &Stored), swaps: bool) -> bool {
+        let (nth, ticket) = ticket;
+        let is_believed = match self.bug {
+            Some(Bug::DenyIgnoredWhenClaimed) => !ticket.contested || !swaps,
+            Some(Bug::MarkIgnored) => swaps,
+            _ => !ticket.contested && swaps,
+        };
+        is_believed || world.reviews[nth].approves()
     }
 
     fn claim(&self, call: &Call, version: Option<u8>) -> Event {
@@ -94,6 +102,9 @@ impl Protocol {
             Plan::Set(_) | Plan::Delete => call.before.as_ref().map(|before| before.version),
         };
         match faulty_step(self.bug, &ticket.state, self.claim(call, version), NOW) {
+            Ok(step) if !self.is_approved(world, (call.ticket, ticket), matches!(step, Step::To(_))) => {
+                Judged::Denied
+            }
             Ok(Step::Stay) => Judged::Doing(Doing::Held),
             Ok(Step::ProveUncommitted) if self.is_uncommitted(world, call, ticket) => {
                 Judged::Doing(Doing::Held)
@@ -103,6 +114,7 @@ impl Protocol {
                 ticket: call.ticket,
                 state: self.signed(state, call),
                 expected: ticket.version,
+                contested: ticket.contested,
             })),
         }
     }
@@ -179,10 +191,12 @@ impl Protocol {
             | TicketState::Consumed { claim } => claim.by == name(job.review),
             _ => false,
         };
-        let judged = if held {
+        let judged = if !held {
+            self.attempt(world, replica, &call, &ticket)
+        } else if self.is_approved(world, (job.ticket, &ticket), true) {
             Judged::Doing(Doing::Held)
         } else {
-            self.attempt(world, replica, &call, &ticket)
+            Judged::Denied
         };
         match judged {
             Judged::Denied => world.end(replica, false),

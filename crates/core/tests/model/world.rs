@@ -30,11 +30,13 @@ pub struct World {
     pub story: Story,
 }
 
-/// A ticket, and the version that a compare-and-swap expects.
+/// A ticket, and the version that a compare-and-swap expects: so many steps, and the mark.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Stored {
     pub state: TicketState,
     pub version: u8,
+    /// Whether a replica let a refusal pass.
+    pub contested: bool,
 }
 
 impl Write {
@@ -43,6 +45,7 @@ impl Write {
         Stored {
             state: self.state.clone(),
             version: self.expected + 1,
+            contested: self.contested,
         }
     }
 }
@@ -133,6 +136,7 @@ pub struct Write {
     pub ticket: Nth,
     pub state: TicketState,
     pub expected: u8,
+    pub contested: bool,
 }
 
 /// How often each thing happens that need not.

@@ -1,0 +1,49 @@
+//! A ticket is marked before a review that refuses it is stored: from then on no claim relies on what is known of its
+//! reviews, so that whoever was told that a denial is stored can rely on that.
+
+use std::sync::Arc;
+
+use countersign_core::{
+    decision::{Cause, Denial, Reason},
+    own::ReviewDraft,
+    review::ReviewDecision,
+    snapshot::Snapshot,
+    ticket::{Ticket, TicketState},
+};
+
+use crate::tickets::{Tickets, compiled};
+
+/// How often the mark is tried while others write the ticket.
+const ATTEMPTS: usize = 7;
+
+/// Marks the ticket of a review that denies, revokes or cancels.
+pub async fn contest(review: &ReviewDraft, tickets: &Tickets, snapshot: &Snapshot) -> Result<(), Denial> {
+    let refuses = review.decision != ReviewDecision::Approve;
+    let Some(mut ticket) = review.ticket.clone().filter(|_| refuses) else {
+        return Ok(());
+    };
+    for _ in 0..ATTEMPTS {
+        if ticket.contested || matches!(ticket.state, TicketState::Ended(_)) {
+            return Ok(());
+        }
+        if tickets.contest(&ticket, &snapshot.cluster).await.is_ok() {
+            return Ok(());
+        }
+        // Whatever became of it, the ticket tells.
+        let read = tickets.get(&ticket.namespace, &ticket.name).await;
+        let read = read.map_err(|error| unmarked(&ticket, &error.to_string()))?;
+        let same = read
+            .and_then(|read| compiled(&read, snapshot))
+            .filter(|read| read.uid == ticket.uid);
+        ticket = Arc::new(same.ok_or_else(|| unmarked(&ticket, "it is gone"))?);
+    }
+    Err(unmarked(&ticket, "it changes too fast"))
+}
+
+fn unmarked(ticket: &Ticket, why: &str) -> Denial {
+    let message = format!(
+        "ticket `{}` could not be marked as contested, so the review is not stored: {why}; try again",
+        ticket.name
+    );
+    Denial::new(Reason::Unreadable, message).because(Cause::of_ticket(ticket, "status.contested"))
+}
