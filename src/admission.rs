@@ -101,7 +101,7 @@ impl Admission {
             None => self.state.snapshot(),
         };
         let judged = timeout(DEADLINE, self.judge(request, &snapshot)).await;
-        let mut outcome = judged.unwrap_or_else(|_| without_rules(late(), &snapshot));
+        let mut outcome = judged.unwrap_or_else(|_| without_rules(late(), &target, &snapshot));
         if let Answer::Deny { denial, more } = &mut outcome.answer
             && denial.reason != Reason::Unsealed
             && let Some((message, cause)) = seal::hint(&request.target(), &snapshot)
@@ -169,11 +169,14 @@ impl Admission {
         };
         let (own, hidden) = match read.await {
             Ok(read) => read,
-            Err(denial) => return without_rules(denial, snapshot),
+            Err(denial) => return without_rules(denial, &request.target(), snapshot),
         };
         let judged = match request.judged(own.as_ref(), hidden.as_ref()) {
             Ok(judged) => judged,
-            Err(error) => return without_rules(Denial::new(Reason::Malformed, error.to_string()), snapshot),
+            Err(error) => {
+                let denial = Denial::new(Reason::Malformed, error.to_string());
+                return without_rules(denial, &request.target(), snapshot);
+            }
         };
         self.decide(request, &judged, snapshot).await
     }

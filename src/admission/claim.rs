@@ -80,7 +80,7 @@ impl Claims {
             match self.attempt(&write, &ticket, patience).await? {
                 Attempt::Held => return Ok(()),
                 Attempt::Again(read) if read.is_held_by(review_uid) => {
-                    if read.contested {
+                    if read.contested != Some(false) {
                         self.still_approved(&write, &read).await?;
                     }
                     return self.on_record(&read).await;
@@ -150,7 +150,7 @@ impl Claims {
         let step = step(&read.state, event, Timestamp::now());
         let step = step.map_err(|why| denial(ticket, &why_spent(write.request, why)))?;
         // No swap of what nobody contests lands on what somebody does: then what is known of its reviews holds.
-        let is_certain = matches!(step, Step::To(_)) && !ticket.contested;
+        let is_certain = matches!(step, Step::To(_)) && ticket.contested == Some(false);
         if !is_certain {
             self.still_approved(write, ticket).await?;
         }

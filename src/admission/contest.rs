@@ -1,7 +1,7 @@
 //! A ticket is marked before a review that refuses it is stored: from then on no claim relies on what is known of its
 //! reviews, so that whoever was told that a denial is stored can rely on that.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use countersign_core::{
     decision::{Cause, Denial, Reason},
@@ -10,11 +10,15 @@ use countersign_core::{
     snapshot::Snapshot,
     ticket::{Ticket, TicketState},
 };
+use tokio::time::sleep;
 
 use crate::tickets::{Tickets, compiled};
 
 /// How often the mark is tried while others write the ticket.
 const ATTEMPTS: usize = 7;
+
+/// How long others take to write it.
+const MOMENT: Duration = Duration::from_millis(25);
 
 /// Marks the ticket of a review that denies, revokes or cancels.
 pub async fn contest(review: &ReviewDraft, tickets: &Tickets, snapshot: &Snapshot) -> Result<(), Denial> {
@@ -23,13 +27,14 @@ pub async fn contest(review: &ReviewDraft, tickets: &Tickets, snapshot: &Snapsho
         return Ok(());
     };
     for _ in 0..ATTEMPTS {
-        if ticket.contested || matches!(ticket.state, TicketState::Ended(_)) {
+        if ticket.contested == Some(true) || matches!(ticket.state, TicketState::Ended(_)) {
             return Ok(());
         }
-        if tickets.contest(&ticket, &snapshot.cluster).await.is_ok() {
-            return Ok(());
+        match tickets.contest(&ticket, &snapshot.cluster).await {
+            Ok(()) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.is_conflict() => sleep(MOMENT).await,
+            Err(error) => return Err(unmarked(&ticket, &error.to_string())),
         }
-        // Whatever became of it, the ticket tells.
         let read = tickets.get(&ticket.namespace, &ticket.name).await;
         let read = read.map_err(|error| unmarked(&ticket, &error.to_string()))?;
         let same = read

@@ -2,9 +2,11 @@
 
 use countersign_core::{
     audit::record::{ObjectRef, Verdict},
+    decide::is_workflow,
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
     digest::Digest,
     relax::{Mode, relax},
+    request::Target,
     snapshot::Snapshot,
 };
 
@@ -34,9 +36,12 @@ pub enum Answer {
     Deny { denial: Denial, more: Vec<StatusCause> },
 }
 
-/// The outcome of a request that the rules could not judge.
-pub fn without_rules(denial: Denial, snapshot: &Snapshot) -> Outcome {
-    let findings = Findings::default();
+/// The outcome of a request that the rules could not judge. A ticket or a review is not let by for that.
+pub fn without_rules(denial: Denial, target: &Target<'_>, snapshot: &Snapshot) -> Outcome {
+    let findings = Findings {
+        integral: is_workflow(target),
+        ..Findings::default()
+    };
     let (decision, relaxed) = relax(Decision::Deny(denial), Mode::of(snapshot, &findings));
     let answer = match decision {
         Decision::Allow(grant) => Answer::Allow {

@@ -119,7 +119,7 @@ async fn who_was_told_that_a_denial_is_stored_can_rely_on_it() {
         let tickets: Api<ApprovalTicket> = racers.api(&racers.reviewer);
         let status = tickets.get(&ticket).await.unwrap().status;
         assert!(
-            status.is_some_and(|status| status.contested),
+            status.is_some_and(|status| status.contested == Some(true)),
             "{ticket} bears no mark"
         );
     }

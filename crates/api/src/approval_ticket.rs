@@ -65,7 +65,11 @@ pub const MAX_PARTS: usize = 4096;
         "!has(oldSelf.status) || !has(self.status) || self.status.state == oldSelf.status.state \
          || !(oldSelf.status.state in ['Denied', 'Expired', 'Cancelled', 'Superseded', 'Consumed', 'Revoked', \
          'Indeterminate'])"
-    ).message("the state of a finished ticket is final")
+    ).message("the state of a finished ticket is final"),
+    validation = Rule::new(
+        "!has(oldSelf.status) || !has(oldSelf.status.contested) || !oldSelf.status.contested \
+         || (has(self.status) && has(self.status.contested) && self.status.contested)"
+    ).message("a ticket that was contested stays so")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self == oldSelf").message("the spec of a ticket is immutable: request another"))]

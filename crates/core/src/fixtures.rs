@@ -289,7 +289,7 @@ pub fn ticket_for(binding: Binding, state: TicketState, authors: &[&str]) -> Tic
         state,
         rollback: None,
         steps: Some(1),
-        contested: false,
+        contested: Some(false),
     }
 }
 

@@ -58,8 +58,9 @@ pub struct Ticket {
     /// How many steps led there, if the operator says so: none before its first word. `None` when somebody else wrote
     /// the status.
     pub steps: Option<u32>,
-    /// Whether somebody asked to deny, revoke or cancel it: what is known of its reviews may be older than that.
-    pub contested: bool,
+    /// Whether somebody asked to deny, revoke or cancel it: what is known of its reviews may be older than that. `None`
+    /// where the operator says nothing of it.
+    pub contested: Option<bool>,
 }
 
 impl Ticket {

@@ -61,7 +61,7 @@ fn ticket(uid: &str, state: &TicketState, steps: Option<u32>) -> Ticket {
         state: state.clone(),
         rollback: None,
         steps,
-        contested: false,
+        contested: Some(false),
     }
 }
 

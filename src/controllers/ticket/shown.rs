@@ -26,6 +26,7 @@ pub fn shown(
     let mut status = object.status.clone().unwrap_or_default();
     status.set_state(state, now);
     status.observed_generation = object.metadata.generation;
+    status.contested.get_or_insert(false);
     if !state.is_final() || status.required_reviews.is_none() {
         status.required_reviews = Some(tally.required).filter(|required| *required < u32::MAX);
         status.approvals = Some(approvals(tally));

@@ -55,7 +55,7 @@ pub fn parse(object: &ApprovalTicket, pending_ttl: SignedDuration) -> Result<tic
             .as_ref()
             .map_or(Ok(None), ApprovalTicketStatus::rolled_back)?,
         steps: object.status.is_none().then_some(0),
-        contested: object.status.as_ref().is_some_and(|status| status.contested),
+        contested: object.status.as_ref().and_then(|status| status.contested),
     };
     same(
         "spec.bindingHash",

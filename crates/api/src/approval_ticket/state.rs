@@ -102,6 +102,17 @@ impl ApprovalTicketStatus {
             .map(|facts| seal_of(steps, uid, &facts, cluster).sign(&cluster.stamp));
     }
 
+    /// What the operator says of a ticket that somebody refuses before it has said anything else of it.
+    pub fn contested_at_first(state: &ticket::TicketState, uid: &str, cluster: &Cluster) -> Self {
+        let mut status = Self {
+            contested: Some(true),
+            ..Self::default()
+        };
+        status.set_state(state, Timestamp::now());
+        status.seal(0, uid, cluster);
+        status
+    }
+
     /// How many steps led to the state, if the operator says so of the ticket with this uid.
     pub fn sealed_steps(&self, uid: &str, cluster: &Cluster) -> Option<u32> {
         let (steps, seal, facts) = (self.steps?, self.seal.as_deref()?, self.facts()?);

@@ -40,10 +40,10 @@ pub struct ApprovalTicketStatus {
     #[schemars(range(max = 64))]
     pub approvals: Option<u32>,
 
-    /// Whether somebody asked to deny, revoke or cancel it. This is written before the review is stored, and never
-    /// taken back: whoever uses the ticket then reads its reviews once more.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub contested: bool,
+    /// Whether somebody asked to deny, revoke or cancel it. `true` is written before the review is stored, and never
+    /// taken back. Unless it is `false`, whoever uses the ticket reads its reviews once more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contested: Option<bool>,
 
     /// The reviews that counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -197,17 +197,30 @@ fn a_claim_keeps_who_made_it_and_a_release_forgets_it() {
     assert_eq!(status.claim, None);
 }
 
-/// Whoever claims writes the fields of a claim, and the API server merges them into what is stored.
-#[test]
-fn a_seal_is_over_the_state_and_not_over_what_earlier_ones_left_behind() {
-    let cluster = Cluster {
+fn cluster() -> Cluster {
+    Cluster {
         id: "cluster".into(),
         operator: "operator".into(),
         operator_uid: "operator".into(),
         namespace: "countersign-system".into(),
         redaction: MacKey::new([1; 32]),
         stamp: MacKey::new([2; 32]),
-    };
+    }
+}
+
+#[test]
+fn the_first_word_of_a_contested_ticket_is_the_operators() {
+    let pending = ticket::TicketState::Pending { until: at(900) };
+    let status = ApprovalTicketStatus::contested_at_first(&pending, "uid", &cluster());
+    assert_eq!(status.contested, Some(true));
+    assert_eq!(status.state(at(0)), Ok(pending));
+    assert_eq!(status.sealed_steps("uid", &cluster()), Some(0));
+}
+
+/// Whoever claims writes the fields of a claim, and the API server merges them into what is stored.
+#[test]
+fn a_seal_is_over_the_state_and_not_over_what_earlier_ones_left_behind() {
+    let cluster = cluster();
     let mut stored = ApprovalTicketStatus::default();
     stored.set_state(&ticket::TicketState::Pending { until: at(900) }, at(100));
     let usable_until = at(800);

@@ -21,7 +21,7 @@ const WORKFLOW_KINDS: [&str; 3] = ["approvaltickets", "approvalreviews", TASKS];
 const TASKS: &str = "tasks";
 
 /// Whether the target is a ticket, a review or a task.
-pub(super) fn is_workflow(target: &Target<'_>) -> bool {
+pub fn is_workflow(target: &Target<'_>) -> bool {
     target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource)
 }
 

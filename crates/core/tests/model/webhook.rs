@@ -39,7 +39,7 @@ impl Protocol {
                     review: call.review,
                     ticket: call.ticket,
                     doing,
-                    after_denial: world.reviews[call.ticket].deny,
+                    after_denial: world.reviews[call.ticket].deny || world.reviews[call.ticket].revoke,
                 });
                 world.calls[client] = Some(Call {
                     pass: Pass::Taken,

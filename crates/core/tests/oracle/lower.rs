@@ -690,7 +690,7 @@ fn tickets(case: &Case) -> Vec<Ticket> {
                 state,
                 rollback: None,
                 steps: Some(1),
-                contested: false,
+                contested: Some(false),
                 binding,
             }
         })
@@ -819,7 +819,7 @@ fn add_former(former: &FormerIs, case: &Case, snapshot: &mut Snapshot) {
         created: in_seconds(-9999),
         state,
         steps: Some(1),
-        contested: false,
+        contested: Some(false),
         rollback: former.undone.as_ref().map(|undone| {
             let bind = deed.bind("former");
             claim(
@@ -860,7 +860,7 @@ fn add_waiting(case: &Case, snapshot: &mut Snapshot) {
         state: TicketState::Pending { until: in_seconds(9) },
         rollback: None,
         steps: Some(0),
-        contested: false,
+        contested: Some(false),
         binding: binding(case, &who, Environment::Prod),
     };
     let waiting = std::iter::repeat_n(Arc::new(another), case.waiting).collect();
