@@ -172,6 +172,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_yields_a_credential_alone_has_no_power_and_neither_has_a_report() {
+        let has_power = |group, resource, subresource| {
+            has_power(&Target {
+                group,
+                version: "v1",
+                kind: "Thing",
+                resource,
+                subresource,
+                namespace: None,
+                name: "x",
+            })
+        };
+        assert!(has_power("rbac.authorization.k8s.io", "clusterroles", ""));
+        for (group, resource, subresource) in [
+            ("", "pods", ""),
+            ("", "pods", "status"),
+            ("", "configmaps", ""),
+            ("", "nodes", "status"),
+            ("", "services", "status"),
+        ] {
+            assert!(
+                !has_power(group, resource, subresource),
+                "{group}/{resource}/{subresource}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_not_in_the_table_and_reports_alone_are_harmless() {
         for (group, resource, subresource) in [
             ("", "configmaps", ""),

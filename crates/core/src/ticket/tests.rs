@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
-use crate::fixtures::{after, digest, now};
+use crate::fixtures::{after, digest, now, ticket_for, updates, world, zone};
 
 const CALLS: [CallKind; 6] = [
     CallKind::Update,
@@ -520,6 +520,23 @@ fn each_state_has_its_word() {
     }
 }
 
+fn ticket_in(state: TicketState) -> Ticket {
+    let demand = world()
+        .contributor("carl")
+        .zone(zone("billing", "user:carl", &["billing/**"]))
+        .demand(&updates("carl", "billing/configmaps/x"));
+    ticket_for(demand.binding, state, &[])
+}
+
+#[test]
+fn the_last_step_of_a_ticket_is_its_state_or_its_rollback() {
+    assert_eq!(ticket_in(claimed(None)).standing(), "Claimed");
+    let mut used = ticket_in(consumed());
+    assert_eq!(used.standing(), "Consumed");
+    used.rollback = Some(claim());
+    assert_eq!(used.standing(), "RolledBack");
+}
+
 #[test]
 fn a_call_holds_what_it_claimed_until_somebody_stops_it() {
     let by = |state| {
@@ -527,11 +544,7 @@ fn a_call_holds_what_it_claimed_until_somebody_stops_it() {
         if let TicketState::Claimed { claim, .. } | TicketState::Consumed { claim } = &mut state {
             claim.by = "call-1".into();
         }
-        let demand = crate::fixtures::world()
-            .contributor("carl")
-            .zone(crate::fixtures::zone("billing", "user:carl", &["billing/**"]))
-            .demand(&crate::fixtures::updates("carl", "billing/configmaps/x"));
-        let ticket = crate::fixtures::ticket_for(demand.binding, state, &[]);
+        let ticket = ticket_in(state);
         ["call-1", "call-2"].map(|call| ticket.is_held_by(call))
     };
     assert_eq!(by(claimed(None)), [true, false]);

@@ -7,6 +7,7 @@ use super::{
     workflow::{billing, carls_write, draft, requests, reviews, submits},
 };
 use crate::{
+    decide::why_spent,
     decision::{Cause, Decision, Denial, Reason},
     digest::Digest,
     fixtures::{Ask, World, approved, creates, deletes, id, pending, updates, world, zone},
@@ -16,7 +17,7 @@ use crate::{
     review::ReviewDecision::{Approve, Cancel, Deny},
     role::Role,
     snapshot::PolicyState,
-    ticket::{End, TicketState},
+    ticket::{End, Refusal, TicketState},
 };
 
 /// Why the request is not simply allowed, and what decides that.
@@ -365,4 +366,31 @@ fn a_denial_reads_with_the_line_that_decides() {
         because.to_string(),
         "ask olga [AccessPolicy/default spec.unzoned]"
     );
+}
+
+/// The API server asks once more, without the managed fields, for a create that its store does not take (E6).
+#[test]
+fn a_create_that_the_store_does_not_take_is_told_so() {
+    let create = creates("carl", "billing/configmaps/x");
+    let managed = Ask {
+        new: Some(r#"{"metadata":{"name":"x","managedFields":[]}}"#.to_owned()),
+        ..create.clone()
+    };
+    let is_told = |ask: &Ask, why: Refusal| {
+        let told = why_spent(&ask.request(), why);
+        if told == why.to_string() {
+            return false;
+        }
+        assert!(told.starts_with("the object is too large"), "{told}");
+        true
+    };
+    assert!(is_told(&create, Refusal::ClaimedElsewhere));
+    assert!(!is_told(&create, Refusal::AlreadyConsumed));
+    for other in [
+        managed,
+        create.clone().sub("token"),
+        updates("carl", "billing/configmaps/x"),
+    ] {
+        assert!(!is_told(&other, Refusal::ClaimedElsewhere));
+    }
 }
