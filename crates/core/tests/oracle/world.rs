@@ -431,7 +431,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         any::<bool>(),
         any::<bool>(),
         any::<bool>(),
-        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.3),
     );
     let defaults = (
         environment(),
@@ -1013,7 +1013,7 @@ fn asks() -> impl Strategy<Value = Asks> {
         16 => Just(Asks::Deed),
         3 => permit.prop_map(Asks::Permit),
         2 => ticket_flaw.prop_map(Asks::Ticket),
-        3 => (0..3_usize, decision(), review_flaw).prop_map(|(index, decision, flaw)| Asks::Review(index, decision, flaw)),
+        6 => (0..3_usize, decision(), review_flaw).prop_map(|(index, decision, flaw)| Asks::Review(index, decision, flaw)),
         1 => own.prop_map(Asks::OperatorsOwn),
     ]
 }
@@ -1076,6 +1076,13 @@ pub fn case() -> impl Strategy<Value = Case> {
                 operator()
             } else {
                 caller
+            };
+            let asks = match asks {
+                // Of those that there are, if any.
+                Asks::Review(index, decision, flaw) => {
+                    Asks::Review(index % tickets.len().max(1), decision, flaw)
+                }
+                other => other,
             };
             let is_readable = deed.shown == Shown::Whole;
             Case {
