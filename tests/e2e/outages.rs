@@ -139,13 +139,16 @@ fn what_was_done_while_nobody_watched_approves_nothing() {
     cluster.admin().create(&again).done();
     let forged = json!({ "status": again["status"] }).to_string();
     let what = [ticket.name.as_str(), "-n", &ticket.namespace];
-    let patch = [
-        &["patch", "approvalticket"],
-        &what[..],
-        &["--subresource=status", "--type=merge", "-p", &forged],
-    ];
-    cluster.admin().run(&patch.concat(), "").done();
+    let patch = |status: &str| {
+        let how = ["--subresource=status", "--type=merge", "-p", status];
+        let arguments = [&["patch", "approvalticket"], &what[..], &how].concat();
+        cluster.admin().run(&arguments, "")
+    };
+    patch(&forged).done();
     assert_eq!(ticket.state(), "Approved");
+    patch(r#"{"status":{"contested":true}}"#).done();
+    patch(r#"{"status":{"contested":false}}"#).refused("a ticket that was contested stays so");
+    patch(r#"{"status":{"contested":null}}"#).refused("a ticket that was contested stays so");
 
     cluster.operator().restart();
     cluster.admin().kubectl(&format!("{switch}-")).done();
