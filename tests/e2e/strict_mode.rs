@@ -202,7 +202,11 @@ fn looked_at(who: &Person) -> String {
         let line = looked.stdout.lines().find(of_object).unwrap_or_default();
         assert!(line.ends_with(says), "{kind} {name}: {}", looked.stdout);
     };
-    shows("AccessPolicy", "default", " as shipped");
+    shows(
+        "AccessPolicy",
+        "default",
+        " hashIgnore: [{kind: PodTemplate, pointers: [/metadata/annotations/example.com~1at]}]",
+    );
     shows("RoleGrant", "ada", " identity: user:ada, role: admin");
     shows("Team", "shop", " members: [user:olga, user:otto]");
     shows("Namespace", "kube-system", " no labels");
