@@ -1,6 +1,6 @@
 //! An agent that asks without end: so many of its tickets wait as the policy lets, and nobody else is refused for it.
 //!
-//! `COUNTERSIGN_E2E_WAITING` sets how many tickets wait, 200 by default.
+//! `COUNTERSIGN_E2E_WAITING` sets how many tickets wait, 100 by default.
 
 use std::{env, iter};
 
@@ -18,7 +18,7 @@ const PLACES: usize = 10;
 const AT_ONCE: usize = 16;
 
 fn waiting() -> usize {
-    env::var("COUNTERSIGN_E2E_WAITING").map_or(200, |waiting| waiting.parse().unwrap())
+    env::var("COUNTERSIGN_E2E_WAITING").map_or(100, |waiting| waiting.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]
