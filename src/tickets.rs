@@ -1,6 +1,6 @@
 //! Tickets at the API server: made, read, and moved from state to state by compare-and-swap.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, sync::Arc};
 
 use countersign_api::{
     ApprovalReview, ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, STATUS_MANAGER,
@@ -90,6 +90,17 @@ impl Tickets {
     /// The ticket of this name, by a quorum read.
     pub async fn get(&self, namespace: &str, name: &str) -> Result<Option<ApprovalTicket>, kube::Error> {
         self.api(namespace).get_opt(name).await
+    }
+
+    /// The same ticket as it is now, by a quorum read; `None` when it is gone.
+    pub async fn again(
+        &self,
+        ticket: &Ticket,
+        snapshot: &Snapshot,
+    ) -> Result<Option<Arc<Ticket>>, kube::Error> {
+        let object = self.get(&ticket.namespace, &ticket.name).await?;
+        let read = object.and_then(|object| compiled(&object, snapshot));
+        Ok(read.filter(|read| read.uid == ticket.uid).map(Arc::new))
     }
 
     /// The uid of the ticket of this name, by a quorum read.

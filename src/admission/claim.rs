@@ -25,7 +25,7 @@ use super::{
 use crate::{
     audit::{AuditError, Log, TICKET_LIFE},
     clock::Clock,
-    tickets::{Tickets, compiled},
+    tickets::Tickets,
 };
 
 /// How often a claim is tried again after somebody else changed the ticket, or the log.
@@ -211,11 +211,9 @@ impl Claims {
     }
 
     async fn read(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
-        let object = self.tickets.get(&ticket.namespace, &ticket.name).await;
-        let object = object.map_err(|error| denial(ticket, &error.to_string()))?;
-        let read = object.and_then(|object| compiled(&object, write.snapshot));
-        let same = read.filter(|read| read.uid == ticket.uid);
-        same.map(Arc::new).ok_or_else(|| denial(ticket, "it is gone"))
+        let read = self.tickets.again(ticket, write.snapshot).await;
+        let read = read.map_err(|error| denial(ticket, &error.to_string()))?;
+        read.ok_or_else(|| denial(ticket, "it is gone"))
     }
 
     async fn prove_uncommitted(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<(), Denial> {

@@ -1,7 +1,7 @@
 //! A ticket is marked before a review that refuses it is stored: from then on no claim relies on what is known of its
 //! reviews, so that whoever was told that a denial is stored can rely on that.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use countersign_core::{
     decision::{Cause, Denial, Reason},
@@ -12,7 +12,7 @@ use countersign_core::{
 };
 use tokio::time::sleep;
 
-use crate::tickets::{Tickets, compiled};
+use crate::tickets::Tickets;
 
 /// How often the mark is tried while others write the ticket.
 const ATTEMPTS: usize = 7;
@@ -35,12 +35,9 @@ pub async fn contest(review: &ReviewDraft, tickets: &Tickets, snapshot: &Snapsho
             Err(kube::Error::Api(status)) if status.is_conflict() => sleep(MOMENT).await,
             Err(error) => return Err(unmarked(&ticket, &error.to_string())),
         }
-        let read = tickets.get(&ticket.namespace, &ticket.name).await;
+        let read = tickets.again(&ticket, snapshot).await;
         let read = read.map_err(|error| unmarked(&ticket, &error.to_string()))?;
-        let same = read
-            .and_then(|read| compiled(&read, snapshot))
-            .filter(|read| read.uid == ticket.uid);
-        ticket = Arc::new(same.ok_or_else(|| unmarked(&ticket, "it is gone"))?);
+        ticket = read.ok_or_else(|| unmarked(&ticket, "it is gone"))?;
     }
     Err(unmarked(&ticket, "it changes too fast"))
 }
