@@ -848,6 +848,9 @@ fn former() -> impl Strategy<Value = FormerIs> {
         )
 }
 
+/// The account of `agent:bot`.
+const BOT: &str = "system:serviceaccount:ci:bot";
+
 const USERNAMES: [(u32, &str); 27] = [
     (60, "alice"),
     (30, "bob"),
@@ -861,7 +864,7 @@ const USERNAMES: [(u32, &str); 27] = [
     (1, "\u{430}lice"),
     (1, "alice "),
     (1, "alice:admin"),
-    (30, "system:serviceaccount:ci:bot"),
+    (30, BOT),
     (8, "system:serviceaccount:ci:robo"),
     (6, "system:serviceaccount:lab:stray"),
     (1, "system:serviceaccount:ci"),
@@ -893,13 +896,18 @@ fn caller() -> impl Strategy<Value = CallerIs> {
     })
 }
 
-/// Who else its own kinds are for is rarely asked.
-fn operator() -> CallerIs {
-    CallerIs {
-        username: OPERATOR,
-        uid: OPERATOR_UID,
+/// The caller about whom a rule for what is asked speaks, and who asks it too rarely by chance.
+fn of_rule(asks: &Asks) -> Option<CallerIs> {
+    let (username, uid) = match asks {
+        Asks::OperatorsOwn(_) => (OPERATOR, OPERATOR_UID),
+        Asks::Permit(Permit::Policy { .. }) => (BOT, "sa-uid"),
+        _ => return None,
+    };
+    Some(CallerIs {
+        username,
+        uid,
         groups: Vec::new(),
-    }
+    })
 }
 
 fn delegation() -> impl Strategy<Value = DelegationIs> {
@@ -1071,12 +1079,8 @@ pub fn case() -> impl Strategy<Value = Case> {
     let write = (deed(), tickets, 0..3_usize, caller, asks());
     (policy, switches, rules(), people, places, write).prop_map(
         |(policy, switches, rules, people, places, write)| {
-            let (deed, (tickets, former), waiting, (caller, own), asks) = write;
-            let caller = if own && matches!(asks, Asks::OperatorsOwn(_)) {
-                operator()
-            } else {
-                caller
-            };
+            let (deed, (tickets, former), waiting, (caller, fits), asks) = write;
+            let caller = of_rule(&asks).filter(|_| fits).unwrap_or(caller);
             let asks = match asks {
                 // Of those that there are, if any.
                 Asks::Review(index, decision, flaw) => {
