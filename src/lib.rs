@@ -12,6 +12,7 @@ pub mod installation;
 pub mod keys;
 pub mod metrics;
 pub mod mutators;
+pub mod quota;
 pub mod read_access;
 pub mod readiness;
 pub mod run;

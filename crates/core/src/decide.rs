@@ -19,7 +19,7 @@ use jiff::Timestamp;
 pub use approval::{call_kind, why_spent};
 pub use environment::environment_of;
 pub use guarded::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL};
-pub use operator::{GROUP, KEYS_SECRET, is_workflow};
+pub use operator::{GROUP, KEYS_SECRET, QUOTA_PREFIX, is_workflow};
 pub use stolen::needs_hidden;
 pub use workflow::{check_pending, ticket_namespace};
 

@@ -13,8 +13,10 @@ use crate::{
     batch::BatchKey,
     delegation::Delegation,
     digest::{Digest, MacKey},
+    emergency::Emergency,
     environment::{ENVIRONMENT_LABEL, Environment},
     identity::Identity,
+    intent::Intent,
     map::HashMap,
     mutator::Mutators,
     permissions::Permissions,
@@ -71,6 +73,10 @@ pub struct Snapshot {
     pub batches: HashMap<BatchKey, Vector<Arc<Ticket>>>,
     /// Reviews by the uid of the ticket that they are about.
     pub reviews: HashMap<Arc<str>, Vector<Arc<Review>>>,
+    /// Intents by the agent that signed them.
+    pub intents: HashMap<Identity, Vector<Arc<Intent>>>,
+    /// Windows of break-glass by the person who opened them.
+    pub emergencies: HashMap<Identity, Vector<Arc<Emergency>>>,
 }
 
 /// The cluster, the operator in it, and the keys that decisions need.
@@ -229,6 +235,8 @@ impl Snapshot {
             pending: HashMap::new(),
             batches: HashMap::new(),
             reviews: HashMap::new(),
+            intents: HashMap::new(),
+            emergencies: HashMap::new(),
         }
     }
 

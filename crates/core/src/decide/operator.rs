@@ -14,6 +14,9 @@ pub const GROUP: &str = "countersign.dev";
 /// The Secret that holds the operator's keys and the strict latch.
 pub const KEYS_SECRET: &str = "countersign-keys";
 
+/// What the names of the ConfigMaps begin with in which the operator counts what there may be so much of.
+pub const QUOTA_PREFIX: &str = "countersign-quota-";
+
 /// The kinds whose objects are tickets and statements about them: their content never changes.
 const WORKFLOW_KINDS: [&str; 3] = ["approvaltickets", "approvalreviews", TASKS];
 
@@ -50,12 +53,12 @@ fn is_operators_work(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let target = &request.target;
     let at_home = target.namespace == Some(&*snapshot.cluster.namespace);
     let own_status = target.group == GROUP && target.subresource == "status";
-    let keys = at_home && target.is("", "secrets") && target.name == KEYS_SECRET;
+    let records = is_operators_record(target, snapshot);
     let lease = at_home && target.is("coordination.k8s.io", "leases");
     let home = target.is("", "namespaces") && target.name == &*snapshot.cluster.namespace;
     let home = home && request.operation == Operation::Create;
     let upkeep = read_access::is_upkeep(request, snapshot) || gitops::is_nudge(request);
-    own_status || keeps_workflow(request) || keys || lease || home || upkeep
+    own_status || keeps_workflow(request) || records || lease || home || upkeep
 }
 
 /// Tickets that are minted, tasks that are opened, and what is removed when its time is over. A task goes by its owner.
@@ -70,16 +73,22 @@ fn keeps_workflow(request: &Request<'_>) -> bool {
     own && target.group == GROUP && target.subresource.is_empty()
 }
 
-/// Status of Countersign's kinds, changes and removals of tickets and reviews, tasks, the keys.
+/// Status of Countersign's kinds, changes and removals of tickets and reviews, tasks, the keys and the
+/// quotas.
 fn is_operators_alone(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let target = &request.target;
-    let keys = target.namespace == Some(&*snapshot.cluster.namespace)
-        && target.is("", "secrets")
-        && target.name == KEYS_SECRET;
+    let records = is_operators_record(target, snapshot);
     let status = target.group == GROUP && !target.subresource.is_empty();
     let workflow = is_workflow(target);
     let others_make = target.resource != TASKS && request.operation == Operation::Create;
-    keys || status || (workflow && !others_make)
+    records || status || (workflow && !others_make)
+}
+
+/// Its keys, and what it counts.
+fn is_operators_record(target: &Target<'_>, snapshot: &Snapshot) -> bool {
+    let keys = target.is("", "secrets") && target.name == KEYS_SECRET;
+    let quota = target.is("", "configmaps") && target.name.starts_with(QUOTA_PREFIX);
+    target.namespace == Some(&*snapshot.cluster.namespace) && (keys || quota)
 }
 
 /// Whether the object goes with its namespace: tickets are kept by the audit log, not by a namespace that ends.
