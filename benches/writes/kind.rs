@@ -12,6 +12,9 @@ pub enum Kind {
     PlainAndStatus,
     /// The same, through a webhook that allows everything.
     Echoed,
+    /// The same, through a webhook that allows everything once a record of it is on the disk: no webhook that keeps a log
+    /// can do less.
+    Recorded,
     /// The operator's webhook, in dev, where the agent needs nobody: it is decided, recorded and let by.
     Guarded,
     /// The operator's webhook, by an agent in prod: it spends an approved ticket.
@@ -20,11 +23,12 @@ pub enum Kind {
 
 impl Kind {
     /// In the order of their turns.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Plain,
         Self::TwoPlain,
         Self::PlainAndStatus,
         Self::Echoed,
+        Self::Recorded,
         Self::Guarded,
         Self::Gated,
     ];
@@ -36,6 +40,7 @@ impl Kind {
             Self::TwoPlain => "two_plain_writes",
             Self::PlainAndStatus => "plain_write_and_status",
             Self::Echoed => "echoed_write",
+            Self::Recorded => "recorded_write",
             Self::Guarded => "guarded_write",
             Self::Gated => "gated_write",
         }
@@ -46,6 +51,7 @@ impl Kind {
         match self {
             Self::Plain | Self::TwoPlain | Self::PlainAndStatus => "plain",
             Self::Echoed => "echoed",
+            Self::Recorded => "recorded",
             Self::Guarded => "guarded",
             Self::Gated => "area-1",
         }

@@ -102,7 +102,14 @@ fn report(name: &str, rounds: &[Times], percent: usize) {
         let ratio = median(Kind::Gated) / median(kind);
         println!("gated_write_to_{others}_{name} {ratio:.3} ratio");
     }
-    let plain = median(Kind::Plain);
-    let guarded = (median(Kind::Guarded) - plain) / (median(Kind::Echoed) - plain);
-    println!("guarded_addition_to_echo_addition_{name} {guarded:.3} ratio");
+    let addition = |kind| median(kind) - median(Kind::Plain);
+    for (other, kind) in [("echo", Kind::Echoed), ("recording_echo", Kind::Recorded)] {
+        let ratio = addition(Kind::Guarded) / addition(kind);
+        println!("guarded_addition_to_{other}_addition_{name} {ratio:.3} ratio");
+    }
+    let parts = median(Kind::PlainAndStatus) + addition(Kind::Recorded);
+    println!(
+        "gated_write_to_its_parts_{name} {:.3} ratio",
+        median(Kind::Gated) / parts
+    );
 }

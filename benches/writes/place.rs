@@ -1,6 +1,9 @@
 //! A strict cluster in which each kind of write has its namespace, its objects and its client.
 
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
 
 use countersign_api::ApprovalTicket;
 use futures::{StreamExt, stream};
@@ -41,27 +44,38 @@ pub struct Place {
 impl Place {
     /// Starts everything.
     pub async fn furnish() -> Self {
-        let echo = echo::serve().await;
         let cluster = Cluster::observing_as(&Setup {
             beside_etcd: true,
             ..Setup::default()
         })
         .of_company(1);
         let admin = cluster.admin();
-        for namespace in [Kind::Plain, Kind::Echoed].map(Kind::namespace) {
+        for namespace in [Kind::Plain, Kind::Echoed, Kind::Recorded].map(Kind::namespace) {
             admin.kubectl(&format!("create namespace {namespace}")).done();
         }
         admin.kubectl("create serviceaccount passing -n agents").done();
         admin.kubectl_with("apply -f -", &guarded()).done();
         admin.apply(&delegation()).done();
-        admin.apply(&echo::configuration(&echo)).done();
+        // The operator's log is in there, too.
+        let beside_etcd = cluster.control_plane().dir().join("run");
+        for kind in [Kind::Echoed, Kind::Recorded] {
+            let log = File::create(beside_etcd.join(kind.namespace())).unwrap();
+            let echo = echo::serve(kind, log).await;
+            admin.apply(&echo::configuration(kind, &echo)).done();
+        }
         admin
             .kubectl_with("apply --server-side -f -", &likeness::kind())
             .done();
         let compiled = "wait --for=condition=Compiled --timeout=60s writedelegation/passing";
         admin.kubectl(compiled).done();
         let everything = admin.client().await;
-        for kind in [Kind::Plain, Kind::Echoed, Kind::Guarded, Kind::Gated] {
+        for kind in [
+            Kind::Plain,
+            Kind::Echoed,
+            Kind::Recorded,
+            Kind::Guarded,
+            Kind::Gated,
+        ] {
             stream::iter(0..TICKETS)
                 .for_each_concurrent(8, |number| create(kind, number, &everything))
                 .await;
@@ -91,7 +105,7 @@ impl Place {
         match kind {
             Kind::TwoPlain => self.patch(kind, number, &format!("{value}, first")).await,
             Kind::PlainAndStatus => self.likeness.patch(number, value).await,
-            Kind::Plain | Kind::Echoed | Kind::Guarded | Kind::Gated => {}
+            Kind::Plain | Kind::Echoed | Kind::Recorded | Kind::Guarded | Kind::Gated => {}
         }
         self.patch(kind, number, value).await;
         let took = begun.elapsed();
@@ -108,7 +122,9 @@ impl Place {
 
     const fn writer(&self, kind: Kind) -> &Client {
         match kind {
-            Kind::Plain | Kind::TwoPlain | Kind::PlainAndStatus | Kind::Echoed => &self.passing,
+            Kind::Plain | Kind::TwoPlain | Kind::PlainAndStatus | Kind::Echoed | Kind::Recorded => {
+                &self.passing
+            }
             Kind::Guarded | Kind::Gated => &self.agent,
         }
     }
@@ -174,7 +190,7 @@ fn guarded() -> String {
 
 /// What the API server itself lets by.
 fn delegation() -> Value {
-    let namespaces = [Kind::Plain, Kind::Echoed].map(Kind::namespace);
+    let namespaces = [Kind::Plain, Kind::Echoed, Kind::Recorded].map(Kind::namespace);
     json!({
         "apiVersion": "countersign.dev/v1alpha1", "kind": "WriteDelegation", "metadata": { "name": "passing" },
         "spec": {

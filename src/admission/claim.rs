@@ -199,13 +199,14 @@ impl Claims {
         let record = record::of_step(ticket, &next, by);
         let (tickets, log, held) = (self.tickets.clone(), self.log.clone(), ticket.clone());
         let cluster = write.snapshot.cluster.clone();
-        // A call that is given up leaves its claim behind, and then the record of it, too.
+        // A call that is given up leaves its claim behind, and then the record of it, too. Whoever is answered is answered
+        // after the record of the decision, which comes after this one.
         let swapping = tokio::spawn(async move {
             tickets.lead(&held, &next, &cluster).await?;
-            Ok::<_, kube::Error>(log.append(record).await)
+            Ok::<_, kube::Error>(log.append_ahead(record))
         });
         match swapping.await {
-            Ok(Ok(recorded)) => recorded.map(|_| Attempt::Held).map_err(unrecorded),
+            Ok(Ok(recorded)) => recorded.map(|()| Attempt::Held).map_err(unrecorded),
             Ok(Err(_)) | Err(_) => self.read(write, ticket).await.map(Attempt::Again),
         }
     }

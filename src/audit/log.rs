@@ -117,6 +117,17 @@ impl Log {
 
     /// Appends a record and returns once it is durable. Dropping the future does not take the record back.
     pub async fn append(&self, record: Record) -> Result<Receipt, AuditError> {
+        let receipt = self.enqueue(record)?;
+        receipt.await.map_err(|_| AuditError::Unavailable)
+    }
+
+    /// Appends a record before whatever is appended later: records become durable in their order, so that the receipt of a
+    /// later one proves this one, too.
+    pub fn append_ahead(&self, record: Record) -> Result<(), AuditError> {
+        self.enqueue(record).map(drop)
+    }
+
+    fn enqueue(&self, record: Record) -> Result<oneshot::Receiver<Receipt>, AuditError> {
         let (answer, receipt) = oneshot::channel();
         let appends = self.0.appends.as_ref().ok_or(AuditError::Unavailable)?;
         // Before it is durable: too early a word only delays, too late a one lets a ticket be used twice.
@@ -127,7 +138,7 @@ impl Log {
                 TrySendError::Full(_) => AuditError::Overloaded,
                 TrySendError::Closed(_) => AuditError::Unavailable,
             })?;
-        receipt.await.map_err(|_| AuditError::Unavailable)
+        Ok(receipt)
     }
 
     /// Whether a ticket was led further than its status says, or somewhere else, or may have been for all that is on
