@@ -1,7 +1,7 @@
 # Each target does all its own set-up, on Linux with Rust, Go 1.26, make, Python 3 and OpenSSH's client.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test test-all test-node test-gitops coverage lint build resource-hash controlplane \
-	figures-main-job figures-no-way-around figures-tickets mutants clean-cache
+.PHONY: help demo demo-agent demo-down test test-all test-node test-gitops coverage lint build resource-hash controlplane \
+	figures-main-job figures-no-way-around figures-tickets figures-agents mutants clean-cache
 
 CONTROLPLANE := hack/controlplane/controlplane
 LOCALNODE := hack/localnode/localnode
@@ -23,6 +23,9 @@ help: ## Tell what there is
 demo: ## Play the main job on a real API server, and leave it running
 	@hack/demo/demo
 
+demo-agent: ## Play an agent that meets a denial, explains itself, waits for a person and goes on
+	@hack/demo/demo agent
+
 demo-down: ## End what make demo left running
 	@hack/demo/demo down
 
@@ -33,7 +36,7 @@ test: lint resource-hash controlplane ## Everything that must hold, end to end
 	cd hack/controlplane && go vet ./... && go test ./...
 	cd hack/statuses && go vet ./... && go test ./...
 
-test-all: test test-node test-gitops coverage figures-main-job figures-no-way-around figures-tickets ## The tests, those on a real node and with GitOps clients, every write on each version, all figures with their bounds
+test-all: test test-node test-gitops coverage figures-main-job figures-no-way-around figures-agents figures-tickets ## The tests, those on a real node and with GitOps clients, every write on each version, all figures with their bounds
 
 # cargo has a runner for each target; this one puts the test into the node's namespaces.
 test-node: export CARGO_TARGET_$(HOST)_RUNNER := $(CURDIR)/$(LOCALNODE) enter
@@ -83,6 +86,9 @@ figures-no-way-around: ## Measure that the rules hold everywhere and at scale, a
 
 figures-tickets: controlplane ## Measure that tickets survive faults, crashes and contention; hours on two cores
 	hack/figures/tickets
+
+figures-agents: controlplane ## Measure what agents and emergencies are held to, and fail where a bound does not hold
+	hack/figures/agents
 
 mutants: $(MUTANTS) ## Change the engine in every mechanical way: its tests notice 95 in 100 changes; hours on two cores
 	PATH=$(dir $(MUTANTS)):$$PATH hack/figures/mutants

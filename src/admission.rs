@@ -4,12 +4,16 @@ mod advise;
 mod claim;
 mod complete;
 mod contest;
+mod emergency;
+mod explained;
 mod generated;
 mod history;
 mod mint;
 mod outcome;
 mod own;
 mod parent;
+mod proof;
+mod rate;
 mod record;
 pub mod response;
 pub mod review;
@@ -38,6 +42,7 @@ use self::{
     contest::contest,
     mint::{Minted, Minting},
     outcome::{Answer, Outcome, evidence_of, verdict_of, without_rules},
+    proof::Proof,
     response::{AdmissionResponse, Counted, Recorded, StatusCause},
     review::AdmissionRequest,
 };
@@ -48,8 +53,8 @@ pub use self::{
     record::{REMOVED, of_removal as removal, of_step as transition},
 };
 use crate::{
-    audit::Log, metrics::AdmissionMetrics, sightings::Sightings, state::State, tickets::Tickets,
-    violations::Violations,
+    audit::Log, emergencies::Emergencies, metrics::AdmissionMetrics, quota::Quotas, sightings::Sightings,
+    state::State, tickets::Tickets, violations::Violations,
 };
 
 /// How long a call may take: well within the webhook's timeout, so that the answer is ours.
@@ -63,18 +68,20 @@ pub struct Admission {
     seals: Seals,
     claims: Claims,
     minting: Minting,
+    quotas: Quotas,
     log: Log,
     sightings: Sightings,
     violations: Violations,
+    emergencies: Emergencies,
     metrics: AdmissionMetrics,
 }
 
 impl Admission {
-    /// Judges by `state` and `seals`, acts through `client`, records in `log`, and notes what it sees.
+    /// Judges by `state` and `seals`, acts through `client`, counts in `quotas`, records in `log`, and notes what it sees.
     pub fn new(
         (state, seals): (Arc<State>, Seals),
-        client: kube::Client,
-        (log, sightings, violations): (Log, Sightings, Violations),
+        (client, quotas): (kube::Client, Quotas),
+        (log, sightings, violations, emergencies): (Log, Sightings, Violations, Emergencies),
         metrics: AdmissionMetrics,
     ) -> Self {
         let claims = Claims::new(client.clone(), log.clone(), state.clock().clone());
@@ -86,9 +93,11 @@ impl Admission {
             seals,
             claims,
             minting,
+            quotas,
             log,
             sightings,
             violations,
+            emergencies,
             metrics,
         }
     }
@@ -101,7 +110,7 @@ impl Admission {
             None => self.state.snapshot(),
         };
         let judged = timeout(DEADLINE, self.judge(request, &snapshot)).await;
-        let mut outcome = judged.unwrap_or_else(|_| without_rules(late(), &target, &snapshot));
+        let mut outcome = judged.unwrap_or_else(|_| without_rules(late(), request, &snapshot));
         if let Answer::Deny { denial, more } = &mut outcome.answer
             && denial.reason != Reason::Unsealed
             && let Some((message, cause)) = seal::hint(&request.target(), &snapshot)
@@ -126,10 +135,15 @@ impl Admission {
         if snapshot.latched {
             self.note_content(request, &outcome.answer, &recorded);
         }
-        if recorded.is_ok()
-            && let Some(violation) = violation::of(request, &outcome)
-        {
-            self.violations.note(violation);
+        if recorded.is_ok() {
+            match outcome.window() {
+                Some(window) => violation::in_window(request, &outcome, window)
+                    .into_iter()
+                    .for_each(|write| self.emergencies.note(write)),
+                None => violation::of(request, &outcome)
+                    .into_iter()
+                    .for_each(|violation| self.violations.note(violation)),
+            }
         }
         self.metrics.decided(outcome.reason(), outcome.relaxed.is_some());
         respond(request, outcome, recorded)
@@ -157,8 +171,25 @@ impl Admission {
     }
 
     /// Answers one review of the mutating webhook: stamps what a person may not choose.
-    pub fn mutate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
-        response::mutate(&request.uid, stamp::patch(request, &self.state.snapshot()))
+    pub async fn mutate(&self, request: &AdmissionRequest<'_>) -> AdmissionResponse {
+        let snapshot = self.state.snapshot();
+        if !emergency::opens(request) {
+            return response::mutate(&request.uid, stamp::patch(request, &snapshot));
+        }
+        // Without a stamp the validating step refuses it, and says what is not known.
+        if self.state.check_fresh().is_err() {
+            return response::mutate(&request.uid, None);
+        }
+        let proven = emergency::prove(request, &snapshot, (&self.emergencies, &self.client));
+        let proven = timeout(DEADLINE, Box::pin(proven)).await;
+        match proven.unwrap_or_else(|_| Err(Box::new(without_rules(late(), request, &snapshot)))) {
+            Ok(patch) => response::mutate(&request.uid, patch),
+            Err(outcome) => {
+                let recorded = self.record(request, &outcome, &snapshot).await;
+                self.metrics.decided(outcome.reason(), false);
+                respond(request, *outcome, recorded)
+            }
+        }
     }
 
     async fn judge(&self, request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Outcome {
@@ -169,13 +200,13 @@ impl Admission {
         };
         let (own, hidden) = match read.await {
             Ok(read) => read,
-            Err(denial) => return without_rules(denial, &request.target(), snapshot),
+            Err(denial) => return without_rules(denial, request, snapshot),
         };
         let judged = match request.judged(own.as_ref(), hidden.as_ref()) {
             Ok(judged) => judged,
             Err(error) => {
                 let denial = Denial::new(Reason::Malformed, error.to_string());
-                return without_rules(denial, &request.target(), snapshot);
+                return without_rules(denial, request, snapshot);
             }
         };
         self.decide(request, &judged, snapshot).await
@@ -204,7 +235,8 @@ impl Admission {
             true
         } else {
             let decision = decide(&judged, snapshot, Timestamp::now()).0;
-            matches!(decision, Decision::NeedsTicket(_))
+            // An approval may explain what no intent does.
+            matches!(decision, Decision::NeedsTicket(_)) || explained::is_unexplained(&decision)
         };
         if is_asked_for {
             return Box::pin(complete::hidden(&judged.target, &self.client))
@@ -220,12 +252,13 @@ impl Admission {
         judged: &Request<'_>,
         snapshot: &Snapshot,
     ) -> Outcome {
-        let (decision, findings) = parent::decide(judged, snapshot, &self.client).await;
+        let (decision, findings) = explained::decide(judged, snapshot, (&self.state, &self.client)).await;
         let decision = self.state.unless_stale(decision);
         let decision = self.hold(decision, request, judged, snapshot).await;
         let verdict = verdict_of(&decision);
         let (ticket, resource_hash) = evidence_of(&decision);
-        let (decision, relaxed) = relax(decision, Mode::of(snapshot, &findings));
+        let mode = Mode::of(snapshot, &findings);
+        let (decision, relaxed) = relax(decision, &mode);
         let outcome = |answer, ticket| Outcome {
             answer,
             verdict,
@@ -233,12 +266,13 @@ impl Admission {
             relaxed: relaxed.clone(),
             ticket,
             resource_hash,
+            proof: Proof::of(judged, snapshot).filter(|_| !judged.dry_run),
         };
         match decision {
             Decision::Allow(grant) => outcome(
                 Answer::Allow {
+                    warnings: advise::allowed(&grant, relaxed.as_ref(), &mode, judged.own),
                     grant,
-                    warnings: advise::relaxed(relaxed.as_ref()),
                 },
                 ticket,
             ),
@@ -267,8 +301,8 @@ impl Admission {
         }
     }
 
-    /// Claims the ticket that a grant rests on, and marks the one that a review refuses. A dry run decides alike and
-    /// touches nothing.
+    /// Claims the ticket that a grant rests on, marks the one that a review refuses, and counts an intent. A dry run decides
+    /// alike and touches nothing.
     async fn hold(
         &self,
         decision: Decision,
@@ -285,6 +319,7 @@ impl Admission {
         let held = match (grant.ticket(), judged.own) {
             (Some(covered), _) => Box::pin(self.claims.claim(covered, &request.uid, judged, snapshot)).await,
             (None, Some(Own::Review(review))) => Box::pin(contest(review, &self.tickets, snapshot)).await,
+            (None, Some(Own::Intent(intent))) => Box::pin(rate::take(intent, &self.quotas, snapshot)).await,
             (None, _) => Ok(()),
         };
         match held {
@@ -358,17 +393,17 @@ impl Admission {
             return Ok(Recorded::Counted(counted));
         }
         let zone = Place::of(&request.target()).zones(snapshot);
-        let record = record::decision(request, &outcome.findings, outcome.told(zone));
-        self.log
-            .append(record)
-            .await
-            .map(Recorded::Durably)
-            .map_err(|error| {
-                Denial::new(
-                    Reason::AuditUnavailable,
-                    format!("the decision could not be recorded: {error}"),
-                )
-            })
+        let findings = outcome.findings_about(&request.caller(), snapshot);
+        let record = record::decision(request, &findings, outcome.told(zone));
+        let unrecorded = |error| {
+            let message = format!("the decision could not be recorded: {error}");
+            Denial::new(Reason::AuditUnavailable, message)
+        };
+        if let Some(proof) = outcome.proven().and_then(Proof::record) {
+            self.log.append_ahead(proof).map_err(unrecorded)?;
+        }
+        let receipt = self.log.append(record).await;
+        receipt.map(Recorded::Durably).map_err(unrecorded)
     }
 }
 
@@ -376,7 +411,7 @@ impl Admission {
 fn is_refused(judged: &Request<'_>, snapshot: &Snapshot) -> bool {
     let (decision, findings) = decide(judged, snapshot, Timestamp::now());
     matches!(
-        relax(decision, Mode::of(snapshot, &findings)).0,
+        relax(decision, &Mode::of(snapshot, &findings)).0,
         Decision::Deny(_)
     )
 }

@@ -2,6 +2,8 @@
 
 mod access_policy;
 mod agent;
+mod break_glass;
+mod intent;
 mod namespace;
 mod pending;
 mod resolution;
@@ -38,6 +40,8 @@ use tokio::sync::watch;
 use self::status::Problem;
 pub use self::{
     agent::pin_accounts,
+    break_glass::keep_emergencies,
+    intent::keep_intents,
     namespace::keep_namespaces,
     pending::{Counts, Pending, moved_zones},
     status::apply as apply_status,

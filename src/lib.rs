@@ -5,6 +5,7 @@ pub mod audit;
 pub mod certs;
 pub mod clock;
 pub mod controllers;
+pub mod emergencies;
 pub mod enforcement;
 pub mod feeds;
 pub mod gitops;

@@ -26,7 +26,7 @@ enum Command {
     /// Print the definitions of Countersign's kinds, for `kubectl apply -f -`
     Crds,
     #[command(flatten)]
-    Client(ClientCommand),
+    Client(Box<ClientCommand>),
 }
 
 #[tokio::main]
@@ -35,7 +35,7 @@ async fn main() -> ExitCode {
     let done = match command {
         Command::Run(arguments) => run(*arguments, &connection).await,
         Command::Crds => crds(),
-        Command::Client(command) => return countersign_cli::run::<Arguments>(command, &connection).await,
+        Command::Client(command) => return countersign_cli::run::<Arguments>(*command, &connection).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

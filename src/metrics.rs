@@ -136,6 +136,40 @@ impl MutatorMetrics {
     }
 }
 
+/// The numbers of emergencies.
+#[derive(Clone, Debug, Default)]
+pub struct EmergencyMetrics {
+    /// Windows of break-glass that are open.
+    pub open: Gauge,
+    /// Writes that one let pass.
+    pub writes: Counter,
+    /// Those that no status tells.
+    pub untold: Counter,
+}
+
+impl EmergencyMetrics {
+    /// Creates the metrics in `registry`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "break_glass_open",
+            "Windows of break-glass that are open",
+            metrics.open.clone(),
+        );
+        registry.register(
+            "break_glass_writes",
+            "Writes that a window of break-glass let pass although the rules say no",
+            metrics.writes.clone(),
+        );
+        registry.register(
+            "break_glass_writes_untold",
+            "Writes in a window of break-glass that its status does not tell; the audit log does",
+            metrics.untold.clone(),
+        );
+        metrics
+    }
+}
+
 /// The numbers of the admission path.
 #[derive(Clone, Debug)]
 pub struct AdmissionMetrics {

@@ -3,7 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use anyhow::Context as _;
-use countersign_api::{AccessPolicy, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index};
+use countersign_api::{
+    AccessPolicy, BreakGlass, POLICY_NAME, RoleGrant, Team, WriteDelegation, Zone, index::Index,
+};
 use countersign_cli::Connection;
 use countersign_core::mutator::Mutators;
 use futures::{StreamExt, stream};
@@ -23,8 +25,10 @@ use crate::{
     certs::{Callers, ServingTls},
     clock::Clock,
     controllers::{
-        Context, assess, follow_tasks, gathered, keep_namespaces, keep_tickets, moved_zones, pin_accounts,
+        Context, assess, follow_tasks, gathered, keep_emergencies, keep_intents, keep_namespaces,
+        keep_tickets, moved_zones, pin_accounts,
     },
+    emergencies::Emergencies,
     enforcement::Enforcement,
     feeds::Feeds,
     installation::{Installation, client},
@@ -34,6 +38,7 @@ use crate::{
         WebhookConfigMetrics, registry,
     },
     mutators::watch_mutators,
+    quota::Quotas,
     read_access::{Moved, Outcomes, ReadAccess, ReadAccessMetrics, Sources},
     readiness::{Readiness, tell_readiness},
     server::{BodyBudget, Limits, Server, Transport, behind_secret, probes},
@@ -180,12 +185,9 @@ impl Operator {
             enforced: owner.enforced(),
             log: log.clone(),
         });
-        tokio::spawn(watch_mutators(
-            client.clone(),
-            feeds.clone(),
-            state.clone(),
-            MutatorMetrics::register(metrics),
-        ));
+        let of_mutators = MutatorMetrics::register(metrics);
+        let mutators = watch_mutators(client.clone(), feeds.clone(), state.clone(), of_mutators);
+        tokio::spawn(mutators);
         let sources = reconcile(&feeds, moved, &watches, &context);
         let read_access = ReadAccess {
             client: client.clone(),
@@ -206,10 +208,12 @@ impl Operator {
         };
         tokio::spawn(enforcement.enforce(owner));
         let violations = Violations::start(client.clone(), ViolationMetrics::register(metrics));
+        let quotas = Quotas::new(client.clone(), &state.snapshot().cluster.namespace);
+        let emergencies = Emergencies::start((client.clone(), quotas.clone()), state.clone(), metrics);
         let admission = Admission::new(
             (state.clone(), seals),
-            client,
-            (log.clone(), Sightings::new(sightings), violations),
+            (client, quotas),
+            (log.clone(), Sightings::new(sightings), violations, emergencies),
             AdmissionMetrics::register(metrics),
         );
         Ok(Self {
@@ -261,7 +265,7 @@ impl Operator {
 }
 
 /// The kinds that decisions depend on, in the order of their watches.
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
     "AccessPolicy",
     "Zone",
     "RoleGrant",
@@ -270,14 +274,16 @@ const KINDS: [&str; 9] = [
     "WriteDelegation",
     "ApprovalTicket",
     "ApprovalReview",
+    "Intent",
     "Namespace",
+    "BreakGlass",
 ];
 
 /// Starts the watches, and the controllers that they feed; what reading is made from.
 fn reconcile(
     feeds: &Arc<Feeds>,
     moved: Moved,
-    watches: &[(&'static str, Freshness); 9],
+    watches: &[(&'static str, Freshness); 11],
     context: &Arc<Context>,
 ) -> Sources {
     let [
@@ -289,7 +295,9 @@ fn reconcile(
         delegations,
         tickets,
         reviews,
+        intents,
         namespaces,
+        emergencies,
     ] = watches;
     let policy = stream::select(gathered(feeds.changes()), gathered(context.enforced.clone()));
     let policy = policy.map(|()| ObjectRef::new(POLICY_NAME));
@@ -329,6 +337,11 @@ fn reconcile(
     tokio::spawn(keep_tickets(
         feeds.watch(client, tickets.1.clone()),
         reviews,
+        context(),
+    ));
+    tokio::spawn(keep_intents(feeds.watch(client, intents.1.clone()), context()));
+    tokio::spawn(keep_emergencies(
+        feeds.watch::<BreakGlass>(client, emergencies.1.clone()),
         context(),
     ));
     tokio::spawn(follow_tasks(context()));

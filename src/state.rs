@@ -84,21 +84,21 @@ impl State {
         {
             return decision;
         }
-        if let Err(denial) = self.clock.check() {
-            return Decision::Deny(denial);
-        }
-        match self.stale() {
-            None => decision,
-            Some((kind, None)) => Decision::Deny(Denial::new(
-                Reason::Stale,
-                format!("the {kind} objects are not known yet: try again in a moment"),
-            )),
-            Some((kind, Some(_))) => Decision::Deny(Denial::new(
-                Reason::Stale,
+        self.check_fresh().map_or_else(Decision::Deny, |()| decision)
+    }
+
+    /// Refuses what rests on what may be outdated, or on a wrong clock.
+    pub fn check_fresh(&self) -> Result<(), Denial> {
+        self.clock.check()?;
+        let message = match self.stale() {
+            None => return Ok(()),
+            Some((kind, None)) => format!("the {kind} objects are not known yet: try again in a moment"),
+            Some((kind, Some(_))) => {
                 format!(
                     "what is known of {kind} objects may be outdated: try again when the API server is well"
-                ),
-            )),
-        }
+                )
+            }
+        };
+        Err(Denial::new(Reason::Stale, message))
     }
 }

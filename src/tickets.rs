@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::NamespaceResourceScope,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -175,18 +176,25 @@ impl Tickets {
 
     /// Removes the review, if it is still the version that is known.
     pub async fn remove_review(&self, review: &ApprovalReview) -> Result<(), kube::Error> {
-        let namespace = review.namespace().unwrap_or_default();
-        let known = Preconditions {
-            uid: review.uid(),
-            resource_version: review.resource_version(),
-        };
-        let api: Api<ApprovalReview> = Api::namespaced(self.0.clone(), &namespace);
-        remove(&api, &review.name_any(), known).await
+        remove_object(review, &self.0).await
     }
 
     fn api(&self, namespace: &str) -> Api<ApprovalTicket> {
         Api::namespaced(self.0.clone(), namespace)
     }
+}
+
+/// Removes an object of a namespace, if it is still the version that is known.
+pub async fn remove_object<K>(object: &K, client: &Client) -> Result<(), kube::Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+{
+    let known = Preconditions {
+        uid: object.uid(),
+        resource_version: object.resource_version(),
+    };
+    let api: Api<K> = Api::namespaced(client.clone(), &object.namespace().unwrap_or_default());
+    remove(&api, &object.name_any(), known).await
 }
 
 /// Deletes an object on these conditions; one that is gone already is gone.

@@ -54,7 +54,7 @@ async fn mutate(State(shared): State<Arc<Shared>>, body: Result<BoundedBody, Bod
         Err(rejection) => return refuse(rejection),
     };
     match review::parse(&body.bytes) {
-        Ok(request) => shared.admission.mutate(&request).into_response(),
+        Ok(request) => shared.admission.mutate(&request).await.into_response(),
         Err(error) => malformed(&body.bytes, &error),
     }
 }

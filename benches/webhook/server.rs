@@ -8,7 +8,9 @@ use countersign::{
     admission::Admission,
     audit::Log,
     clock::Clock,
+    emergencies::Emergencies,
     metrics::{AdmissionMetrics, AuditMetrics, ListenerMetrics, ViolationMetrics, registry},
+    quota::Quotas,
     run::{MAX_BODIES, MAX_BODY},
     server::{BodyBudget, BoundedBody},
     sightings::Sightings,
@@ -98,7 +100,8 @@ impl Webhook {
         let (sightings, mut seen) = mpsc::channel(1024);
         // The operator finds each of them written already.
         tokio::spawn(async move { while seen.recv().await.is_some() {} });
-        let state = state::State::new(cluster.index.snapshot().clone(), Vec::new(), Clock::default());
+        let snapshot = cluster.index.snapshot().clone();
+        let state = Arc::new(state::State::new(snapshot, Vec::new(), Clock::default()));
         let directory =
             PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("webhook-{}", std::process::id()));
         let mut metrics = registry();
@@ -107,10 +110,13 @@ impl Webhook {
         let nowhere = kube::Config::new("http://127.0.0.1:1".parse()?);
         let client = kube::Client::try_from(nowhere)?;
         let violations = Violations::start(client.clone(), ViolationMetrics::register(&mut metrics));
+        let quotas = Quotas::new(client.clone(), "countersign-system");
+        let of_emergencies = (client.clone(), quotas.clone());
+        let emergencies = Emergencies::start(of_emergencies, state.clone(), &mut metrics);
         let admission = Admission::new(
-            (Arc::new(state), Seals::new(MacKey::new([4; 32]), "cluster")),
-            client,
-            (log, Sightings::new(sightings), violations),
+            (state, Seals::new(MacKey::new([4; 32]), "cluster")),
+            (client, quotas),
+            (log, Sightings::new(sightings), violations, emergencies),
             AdmissionMetrics::register(&mut metrics),
         );
         Ok(Self {

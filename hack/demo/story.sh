@@ -117,8 +117,11 @@ the_approval_is_for_exactly_one_change() {
 	as deploy-bot kubectl apply -f another-object.yaml
 	denied ApprovalRequired my-other-api
 	say "another verb."
+	as deploy-bot kubectl scale deployment my-api -n billing --replicas=3
+	denied ApprovalRequired
+	say "What ends something an agent explains beforehand."
 	as deploy-bot kubectl delete deployment my-api -n billing
-	denied ApprovalRequired "delete"
+	denied IntentRequired "kubectl countersign intent log"
 	say "A dry run decides alike, and uses nothing up."
 	as deploy-bot kubectl apply -f my-api.yaml --dry-run=server
 	succeeds

@@ -2,9 +2,12 @@
 
 use countersign_core::{
     advice::{Advice, Approval, Redaction},
-    decision::{Demand, Denial, Reason},
+    decision::{Demand, Denial, Grant, Reason},
+    emergency::Emergency,
     hash::Value,
+    own::Own,
     plain::plain,
+    relax::Mode,
 };
 
 /// The denial that names the ticket, whom to ask, and the command that approves.
@@ -48,6 +51,7 @@ pub fn preview(demand: &Demand) -> Vec<String> {
         resource_hash: demand.binding.resource_hash,
         old_hash: demand.binding.old_hash,
         command_hash: demand.binding.command_hash,
+        zone_claims: demand.binding.zone_claims.clone(),
     }));
     let redacted = |value: &Option<Value>| match value {
         Some(Value::Redacted(digest)) => Some(digest.to_string()),
@@ -67,8 +71,35 @@ pub fn preview(demand: &Demand) -> Vec<String> {
     std::iter::once(approval.to_string()).chain(redactions).collect()
 }
 
-/// The warning of what is allowed although the rules say no.
-pub fn relaxed(spared: Option<&Denial>) -> Vec<String> {
+/// The warnings of what is allowed: which rule it breaks, and why it passes all the same; the window of break-glass that
+/// it opens.
+pub fn allowed(grant: &Grant, spared: Option<&Denial>, mode: &Mode, own: Option<&Own>) -> Vec<String> {
+    let passes = match (grant.reason(), &mode.emergency) {
+        (Reason::Emergency, Some(window)) => Some(format!("break-glass: on the record {}", said_of(window))),
+        (Reason::Relaxed, _) if !mode.strict => {
+            Some("strict mode is off: nothing that breaks a rule is stopped".to_owned())
+        }
+        _ => None,
+    };
+    let opens = match own {
+        Some(Own::BreakGlass(draft)) => Some(format!(
+            "break-glass: everything is on the record {}: {}",
+            said_of(&draft.window),
+            plain(&draft.reason)
+        )),
+        _ => None,
+    };
+    relaxed(spared).into_iter().chain(passes).chain(opens).collect()
+}
+
+fn said_of(window: &Emergency) -> String {
+    format!(
+        "of `{}`, open for {} until {}",
+        window.name, window.person, window.ends
+    )
+}
+
+fn relaxed(spared: Option<&Denial>) -> Vec<String> {
     let advice = spared.map(|denial| {
         Advice::Violation {
             reason: denial.reason,

@@ -17,6 +17,7 @@ use kube::{
     api::{DynamicObject, ObjectList, WatchEvent},
     core::Status,
 };
+use serde_json::json;
 use tokio::time::timeout;
 
 use super::complete::{self, collection_path, encoded};
@@ -244,7 +245,12 @@ impl<'a> Trace<'a> {
 
     /// The digest over what the object holds where the write changes it.
     fn state(&self, binding: &Binding, object: &DynamicObject) -> Option<Digest> {
-        let text = serde_json::to_string(object).ok()?;
+        let text = if binding.target.subresource == "scale" {
+            serde_json::to_string(&as_scaled(object))
+        } else {
+            serde_json::to_string(object)
+        };
+        let text = text.ok()?;
         let context = HashContext {
             api_version: &binding.target.target().api_version(),
             kind: &binding.target.kind,
@@ -256,6 +262,17 @@ impl<'a> Trace<'a> {
         let pointers: Vec<_> = self.ticket.parts.keys().collect();
         state_hash(&Object::parse(&text).ok()?, &pointers, &context).ok()
     }
+}
+
+/// As the body of a Scale tells of the object: of its spec the replicas alone, and of none nothing.
+fn as_scaled(object: &DynamicObject) -> DynamicObject {
+    let mut object = object.clone();
+    let replicas = object.data.pointer("/spec/replicas").cloned();
+    let replicas = replicas.filter(|replicas| *replicas != 0);
+    if let Some(spec) = object.data.get_mut("spec") {
+        *spec = replicas.map_or_else(|| json!({}), |replicas| json!({ "replicas": replicas }));
+    }
+    object
 }
 
 /// A terminating object goes with its last finalizer, and the watch shows it as it was before that write: this is it as

@@ -2,15 +2,19 @@
 
 use countersign_core::{
     audit::record::{ObjectRef, Verdict},
-    decide::is_workflow,
+    authn,
+    decide::{is_held, is_workflow},
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
     digest::Digest,
+    emergency::Emergency,
     relax::{Mode, relax},
-    request::Target,
+    request::{Caller, Subject},
     snapshot::Snapshot,
 };
 
-use super::{advise, record::Told, record::reference, response::StatusCause};
+use super::{
+    advise, proof::Proof, record::Told, record::reference, response::StatusCause, review::AdmissionRequest,
+};
 
 /// What became of a request, before it is on record.
 pub struct Outcome {
@@ -26,6 +30,8 @@ pub struct Outcome {
     pub ticket: Option<ObjectRef>,
     /// Digest of the change, where it was hashed.
     pub resource_hash: Option<Digest>,
+    /// What it proves when it is let through.
+    pub proof: Option<Proof>,
 }
 
 /// What the API server is told.
@@ -36,17 +42,19 @@ pub enum Answer {
     Deny { denial: Denial, more: Vec<StatusCause> },
 }
 
-/// The outcome of a request that the rules could not judge. A ticket or a review is not let by for that.
-pub fn without_rules(denial: Denial, target: &Target<'_>, snapshot: &Snapshot) -> Outcome {
+/// The outcome of a request that the rules could not judge. A ticket or a review is not let by for that, nor what an agent
+/// asks, which may end something.
+pub fn without_rules(denial: Denial, request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Outcome {
     let findings = Findings {
-        integral: is_workflow(target),
+        integral: is_workflow(&request.target()) || is_held(&request.caller(), snapshot),
         ..Findings::default()
     };
-    let (decision, relaxed) = relax(Decision::Deny(denial), Mode::of(snapshot, &findings));
+    let mode = Mode::of(snapshot, &findings);
+    let (decision, relaxed) = relax(Decision::Deny(denial), &mode);
     let answer = match decision {
         Decision::Allow(grant) => Answer::Allow {
+            warnings: advise::allowed(&grant, relaxed.as_ref(), &mode, None),
             grant,
-            warnings: advise::relaxed(relaxed.as_ref()),
         },
         Decision::Deny(denial) => Answer::Deny {
             denial,
@@ -64,6 +72,7 @@ pub fn without_rules(denial: Denial, target: &Target<'_>, snapshot: &Snapshot) -
         relaxed,
         ticket: None,
         resource_hash: None,
+        proof: None,
     }
 }
 
@@ -100,6 +109,26 @@ impl Outcome {
         }
     }
 
+    /// The window of break-glass that let the write pass, if one did.
+    pub fn window(&self) -> Option<&Emergency> {
+        let window = self.findings.emergency.as_deref();
+        window.filter(|_| self.reason() == Reason::Emergency)
+    }
+
+    /// Who asked, and where the write lands, also where the rules ended before they asked who: the owner of an agent
+    /// answers for what is refused to it.
+    pub fn findings_about(&self, caller: &Caller<'_>, snapshot: &Snapshot) -> Findings {
+        let mut findings = self.findings.clone();
+        if findings.subject.is_none()
+            && let Some(policy) = snapshot.policy.get()
+            && let Ok(Subject { identity, .. }) = authn::identify(caller, snapshot, policy)
+        {
+            findings.answerable = snapshot.agent(&identity).map(|agent| agent.owner.clone());
+            findings.subject = Some(identity);
+        }
+        findings
+    }
+
     /// What the audit log is told of it; `zone` holds the place.
     pub fn told(&self, zone: Option<String>) -> Told<'_> {
         let (message, cause): (&str, Option<&Cause>) = match &self.answer {
@@ -112,10 +141,21 @@ impl Outcome {
             reason: spared.map_or(self.reason(), |denial| denial.reason),
             message,
             cause: spared.map_or(cause, |denial| denial.cause.as_ref()),
-            relaxed: spared.is_some(),
+            relaxation: spared.map(|_| match self.window() {
+                Some(_) => "BreakGlass",
+                None => "StrictModeOffOrWarn",
+            }),
+            window: self.window().map(|window| window.name.to_string()),
             zone,
             ticket: self.ticket.clone(),
             resource_hash: self.resource_hash,
+            intent: self.proven().and_then(Proof::intent),
         }
+    }
+
+    /// What it proves, when it is let through.
+    pub fn proven(&self) -> Option<&Proof> {
+        let is_allowed = matches!(self.answer, Answer::Allow { .. });
+        self.proof.as_ref().filter(|_| is_allowed)
     }
 }

@@ -1,6 +1,8 @@
 //! The object of a request that is of Countersign's own kinds, parsed by the parsers that compile the snapshot,
 //! with what has to be read from the cluster to judge it.
 
+mod intent;
+
 use std::sync::Arc;
 
 use countersign_api::{
@@ -24,7 +26,7 @@ use countersign_core::{
 };
 use kube::{Api, Client, api::ObjectMeta};
 
-use super::{complete, review::AdmissionRequest, seal};
+use super::{complete, emergency, review::AdmissionRequest, seal};
 
 /// The object that would be. The operator's own writes need no look: they must not wait for an API call.
 pub async fn read(
@@ -59,7 +61,9 @@ pub async fn read(
         "approvalreviews" => Box::pin(read_review(text, &target, snapshot, client))
             .await
             .map(Some),
-        resource => Ok(permission::read(resource, text)),
+        "intents" => Ok(Some(intent::read(text, snapshot))),
+        "breakglasses" => Ok(Some(emergency::read(request, text, snapshot))),
+        resource => Ok(permission::read(resource, text, request.old_object())),
     }
 }
 
@@ -117,8 +121,8 @@ fn only_what_clients_may_say(object: &ApprovalTicket, authorship: Authorship) ->
     refused.map_or_else(|| unheld(&object.metadata), Err)
 }
 
-/// Tickets and reviews come and go by their own rules: no finalizer holds them, no owner takes them away.
-fn unheld(metadata: &ObjectMeta) -> Result<(), String> {
+/// Tickets, reviews and intents come and go by their own rules: no finalizer holds them, no owner takes them away.
+pub(super) fn unheld(metadata: &ObjectMeta) -> Result<(), String> {
     let refused = [
         (
             metadata.finalizers.iter().flatten().next().is_some(),

@@ -26,14 +26,18 @@ pub struct Told<'a> {
     pub message: &'a str,
     /// The line of configuration that decided.
     pub cause: Option<&'a Cause>,
-    /// Whether the write was let through in spite of the verdict.
-    pub relaxed: bool,
+    /// What let the write through in spite of the verdict, if anything did.
+    pub relaxation: Option<&'static str>,
+    /// The window of break-glass that did.
+    pub window: Option<String>,
     /// The zone that holds the place, if one does; several separated by commas.
     pub zone: Option<String>,
     /// The ticket: namespace, name, uid.
     pub ticket: Option<ObjectRef>,
     /// Digest of the change, where it was hashed.
     pub resource_hash: Option<Digest>,
+    /// The intent that is admitted.
+    pub intent: Option<record::SignedIntent>,
 }
 
 /// The record of a decision.
@@ -47,7 +51,8 @@ pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<
         verdict: told.verdict,
         reason: told.reason.as_str().into(),
         message: told.message.to_owned(),
-        relaxation: told.relaxed.then_some("StrictModeOffOrWarn".into()),
+        relaxation: told.relaxation.map(Into::into),
+        window: told.window,
         decided_by: told.cause.map(decided_by),
         caller: record::Caller {
             subject: findings.subject.clone(),
@@ -57,6 +62,7 @@ pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<
         },
         request: asked(request, findings, (told.zone, told.resource_hash)),
         ticket: told.ticket,
+        intent: told.intent,
     }));
     Record {
         time: Timestamp::now(),
@@ -64,13 +70,15 @@ pub fn decision(request: &AdmissionRequest<'_>, findings: &Findings, told: Told<
     }
 }
 
-/// Whether a ticket or a review goes by another hand than the operator's: with its namespace. Nothing else tells of its
+/// Whether a ticket, a review or an intent goes by another hand than the operator's: with its namespace. Nothing else tells of its
 /// end.
 pub fn is_removal(request: &AdmissionRequest<'_>, grant: &Grant) -> bool {
     let target = request.target();
     grant.reason() == Reason::Delegated
         && request.operation() == Operation::Delete
-        && (target.is(GROUP, "approvaltickets") || target.is(GROUP, "approvalreviews"))
+        && ["approvaltickets", "approvalreviews", "intents"]
+            .iter()
+            .any(|resource| target.is(GROUP, resource))
 }
 
 fn asked(

@@ -9,6 +9,7 @@ use countersign_core::{
     plain::plain,
 };
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
+use jiff::SignedDuration;
 use serde::Serialize;
 
 use crate::audit::Receipt;
@@ -47,8 +48,12 @@ struct Status {
 }
 
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Details {
     causes: Vec<StatusCause>,
+    /// The API server makes the header Retry-After of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<u64>,
 }
 
 /// A cause for programs: a stable reason, what it is about, and where it was decided.
@@ -113,7 +118,8 @@ pub fn allow(uid: &str, _grant: &Grant, _recorded: &Recorded, warnings: Vec<Stri
     }
 }
 
-/// The answer that refuses a write: 403 Forbidden, which no client takes for a conflict or an immutable field.
+/// The answer that refuses a write: 403 Forbidden, which no client takes for a conflict or an immutable field; 429 where
+/// nothing but time is missing.
 pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionResponse {
     let field = denial
         .cause
@@ -124,12 +130,20 @@ pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionResp
         message: plain(&denial.message),
         field,
     };
+    let (code, reason) = match denial.wait {
+        Some(_) => (429, "TooManyRequests"),
+        None => (403, "Forbidden"),
+    };
     let status = Status {
-        code: 403,
-        reason: "Forbidden",
+        code,
+        reason,
         message: said(denial),
         details: Some(Details {
-            causes: std::iter::once(decided).chain(more).collect(),
+            causes: [decided, StatusCause::next_step(denial.reason)]
+                .into_iter()
+                .chain(more)
+                .collect(),
+            retry_after_seconds: denial.wait.map(whole_seconds),
         }),
     };
     AdmissionResponse {
@@ -140,6 +154,12 @@ pub fn deny(uid: &str, denial: &Denial, more: Vec<StatusCause>) -> AdmissionResp
         patch: None,
         patch_type: None,
     }
+}
+
+/// As many whole seconds as are enough, one at least.
+fn whole_seconds(wait: SignedDuration) -> u64 {
+    let millis = u64::try_from(wait.as_millis()).unwrap_or_default();
+    millis.div_ceil(1000).max(1)
 }
 
 /// The answer of the mutating webhook: the object as it is, or with this JSON patch.
@@ -156,6 +176,14 @@ pub fn mutate(uid: &str, patch: Option<String>) -> AdmissionResponse {
 }
 
 impl StatusCause {
+    fn next_step(reason: Reason) -> Self {
+        Self {
+            reason: "NextStep".to_owned(),
+            message: reason.next_step().as_str().to_owned(),
+            field: String::new(),
+        }
+    }
+
     /// The ticket that would open the way.
     pub fn ticket(namespace: &str, name: &str) -> Self {
         Self {
@@ -221,6 +249,46 @@ mod tests {
         );
         assert_eq!(status["details"]["causes"][0]["reason"], "NotOfZone");
         assert!(!json.to_string().contains(['\u{1b}', '\u{202e}']), "{json}");
+    }
+
+    #[test]
+    fn a_program_reads_what_to_do_next() {
+        for (reason, step) in [
+            (Reason::ApprovalRequired, "request"),
+            (Reason::IntentRequired, "request"),
+            (Reason::Stale, "retry"),
+            (Reason::RateLimited, "retry"),
+            (Reason::ReaderWrites, "none"),
+            (Reason::TicketDenied, "none"),
+        ] {
+            let answer = deny(
+                "u1",
+                &Denial::new(reason, "no"),
+                vec![StatusCause::ticket("billing", "t")],
+            );
+            let causes = serde_json::to_value(answer).unwrap()["status"]["details"]["causes"].clone();
+            let told = [0, 1, 2].map(|at: usize| causes[at]["reason"].as_str());
+            assert_eq!(told, [reason.as_str(), "NextStep", "ApprovalTicket"].map(Some));
+            assert_eq!(causes[1]["message"], step, "{reason}");
+        }
+    }
+
+    #[test]
+    fn who_only_has_to_wait_is_told_how_long() {
+        let seconds = |millis| {
+            let denial = Denial::new(Reason::RateLimited, "later");
+            let denial = denial.for_now(SignedDuration::from_millis(millis));
+            let status = serde_json::to_value(deny("u1", &denial, Vec::new())).unwrap()["status"].clone();
+            assert_eq!(
+                (&status["code"], &status["reason"]),
+                (&429.into(), &"TooManyRequests".into())
+            );
+            status["details"]["retryAfterSeconds"].as_u64()
+        };
+        assert_eq!(
+            [0, 1, 1000, 1001, 59_999].map(seconds),
+            [1, 1, 1, 2, 60].map(Some)
+        );
     }
 
     #[tokio::test]

@@ -212,7 +212,8 @@ impl<'a> AdmissionRequest<'a> {
         Ok(())
     }
 
-    fn caller(&'a self) -> Caller<'a> {
+    /// Who asks, as the API server says.
+    pub fn caller(&'a self) -> Caller<'a> {
         let user = &self.user_info;
         Caller {
             username: &user.username,

@@ -1,14 +1,15 @@
-//! The mutating step: on a new ticket or review, what a person may not choose is written by the operator.
+//! The mutating step: on a new ticket, review or intent, what a person may not choose is written by the operator.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use countersign_api::{ApprovalReview, ApprovalTicket};
+use countersign_api::{ApprovalReview, ApprovalTicket, Intent, intent};
 use countersign_core::{
     authn,
     gitops::{Authorship, Provenance},
     identity::Identity,
     snapshot::Snapshot,
-    stamp::{ReviewStamp, TicketStamp},
+    stamp::{IntentStamp, ReviewStamp, TicketStamp},
 };
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -16,13 +17,13 @@ use super::review::AdmissionRequest;
 
 /// One step of a JSON patch (RFC 6902) that sets a field, there or not.
 #[derive(Debug, Serialize)]
-struct Add {
+pub(super) struct Add {
     op: &'static str,
     path: &'static str,
     value: Value,
 }
 
-const fn add(path: &'static str, value: Value) -> Add {
+pub(super) const fn add(path: &'static str, value: Value) -> Add {
     Add {
         op: "add",
         path,
@@ -51,6 +52,7 @@ pub fn patch(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Option<Stri
             ticket(&sent, (namespace, &who), request.authorship(), snapshot)?
         }
         "approvalreviews" => review(&serde_json::from_str(text).ok()?, namespace, &who, snapshot)?,
+        "intents" => said(&serde_json::from_str(text).ok()?, &who, snapshot)?,
         _ => return None,
     };
     Some(STANDARD.encode(serde_json::to_vec(&steps).ok()?))
@@ -99,6 +101,16 @@ fn review(review: &ApprovalReview, namespace: &str, who: &Identity, snapshot: &S
         add("/spec/reviewer", json!(who)),
         add("/spec/stamp", json!(stamp.sign(&snapshot.cluster.stamp))),
     ])
+}
+
+fn said(object: &Intent, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>> {
+    let signed = intent::parse(object).ok()?;
+    let agent = snapshot.agent(who)?;
+    if signed.statement.agent != *who || signed.check(agent, Timestamp::now()).is_err() {
+        return None;
+    }
+    let stamp = IntentStamp(&signed).sign(&snapshot.cluster.stamp)?;
+    Some(vec![add("/spec/stamp", json!(stamp))])
 }
 
 /// 128 random bits in hex.

@@ -1,10 +1,12 @@
 //! What is told of a write that was let through although the rules say no.
 
-use countersign_core::{plain::plain, request::Target};
-use k8s_openapi::api::core::v1::ObjectReference;
+use countersign_api::break_glass::RelaxedWrite;
+use countersign_core::{emergency::Emergency, plain::plain, request::Target};
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 
 use super::{outcome::Outcome, review::AdmissionRequest};
-use crate::violations::Violation;
+use crate::{emergencies::Noted, violations::Violation};
 
 /// The most bytes of an Event's note that the API server takes.
 const MAX_NOTE: usize = 1024;
@@ -27,6 +29,21 @@ pub fn of(request: &AdmissionRequest<'_>, outcome: &Outcome) -> Option<Violation
         regarding: reference(&target, uid(request)),
         note: shortened(&plain(&note)),
         denial,
+    })
+}
+
+/// The write as the window of break-glass that let it pass tells of it.
+pub fn in_window(request: &AdmissionRequest<'_>, outcome: &Outcome, window: &Emergency) -> Option<Noted> {
+    let denial = outcome.relaxed.as_ref().filter(|_| !request.is_dry_run())?;
+    Some(Noted {
+        window: window.name.clone(),
+        write: RelaxedWrite {
+            time: Time(Timestamp::now()),
+            by: request.username().to_owned(),
+            operation: request.operation().as_str().to_owned(),
+            object: request.target().place(),
+            reason: denial.reason.to_string(),
+        },
     })
 }
 

@@ -7,7 +7,7 @@ use countersign_api::{
     agent::{self, PinnedServiceAccount, ServiceAccountRef},
     invalid,
 };
-use countersign_core::{read_access::Source, snapshot::Snapshot};
+use countersign_core::{agent::Trouble, read_access::Source, snapshot::Snapshot};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{
@@ -135,7 +135,7 @@ fn problem(
         Ok(agent) => agent,
         Err(
             why @ invalid::Invalid {
-                problem: invalid::Problem::Key(_),
+                problem: invalid::Problem::Key { .. },
                 ..
             },
         ) => {
@@ -143,11 +143,8 @@ fn problem(
         }
         Err(why) => return Some(Problem::new("Invalid", why.to_string())),
     };
-    if !snapshot.knows(&agent.owner) {
-        return Some(Problem::new(
-            "UnknownOwner",
-            format!("spec.owner: {} is not known", agent.owner),
-        ));
+    if let Some(trouble) = Trouble::of(&agent, snapshot) {
+        return Some(Problem::new(trouble.as_str(), trouble.to_string()));
     }
     for (account, present) in accounts {
         let place = format!("{}:{}", account.namespace, account.name);

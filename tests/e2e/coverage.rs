@@ -31,7 +31,11 @@ use self::{
     stubs::Stubs,
     trail::Trail,
 };
-use super::harness::{Cluster, Ticket, wait::until};
+use super::{
+    break_glass,
+    harness::{Cluster, Ticket, wait::until},
+    intents::private_key,
+};
 
 const KINDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/coverage/kinds.yaml");
 
@@ -83,10 +87,13 @@ impl Walk {
         let resources = discover(cluster);
         make_objects(cluster, &resources, &stubs);
         make_zones(cluster, &resources, &stubs);
+        break_glass::set_passcode(cluster.person("ada"));
         cluster.see_admins();
         cluster.enforce();
         add_ticket(cluster, &mut stubs);
         add_task(cluster, &mut stubs);
+        add_intent(cluster, &mut stubs);
+        add_window(cluster, &mut stubs);
         let writes = resources.iter().flat_map(Resource::writes).collect();
         let walk = Self {
             stubs,
@@ -261,6 +268,24 @@ fn add_task(cluster: &Cluster, stubs: &mut Stubs) {
     ticket.becomes("Consumed");
     let task = format!("task {} -n {NAMESPACE}", ticket.name);
     stubs.add(&cluster.admin().get(&task));
+}
+
+/// An intent, which its agent alone makes.
+fn add_intent(cluster: &Cluster, stubs: &mut Stubs) {
+    let key = private_key(cluster, 7);
+    let log = format!(
+        "intent log -n {NAMESPACE} --action look --reason unused --key {}",
+        key.display()
+    );
+    cluster.person("scribe").countersign(&log).done();
+    let intents = cluster.admin().get(&format!("intents -n {NAMESPACE}"));
+    stubs.add(&intents["items"][0]);
+}
+
+/// A window of break-glass, which is over when the walk begins.
+fn add_window(cluster: &Cluster, stubs: &mut Stubs) {
+    let name = break_glass::opened(cluster.person("ben"), "1s");
+    stubs.add(&cluster.admin().get(&format!("breakglass {name}")));
 }
 
 /// The API server's, such as `v1.36.3`.

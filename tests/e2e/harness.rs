@@ -4,6 +4,7 @@ mod area;
 mod balancer;
 mod cluster;
 pub mod control_plane;
+pub mod intent;
 pub mod kubelet;
 mod operator;
 mod person;
@@ -11,6 +12,7 @@ pub mod proxy;
 mod room;
 pub mod ticket;
 pub mod wait;
+mod wiretap;
 
 pub use self::{
     area::{Area, pods},
@@ -18,4 +20,5 @@ pub use self::{
     operator::Operator,
     person::{Outcome, Person},
     ticket::Ticket,
+    wiretap::Wiretap,
 };

@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::harness::{Cluster, shared, wait::until};
+use super::{
+    harness::{Cluster, shared, wait::until},
+    intents,
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -22,8 +25,13 @@ fn every_kind_is_listed_with_its_columns() {
     let deployment = area.deployment("web", 1);
     area.with_approval(|| area.person("olga").apply(&deployment))
         .becomes("Consumed");
+    intents::log(area.person("scribe"), &area, 7, "").done();
     for file in files("crds") {
         let kind = file.file_stem().unwrap().to_str().unwrap();
+        // Nobody opens a window here: their columns are looked at by the tests of break-glass.
+        if kind == "breakglasses" {
+            continue;
+        }
         let definition = shared().admin().get(&format!("crd {kind}.countersign.dev"));
         let columns = definition["spec"]["versions"][0]["additionalPrinterColumns"]
             .as_array()

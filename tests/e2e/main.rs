@@ -11,9 +11,11 @@
 )]
 
 mod adoption;
+mod agents;
 mod bad_input;
 mod bad_tickets;
 mod batches;
+mod break_glass;
 mod callers;
 mod cluster_work;
 mod command_line;
@@ -28,9 +30,11 @@ mod exactness;
 mod floods;
 mod foreign_mutators;
 mod forgery;
+mod guardrails;
 #[expect(dead_code, reason = "`tests/spending` uses all of it")]
 mod harness;
 mod install;
+mod intents;
 mod large_objects;
 mod late_answers;
 mod late_refusals;
@@ -50,3 +54,4 @@ mod story;
 mod strict_mode;
 mod tasks;
 mod webhook_configuration;
+mod zone_claims;

@@ -19,6 +19,7 @@ mod crashes;
 mod faults;
 mod hot_loop;
 mod place;
+mod rates;
 mod rounds;
 mod truth;
 mod wish;

@@ -139,8 +139,9 @@ pub struct AccessPolicySpec {
     #[serde(default)]
     pub strict_mode_locked: bool,
 
-    /// Where the passcode for emergencies is kept: an Argon2id hash in a Secret of the operator's namespace,
-    /// written by `kubectl countersign admin passcode`. Without it there is no break-glass.
+    /// Where the passcode for emergencies is kept: what a key is derived from it by (Argon2id), and the public half of
+    /// that key, in a Secret of the operator's namespace, written by `kubectl countersign admin passcode`. Whoever may
+    /// open a window reads it. Without it there is no break-glass.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub passcode_secret_ref: Option<PasscodeRef>,
 

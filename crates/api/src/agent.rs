@@ -1,12 +1,14 @@
 //! Agent: an autonomous actor, the accounts it acts with, and the human who answers for it.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use countersign_core::{
+    agent_key::AgentKey,
     identity::Identity,
+    own::{AgentDraft, FormerKey},
     role::Role,
+    rotation::Rotation,
     snapshot::{self, Impersonation},
 };
-use ed25519_dalek::{VerifyingKey, pkcs8::DecodePublicKey};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -14,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     condition,
-    invalid::{Invalid, Kinds, Problem, name, required},
+    invalid::{Invalid, Kinds, Problem, name, required, signed_time},
     schema,
 };
 
@@ -65,6 +67,11 @@ pub struct AgentSpec {
     #[schemars(length(max = 68), regex(pattern = PUBLIC_KEY))]
     pub public_key: Option<String>,
 
+    /// How the agent came by `publicKey` when it had another key before: without it a changed key is refused.
+    /// `kubectl countersign agent rotate` makes it. Who lost the key deletes the Agent and registers it anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotation: Option<KeyRotation>,
+
     /// What the agent may do at most. `agent` (the default) writes in its zones and in public places, with more
     /// guardrails; `contributor` is for trusted automation such as a GitOps controller. An agent is never
     /// `admin`, and no team raises its role.
@@ -77,7 +84,7 @@ pub struct AgentSpec {
     #[schemars(length(max = schema::MAX_IDENTITY), regex(pattern = schema::USER))]
     pub owner: String,
 
-    /// How many intents the agent may record in a minute, 1 to 6000, counted over all replicas. Default: 120.
+    /// How many intents the agent may make in any minute, 1 to 6000, counted over all replicas. Default: 120.
     #[serde(default = "intents")]
     #[schemars(range(min = 1, max = 6000))]
     pub intents_per_minute: u32,
@@ -106,6 +113,35 @@ pub struct AgentSpec {
     /// Set to true to refuse every write of the agent at once, without unregistering it. Default: false.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// The word of a key that it gives way to another.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRotation {
+    /// The `publicKey` that the agent had.
+    #[schemars(length(max = 68), regex(pattern = PUBLIC_KEY))]
+    pub previous_key: String,
+
+    /// When it was signed, in whole seconds and UTC (`2026-01-31T12:00:00Z`); each rotation is later than the last.
+    #[schemars(length(min = 20, max = 20), regex(pattern = schema::SIGNED_TIME))]
+    pub time: String,
+
+    /// Base64 of the raw Ed25519 signature, with `previousKey`, over the DSSE pre-authentication encoding of
+    /// `application/vnd.countersign.key-rotation+json` and the canonical JSON (RFC 8785) of `agentID`, `clusterID`,
+    /// `previousKey`, `publicKey` and `time`.
+    #[schemars(length(min = 88, max = 88), regex(pattern = schema::SIGNATURE))]
+    pub signature: String,
+}
+
+impl KeyRotation {
+    fn parse(&self) -> Result<Rotation, Invalid> {
+        Ok(Rotation {
+            previous: key_at("spec.rotation.previousKey", &self.previous_key)?,
+            time: signed_time("spec.rotation.time", &self.time)?,
+            signature: self.signature.as_str().into(),
+        })
+    }
 }
 
 #[expect(
@@ -154,8 +190,9 @@ pub struct AgentStatus {
     pub observed_generation: Option<i64>,
 
     /// `Ready` tells whether the agent may act; `Degraded` is there only while it may not, with a reason:
-    /// `BadKey`, `UnknownOwner`, `AccountMissing`, `AccountReplaced`, `AccountShared` (another Agent lists the
-    /// same service account), `Invalid` or `Unsealed`. `Materialised` is there while `readAccess` of the
+    /// `BadKey`, `UnknownOwner`, `KeyShared` (another Agent has the same key), `AccountMissing`, `AccountReplaced`,
+    /// `AccountShared` (another Agent lists the same service account), `AccountDelegated` (a WriteDelegation is for
+    /// it), `Invalid` or `Unsealed`. `Materialised` is there while `readAccess` of the
     /// AccessPolicy is `RBAC` and the agent is in force and not suspended: whether RBAC lets its accounts read
     /// what its role reads.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -197,18 +234,28 @@ pub struct PinnedServiceAccount {
     pub uid: String,
 }
 
-/// A text that is no public key of an agent.
-#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
-#[error("`{0}` is not a usable key: expected `ed25519:` and the base64 of an Ed25519 SubjectPublicKeyInfo")]
-pub struct InvalidKey(String);
+fn key_at(field: &str, text: &str) -> Result<AgentKey, Invalid> {
+    let bad = |why| Problem::Key {
+        value: text.to_owned(),
+        why,
+    };
+    text.parse().map_err(|why| bad(why).at(field))
+}
 
-/// The key that the text means. A key of small order, which many signatures fit, is refused.
-pub fn public_key(text: &str) -> Result<VerifyingKey, InvalidKey> {
-    text.strip_prefix("ed25519:")
-        .and_then(|encoded| BASE64_STANDARD.decode(encoded).ok())
-        .and_then(|der| VerifyingKey::from_public_key_der(&der).ok())
-        .filter(|key| !key.is_weak())
-        .ok_or_else(|| InvalidKey(text.to_owned()))
+/// The agent as it would be, and the key that it has until then, if what is stored can be read.
+pub fn draft(object: &Agent, stored: Option<&Agent>) -> Result<AgentDraft, Invalid> {
+    let former = stored.and_then(|stored| {
+        let spec = &stored.spec;
+        let rotation = spec.rotation.as_ref();
+        Some(FormerKey {
+            key: spec.public_key.as_deref()?.parse().ok()?,
+            rotated: rotation.and_then(|rotation| rotation.time.parse::<Timestamp>().ok()),
+        })
+    });
+    Ok(AgentDraft {
+        agent: parse(object)?,
+        former,
+    })
 }
 
 /// The agent, compiled, with the service account uids that the operator pinned.
@@ -222,10 +269,14 @@ pub fn parse(object: &Agent) -> Result<snapshot::Agent, Invalid> {
                 .at("spec.role"),
         );
     }
-    if spec.public_key.is_some() || spec.signing == Signing::Required {
-        let key = required("spec.publicKey", spec.public_key.as_ref())?;
-        public_key(key).map_err(|error| Problem::from(error).at("spec.publicKey"))?;
+    let signs = spec.signing == Signing::Required;
+    if signs {
+        required("spec.publicKey", spec.public_key.as_ref())?;
     }
+    let key = spec
+        .public_key
+        .as_deref()
+        .map(|key| key_at("spec.publicKey", key));
     let pinned = object
         .status
         .iter()
@@ -246,6 +297,10 @@ pub fn parse(object: &Agent) -> Result<snapshot::Agent, Invalid> {
             .parse(&spec.owner)
             .map_err(|problem| problem.at("spec.owner"))?,
         suspended: spec.suspend,
+        key: key.transpose()?,
+        signs,
+        rotation: spec.rotation.as_ref().map(KeyRotation::parse).transpose()?,
+        intents_per_minute: spec.intents_per_minute,
         accounts: spec.service_accounts.iter().map(account).collect(),
         impersonation: spec.impersonation,
         degraded: None,

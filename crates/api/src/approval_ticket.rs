@@ -252,6 +252,13 @@ pub struct Binding {
     #[schemars(length(max = schema::MAX_DIGEST), regex(pattern = schema::DIGEST))]
     pub command_hash: Option<String>,
 
+    /// The zones that the change takes from their present owners, or lets an agent into, each as
+    /// `<zone>/<generation> <owner>`; sorted. The ticket's action is `zone.claim` then, and each of these owners, or of
+    /// a team one person, must be among those who approve it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 3, max = 700)))]
+    pub zone_claims: Vec<String>,
+
     /// 128 random bits as 32 hex digits, so that no two tickets are alike. Leave it out: the operator sets it
     /// and overwrites what was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

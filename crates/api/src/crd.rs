@@ -11,8 +11,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 
 use crate::{
-    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Task, Team, WriteDelegation, Zone,
-    reference,
+    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, BreakGlass, Intent, RoleGrant, Task, Team,
+    WriteDelegation, Zone, reference,
 };
 
 /// All CustomResourceDefinitions: the policy first, then who may act, then what is asked, and what became of it.
@@ -26,7 +26,9 @@ pub fn all() -> Vec<CustomResourceDefinition> {
         WriteDelegation::crd(),
         ApprovalTicket::crd(),
         ApprovalReview::crd(),
+        Intent::crd(),
         Task::crd(),
+        BreakGlass::crd(),
     ]
     .map(finish)
     .into()

@@ -4,6 +4,8 @@
 //! read grants nothing; an unreadable policy or zone makes its own scope deny. Once strict mode is latched, so does what
 //! bears no seal.
 
+mod emergencies;
+mod intents;
 mod permissions;
 mod places;
 mod tickets;
@@ -25,10 +27,11 @@ use countersign_core::{
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Resource, ResourceExt};
 
+pub use self::emergencies::stamped_emergency;
 pub use self::tickets::{stamped_review, stamped_ticket};
 use crate::{
-    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
-    access_policy, invalid::Invalid, seal::Seals,
+    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, BreakGlass, Intent, RoleGrant, Team,
+    WriteDelegation, Zone, access_policy, invalid::Invalid, seal::Seals,
 };
 
 /// A snapshot, and what is needed to take an object out of it again.
@@ -40,6 +43,8 @@ pub struct Index {
     delegations: HashMap<Key, Arc<str>>,
     tickets: HashMap<Key, Ticketed>,
     reviews: HashMap<Key, Arc<str>>,
+    intents: HashMap<Key, Identity>,
+    emergencies: HashMap<Key, Identity>,
     seals: Option<Seals>,
     /// What bears no seal, by kind and key, and how its scope is marked.
     unsealed: HashMap<(Cow<'static, str>, Key), Mark>,
@@ -140,6 +145,8 @@ impl Index {
             delegations: HashMap::new(),
             tickets: HashMap::new(),
             reviews: HashMap::new(),
+            intents: HashMap::new(),
+            emergencies: HashMap::new(),
             seals: None,
             unsealed: HashMap::new(),
         }

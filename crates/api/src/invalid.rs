@@ -3,16 +3,23 @@
 use std::sync::Arc;
 
 use countersign_core::{
+    agent_key::InvalidKey,
     digest::InvalidDigest,
     glob::{Glob, GlobError},
     hash::{InvalidPattern, InvalidValue},
     identity::{Identity, IdentityKind, InvalidIdentity},
     mutator::InvalidMutator,
+    plain::excerpt,
     ssh,
+    zone_claim::InvalidClaim,
 };
+use jiff::Timestamp;
 use kube::api::ObjectMeta;
 
-use crate::{agent::InvalidKey, duration::InvalidDuration};
+use crate::duration::InvalidDuration;
+
+/// The length of a time of whole seconds.
+const WHOLE_SECONDS: usize = "2026-01-31T12:00:00Z".len();
 
 /// A field that cannot be relied on.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -57,14 +64,22 @@ pub enum Problem {
     #[error(transparent)]
     Value(#[from] InvalidValue),
     /// No public key.
-    #[error(transparent)]
-    Key(#[from] InvalidKey),
+    #[error("`{}`: {why}", excerpt(.value))]
+    Key {
+        /// The text.
+        value: String,
+        /// What is wrong with it.
+        why: InvalidKey,
+    },
     /// No key that signs reviews.
     #[error(transparent)]
     SshKey(#[from] ssh::InvalidKey),
     /// No mutator.
     #[error(transparent)]
     Mutator(#[from] InvalidMutator),
+    /// No claim of a zone.
+    #[error(transparent)]
+    ZoneClaim(#[from] InvalidClaim),
     /// Something else than it must be.
     #[error("`{value}` is not {expected}")]
     Unexpected {
@@ -107,6 +122,7 @@ pub(crate) struct Kinds(pub &'static [IdentityKind], pub &'static str);
 
 impl Kinds {
     pub const USER: Self = Self(&[IdentityKind::User], "a user:");
+    pub const AGENT: Self = Self(&[IdentityKind::Agent], "an agent:");
     pub const USER_OR_AGENT: Self = Self(&[IdentityKind::User, IdentityKind::Agent], "a user: or an agent:");
     pub const USER_OR_TEAM: Self = Self(&[IdentityKind::User, IdentityKind::Team], "a user: or a team:");
     pub const ANY: Self = Self(
@@ -165,6 +181,16 @@ pub(crate) fn required<'a>(field: &str, value: Option<&'a String>) -> Result<&'a
         .map(String::as_str)
         .filter(|text| !text.is_empty())
         .ok_or_else(|| Problem::Missing.at(field))
+}
+
+/// A time that is signed: of whole seconds, in its one spelling.
+pub(crate) fn signed_time(field: &str, text: &str) -> Result<Timestamp, Invalid> {
+    let time: Option<Timestamp> = text.parse().ok();
+    time.filter(|time| time.to_string() == text && text.len() == WHOLE_SECONDS)
+        .ok_or_else(|| {
+            let expected = "a time of whole seconds in UTC, such as 2026-01-31T12:00:00Z";
+            Problem::unexpected(text, expected).at(field)
+        })
 }
 
 /// The object's name.

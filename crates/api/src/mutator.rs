@@ -13,11 +13,13 @@ pub use self::seen::{Part, Seen};
 use crate::{GROUP, VERSION};
 
 /// The plural names of Countersign's kinds.
-const RESOURCES: [&str; 9] = [
+const RESOURCES: [&str; 11] = [
     "accesspolicies",
     "agents",
     "approvalreviews",
     "approvaltickets",
+    "breakglasses",
+    "intents",
     "rolegrants",
     "tasks",
     "teams",

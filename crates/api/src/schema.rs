@@ -13,6 +13,8 @@ macro_rules! name {
 pub const MAX_IDENTITY: usize = 512;
 /// `user:` only.
 pub const USER: &str = concat!("^user:(", name!(), ":)?", name!(), "$");
+/// `agent:` only.
+pub const AGENT: &str = concat!("^agent:", name!(), "$");
 /// `user:` or `agent:`.
 pub const USER_OR_AGENT: &str = concat!("^(user:(", name!(), ":)?|agent:)", name!(), "$");
 /// `user:` or `team:`.
@@ -38,6 +40,11 @@ pub const MAX_DIGEST: usize = 71;
 /// The longest stamp or seal.
 pub const MAX_MAC: usize = 256;
 
+/// A time of whole seconds in UTC: the one spelling that is signed.
+pub const SIGNED_TIME: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$";
+/// A raw Ed25519 signature in base64.
+pub const SIGNATURE: &str = "^[A-Za-z0-9+/]{86}==$";
+
 /// A JSON pointer; the empty one is the whole object.
 pub const POINTER: &str = "^(/([^/~]|~[01])*)*$";
 /// The longest JSON pointer.
@@ -62,6 +69,8 @@ pub const MAX_NAME: usize = 253;
 pub const MAX_LABEL: usize = 63;
 /// The longest uid.
 pub const MAX_UID: usize = 128;
+/// The longest name of a resource with its type, namespace and environment.
+pub const MAX_RESOURCE_NAME: usize = 640;
 /// The longest reason that a person writes.
 pub const MAX_REASON: usize = 2048;
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use countersign_api::{
-    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, RoleGrant, Team, WriteDelegation, Zone,
-    access_policy, agent, approval_review, role_grant, team, write_delegation, zone,
+    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, Intent, RoleGrant, Team, WriteDelegation, Zone,
+    access_policy, agent, approval_review, intent, role_grant, team, write_delegation, zone,
 };
 use countersign_core::{credential::TABLE, zones::ZoneIndex};
 use serde::Deserialize;
@@ -57,6 +57,7 @@ fn refusal(text: &str) -> Option<String> {
         "RoleGrant" => check::<RoleGrant, _, _>(text, role_grant::parse),
         "Team" => check::<Team, _, _>(text, team::parse),
         "Agent" => check::<Agent, _, _>(text, agent::parse),
+        "Intent" => check::<Intent, _, _>(text, intent::parse),
         "Zone" => check::<Zone, _, _>(text, zone::parse),
         "WriteDelegation" => check::<WriteDelegation, _, _>(text, write_delegation::parse),
         "ApprovalTicket" => check::<ApprovalTicket, _, _>(text, |ticket| ticket.spec.bound()),
@@ -148,6 +149,10 @@ const DANGEROUS: &[(&str, &str)] = &[
         "agent-with-role-admin",
         "spec.role: `admin` is not a role of an agent",
     ),
+    (
+        "agent-with-a-key-of-small-order",
+        "spec.publicKey: `ed25519:MCowBQYDK2VwAyEAAQAA",
+    ),
     ("agent-without-key", "spec.publicKey: is missing"),
     ("agent-without-owner", "missing field `owner`"),
     ("approvalreview-of-an-unknown-decision", "unknown variant `Maybe`"),
@@ -210,6 +215,10 @@ const DANGEROUS: &[(&str, &str)] = &[
     (
         "writedelegation-of-evictions-with-a-parent",
         "spec.resources[0].subresource: `eviction` is not covered with a parent",
+    ),
+    (
+        "intent-of-a-person",
+        "spec.agentID: `user:alice` is not an agent:",
     ),
     (
         "writedelegation-of-the-kinds-that-permit",

@@ -44,7 +44,7 @@ impl Answer {
         let (decision, findings) = decide(request, snapshot, Timestamp::now());
         let mode = Mode::of(snapshot, &findings);
         let (verdict, reason, message, cause) = parts(&decision);
-        let (_, relaxed) = relax(decision, mode);
+        let (_, relaxed) = relax(decision, &mode);
         Self {
             object: request.target.place(),
             operation: request.operation,

@@ -209,6 +209,10 @@ fn head(ticket: &ApprovalTicket, now: Timestamp) -> String {
         ("Delivered by", spec.delivered_by.as_ref().map(delivery)),
         ("What", Some(what(binding))),
         ("Action", Some(binding.action.clone())),
+        (
+            "Takes zone of",
+            Some(binding.zone_claims.join(", ")).filter(|claims| !claims.is_empty()),
+        ),
         ("Where", Some(binding.resource.clone())),
         ("Object uid", binding.target.uid.clone()),
         ("Environment", Some(binding.env.to_string())),

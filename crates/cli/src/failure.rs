@@ -2,9 +2,8 @@
 
 use std::process::ExitCode;
 
+use countersign_core::{decision::Reason, plain::plain};
 use kube::core::Status;
-
-use countersign_core::plain::plain;
 
 /// What a command that ran to its end says to scripts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +24,17 @@ pub struct Usage(pub String);
 /// A wrong use of the command line.
 pub fn usage(message: impl Into<String>) -> anyhow::Error {
     Usage(message.into()).into()
+}
+
+/// Whether the API server's answer is that somebody has to approve this first.
+pub fn needs_approval(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes
+        .into_iter()
+        .any(|cause| cause.reason == Reason::ApprovalRequired.as_str())
 }
 
 /// The exit code of a command's end, of one that failed `on_failure`.

@@ -1,12 +1,15 @@
 //! `kubectl countersign`: request, read, approve and explain changes. One file per command.
 //!
 //! Exit codes: 0 yes or done, 1 no, denied or failed, 2 a wrong command line; `diff` has kubectl's (0 nothing would
-//! change, 1 something would, 2 it cannot be told), and `simulate`, `report` and `admin enable-strict` have one more (3 not
-//! without an approval).
+//! change, 1 something would, 2 it cannot be told), and `simulate`, `report` `admin enable-strict` and `agent` have one more (3
+//! not without an approval).
 
+mod agent;
+mod agent_signer;
 mod answer;
 mod attest;
 mod batch;
+mod break_glass;
 mod can_i;
 mod cascade;
 mod cluster;
@@ -16,10 +19,12 @@ mod describe;
 mod diff;
 mod enable_strict;
 mod failure;
+mod intent;
 mod known;
 mod kubectl;
 mod list;
 mod output;
+mod passcode;
 mod preview;
 mod report;
 mod request;
@@ -27,6 +32,8 @@ mod review;
 mod show;
 mod sign;
 mod simulate;
+mod ssh_agent;
+mod terminal;
 mod ticket;
 mod version;
 mod wait;
@@ -43,11 +50,12 @@ use clap_complete::Shell;
 use countersign_core::review::ReviewDecision;
 
 pub use self::{
-    attest::Attest, can_i::CanI, connection::Connection, describe::Describe, diff::Diff,
-    enable_strict::EnableStrict, list::List,
+    agent::Agents, attest::Attest, break_glass::BreakGlass, can_i::CanI, connection::Connection,
+    describe::Describe, diff::Diff, enable_strict::EnableStrict, intent::Intents, list::List,
 };
 pub use self::{
-    report::Report, request::Request, review::Review, simulate::Simulate, version::Version, wait::Wait,
+    passcode::Passcode, report::Report, request::Request, review::Review, simulate::Simulate,
+    version::Version, wait::Wait,
 };
 use failure::Outcome;
 
@@ -93,6 +101,12 @@ pub enum Command {
     Simulate(Box<Simulate>),
     /// Tell who would have been stopped where, and by which rule
     Report(Report),
+    /// Register agents, and see what they do
+    #[command(subcommand)]
+    Agent(Box<Agents>),
+    /// Say what an agent is about to do, and why
+    #[command(subcommand)]
+    Intent(Intents),
     /// What admins alone do
     #[command(subcommand)]
     Admin(Admin),
@@ -116,6 +130,11 @@ pub enum Admin {
     Attest(Attest),
     /// Turn strict mode on, for what is there and nothing else
     EnableStrict(EnableStrict),
+    /// Act in an emergency without approvals, on the record
+    BreakGlass(BreakGlass),
+    /// Set or change the passcode of emergencies
+    #[command(subcommand)]
+    Passcode(Passcode),
 }
 
 /// Print a script that completes commands in a shell
@@ -176,7 +195,15 @@ async fn act<Root: CommandFactory>(
         Command::CanI(can_i) => can_i.run(&connection.open().await?, out).await,
         Command::Simulate(simulate) => simulate.run(connection.namespace.as_deref(), out),
         Command::Report(report) => report.run(out),
+        Command::Agent(agents) => agents.run(connection, out).await,
+        Command::Intent(intents) => intents.run(connection, out).await,
         Command::Admin(Admin::Attest(attest)) => attest.run(&connection.open().await?, out).await,
+        Command::Admin(Admin::BreakGlass(window)) => {
+            Box::pin(window.run(&connection.open().await?, out)).await
+        }
+        Command::Admin(Admin::Passcode(passcode)) => {
+            Box::pin(passcode.run(&connection.open().await?, out)).await
+        }
         Command::Admin(Admin::EnableStrict(enable)) => {
             Box::pin(enable.run(&connection.open().await?, out)).await
         }

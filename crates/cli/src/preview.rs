@@ -70,6 +70,7 @@ impl Preview {
             resource_hash: self.change.resource_hash,
             old_hash: self.change.old_hash,
             command_hash: approval.command_hash,
+            zone_claims: approval.zone_claims.clone(),
         })
     }
 

@@ -8,11 +8,11 @@ use std::io::Write;
 use anyhow::bail;
 use clap::Args;
 use countersign_api::ApprovalTicket;
-use countersign_core::{advice::Advice, plain::plain, policy::Policy};
+use countersign_core::{advice::Advice, plain::plain, policy::Policy, resource_name::ResourceName};
 
-pub use self::action::unaliased;
+pub use self::action::{Action, unaliased};
 use self::{
-    action::{Action, ResourceName, Verb, agreed},
+    action::{Verb, agreed},
     direct::Options,
 };
 use crate::{

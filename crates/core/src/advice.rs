@@ -12,6 +12,7 @@ use crate::{
     digest::{Digest, InvalidDigest},
     environment::{Environment, UnknownEnvironment},
     identity::{Identity, InvalidIdentity},
+    zone_claim::{InvalidClaim, ZoneClaim},
 };
 
 /// What every warning begins with.
@@ -54,6 +55,8 @@ pub struct Approval {
     pub old_hash: Option<Digest>,
     /// The digest of the options, of a delete or an eviction.
     pub command_hash: Option<Digest>,
+    /// The zones that the write claims.
+    pub zone_claims: Vec<ZoneClaim>,
 }
 
 /// The keyed digests of one granule, `hmac-sha256:` and 64 hex digits each.
@@ -102,11 +105,17 @@ impl Approval {
             ("resourceHash", digest(Some(&self.resource_hash))),
             ("oldHash", digest(self.old_hash.as_ref())),
             ("commandHash", digest(self.command_hash.as_ref())),
+            ("zoneClaims", self.claims()),
         ];
         fields
             .into_iter()
             .filter_map(|(key, value)| Some((key, value?)))
             .collect()
+    }
+
+    fn claims(&self) -> Option<String> {
+        let claims: Vec<_> = self.zone_claims.iter().map(ZoneClaim::to_string).collect();
+        Some(encode(&claims.join(","))).filter(|claims| !claims.is_empty())
     }
 
     fn read(whom: &str, fields: &Fields<'_>) -> Result<Self, AdviceError> {
@@ -119,6 +128,7 @@ impl Approval {
             resource_hash: fields.parsed::<Digest, InvalidDigest>("resourceHash")?,
             old_hash: fields.digest("oldHash")?,
             command_hash: fields.digest("commandHash")?,
+            zone_claims: fields.claims()?,
         })
     }
 }
@@ -235,6 +245,22 @@ impl<'a> Fields<'a> {
             .contains_key(key)
             .then(|| self.parsed::<Digest, InvalidDigest>(key))
             .transpose()
+    }
+
+    fn claims(&self) -> Result<Vec<ZoneClaim>, AdviceError> {
+        let text = self
+            .0
+            .get("zoneClaims")
+            .map(|word| decode(word))
+            .unwrap_or_default();
+        let claims = text.split(',').filter(|claim| !claim.is_empty());
+        let read = claims.map(|claim| {
+            claim.parse().map_err(|error: InvalidClaim| AdviceError::Field {
+                key: "zoneClaims",
+                problem: error.to_string(),
+            })
+        });
+        read.collect()
     }
 
     fn mac(&self, key: &'static str) -> Result<Option<String>, AdviceError> {

@@ -39,7 +39,7 @@ pub fn usable_until(
     snapshot: &Snapshot,
     approvals: &Approvals,
 ) -> Option<Timestamp> {
-    let approved_at = tally.approved_at()?;
+    let approved_at = tally.approved_at?;
     let others = snapshot.batches.get(&BatchKey::of(ticket)?)?;
     let uses = others
         .iter()

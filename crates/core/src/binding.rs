@@ -10,6 +10,7 @@ use crate::{
     hash::canonical_strings,
     identity::Identity,
     request::{Operation, Target},
+    zone_claim::{self, ZoneClaim},
 };
 
 /// The object of a binding, owned.
@@ -81,11 +82,17 @@ pub struct Binding {
     pub old_hash: Option<Digest>,
     /// Digest of the options: of a connection all, of a delete the normalised DeleteOptions.
     pub command_hash: Option<Digest>,
+    /// The zones that the write claims, sorted: their present owners acknowledge it.
+    pub zone_claims: Vec<ZoneClaim>,
 }
 
 impl Binding {
-    /// `object.<resource>[.<group>][.<subresource>].<verb>`: the action in its unaliased form.
+    /// `object.<resource>[.<group>][.<subresource>].<verb>`: the action in its unaliased form; `zone.claim` of a write
+    /// that claims zones.
     pub fn action(&self) -> String {
+        if !self.zone_claims.is_empty() {
+            return zone_claim::ACTION.to_owned();
+        }
         action(&self.target.target(), self.operation)
     }
 
@@ -105,6 +112,8 @@ impl Binding {
         let (command_hash, action, resource) =
             (text(self.command_hash.as_ref()), self.action(), self.resource());
         let target = &self.target;
+        let claims: Vec<_> = self.zone_claims.iter().map(ZoneClaim::to_string).collect();
+        let claims = Some(claims.join(",")).filter(|claims| !claims.is_empty());
         let fields = [
             ("clusterID", Some(self.cluster_id.as_str())),
             ("subjectID", Some(self.subject.as_str())),
@@ -126,6 +135,7 @@ impl Binding {
             ("resourceHash", Some(&resource_hash)),
             ("oldHash", old_hash.as_deref()),
             ("commandHash", command_hash.as_deref()),
+            ("zoneClaims", claims.as_deref()),
             ("nonce", nonce),
         ];
         let present: BTreeMap<_, _> = fields

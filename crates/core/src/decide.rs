@@ -2,10 +2,14 @@
 
 mod approval;
 mod delegated;
+mod emergency;
 mod environment;
 mod guarded;
+mod guardrail;
+mod intents;
 mod operator;
 mod own;
+mod registration;
 mod stolen;
 mod strict;
 mod subject;
@@ -17,19 +21,22 @@ mod zone;
 use jiff::Timestamp;
 
 pub use approval::{call_kind, why_spent};
+pub use emergency::second_window;
 pub use environment::environment_of;
 pub use guarded::{CONTROL_NAMESPACES, EVENTS, LEASES, VIRTUAL};
+pub use guardrail::is_held;
 pub use operator::{GROUP, KEYS_SECRET, QUOTA_PREFIX, is_workflow};
 pub use stolen::needs_hidden;
 pub use workflow::{check_pending, ticket_namespace};
 
-use self::stolen::Yielded;
+use self::{guardrail::ByAgent, stolen::Yielded};
 use crate::{
     decision::{Cause, Decision, Denial, Findings, Grant, Reason},
     environment::Environment,
     policy::Policy,
     request::Request,
     snapshot::{PolicyState, Snapshot},
+    zone_claim::lets_agent_in,
 };
 
 /// What ends the chain before its last step.
@@ -57,6 +64,10 @@ pub fn decide(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> (De
         Err(End::Allow(grant)) => Decision::Allow(grant),
         Err(End::Deny(denial)) => Decision::Deny(denial),
     };
+    // Also of what a ticket lets pass: its claim may fail.
+    if !matches!(&decision, Decision::Allow(grant) if grant.ticket().is_none()) {
+        findings.emergency = emergency::window(request, &findings, snapshot, now).cloned();
+    }
     (decision, findings)
 }
 
@@ -69,7 +80,10 @@ fn chain(
     guarded::or_leave(request, snapshot)?;
     operator::or_others(request, snapshot)?;
     delegated::builtin(request, snapshot)?;
-    own::check(request, snapshot)?;
+    own::check(request, snapshot, now)?;
+    let by_agent = ByAgent::of(request, snapshot)?;
+    let integral = findings.integral;
+    findings.integral |= by_agent.as_ref().is_some_and(ByAgent::is_held);
     let policy = policy_in_force(snapshot)?;
     let yielded = stolen::yielded(request, snapshot)?;
     let environment = match &yielded {
@@ -77,28 +91,42 @@ fn chain(
         None => environment_of(request, snapshot, policy),
     };
     findings.environment = Some(environment);
-    findings.integral |= yielded.as_ref().is_some_and(Yielded::is_integral);
+    findings.lasting = yielded.as_ref().is_some_and(Yielded::is_lasting);
+    let known = (snapshot, now);
+    let unexplained = by_agent
+        .as_ref()
+        .and_then(|by_agent| by_agent.unexplained(request, environment, known));
+    findings.integral = integral
+        || yielded.as_ref().is_some_and(Yielded::is_integral)
+        || by_agent.as_ref().is_some_and(ByAgent::is_own)
+        || unexplained.is_some();
     stolen::unless_yielded(
         delegated::standing(request, snapshot, now, findings),
         yielded.as_ref(),
     )?;
     let actor = subject::identify(request, snapshot, policy, findings);
-    own::check_switch(request, actor.as_ref().ok(), policy)?;
-    let actor = actor?;
-    workflow::judge(request, &actor, (snapshot, policy), now)?;
-    subject::check_role(request, &actor)?;
-    stolen::check_role(yielded.as_ref(), &actor)?;
-    let standing = zone::standing(request, &actor, environment, (snapshot, policy))?;
-    approval::judge(&approval::Case {
-        request,
-        actor: &actor,
-        standing,
-        environment,
-        yielded: yielded.map(Yielded::into_cause),
-        snapshot,
-        policy,
-        now,
-    })
+    own::check_switch(request, actor.as_ref().ok(), (snapshot, policy), now)?;
+    findings.integral |= lets_agent_in(request, actor.as_ref().ok().map(|actor| &actor.subject), snapshot)?;
+    let among_people = || {
+        let actor = actor?;
+        workflow::judge(request, &actor, (snapshot, policy), now)?;
+        emergency::judge(request, &actor, (snapshot, policy), now)?;
+        subject::check_role(request, &actor)?;
+        stolen::check_role(yielded.as_ref(), &actor)?;
+        let standing = zone::standing(request, &actor, environment, (snapshot, policy))?;
+        approval::judge(&approval::Case {
+            request,
+            actor: &actor,
+            standing,
+            environment,
+            yielded: yielded.map(Yielded::into_cause),
+            is_unexplained: unexplained.is_some(),
+            snapshot,
+            policy,
+            now,
+        })
+    };
+    guardrail::unless_unexplained(among_people(), unexplained)
 }
 
 fn policy_in_force(snapshot: &Snapshot) -> Result<&Policy, Denial> {

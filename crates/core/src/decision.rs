@@ -6,10 +6,11 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use jiff::SignedDuration;
 
-pub use self::reason::{Reason, Severity};
+pub use self::reason::{NextStep, Reason, Severity};
 use crate::{
     binding::Binding,
     digest::Digest,
+    emergency::Emergency,
     environment::Environment,
     hash::EffectiveChange,
     parent::NamedParent,
@@ -172,6 +173,8 @@ pub struct Denial {
     /// The line of configuration that decided: always there where the reason says that one does
     /// ([`Reason::is_configured`]).
     pub cause: Option<Cause>,
+    /// How long until the same may be tried again, where nothing but time is missing.
+    pub wait: Option<SignedDuration>,
 }
 
 impl fmt::Display for Denial {
@@ -191,6 +194,16 @@ impl Denial {
             reason,
             message: message.into(),
             cause: None,
+            wait: None,
+        }
+    }
+
+    /// The same, until this time is over.
+    #[must_use]
+    pub fn for_now(self, wait: SignedDuration) -> Self {
+        Self {
+            wait: Some(wait),
+            ..self
         }
     }
 
@@ -217,4 +230,9 @@ pub struct Findings {
     pub parent: Option<NamedParent>,
     /// Whether nothing relaxes what is decided: a ticket or a review is made, or the operator's credential handed out.
     pub integral: bool,
+    /// Whether somebody's credential is handed out, or what runs as the operator reached into: a window of break-glass is
+    /// over soon, and that would not be.
+    pub lasting: bool,
+    /// The window of break-glass that holds the rules off, if one does.
+    pub emergency: Option<Arc<Emergency>>,
 }

@@ -201,6 +201,10 @@ impl World {
             role,
             owner: id(&format!("user:{owner}")),
             suspended: false,
+            key: None,
+            signs: true,
+            rotation: None,
+            intents_per_minute: 120,
             accounts: vec![Account {
                 namespace: namespace.into(),
                 name: account_name.into(),
@@ -210,6 +214,12 @@ impl World {
             degraded: None,
         };
         change(&mut agent);
+        if let Some(key) = &agent.key {
+            let holders = self.snapshot.agent_keys.entry(*key.as_bytes()).or_default();
+            holders.insert(identity.clone());
+        }
+        // Who answers for it is known.
+        self.snapshot.memberships.entry(agent.owner.clone()).or_default();
         let listed = self.snapshot.service_accounts.entry(account.into()).or_default();
         listed.insert(identity.clone());
         self.snapshot.agents.insert(identity, Arc::new(agent));
@@ -257,7 +267,7 @@ impl World {
     /// What is enforced in the mode that the world is in.
     pub fn enforces(&self, ask: &Ask) -> Said {
         let (decision, findings) = decide(&ask.request(), &self.snapshot, now());
-        Said::from(&relax(decision, Mode::of(&self.snapshot, &findings)).0)
+        Said::from(&relax(decision, &Mode::of(&self.snapshot, &findings)).0)
     }
 
     /// What the request needs, which must be a ticket.

@@ -1,13 +1,19 @@
 //! Intents: what an agent said, and signed, that it is about to do and why. An intent allows nothing by itself.
 
+mod statement;
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::statement::{BadIntent, Signed, Statement};
 use crate::identity::Identity;
 
 /// How long after an intent was signed what it explains may be done.
 pub const USABLE: SignedDuration = SignedDuration::from_mins(15);
+
+/// How old a signature may be when the intent is made.
+pub const MAX_AGE: SignedDuration = SignedDuration::from_mins(5);
 
 /// An intent that was admitted: signed by the agent's key, and stamped.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,8 @@
 //! order, each step returning the evidence that the next one needs. [`relax()`](relax::relax) comes after it.
 
 pub mod advice;
+pub mod agent;
+pub mod agent_key;
 pub mod audit;
 pub mod authn;
 pub mod batch;
@@ -15,7 +17,9 @@ pub mod decide;
 pub mod decision;
 pub mod delegation;
 pub mod digest;
+pub mod dsse;
 pub mod emergency;
+pub mod ending;
 pub mod environment;
 #[cfg(test)]
 mod fixtures;
@@ -39,14 +43,17 @@ pub mod quota;
 pub mod read_access;
 pub mod relax;
 pub mod request;
+pub mod resource_name;
 pub mod retention;
 pub mod review;
 pub mod role;
 pub mod role_of;
 pub mod rollback;
+pub mod rotation;
 pub mod seal;
 pub mod snapshot;
 pub mod ssh;
 pub mod stamp;
 pub mod ticket;
+pub mod zone_claim;
 pub mod zones;

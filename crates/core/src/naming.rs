@@ -101,6 +101,7 @@ mod tests {
             resource_hash: Digest::of(&[b"new"]),
             old_hash: None,
             command_hash: None,
+            zone_claims: Vec::new(),
         }
     }
 

@@ -2,11 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use jiff::Timestamp;
+
 use crate::{
+    agent_key::AgentKey,
     binding::Binding,
     delegation::Delegation,
     digest::Digest,
+    emergency::Emergency,
     identity::Identity,
+    intent::Signed,
     policy::Policy,
     review::{Proof, ReviewDecision},
     role::Role,
@@ -30,7 +35,7 @@ pub enum Own {
     /// A Team.
     Team(Team),
     /// An Agent.
-    Agent(Agent),
+    Agent(Box<AgentDraft>),
     /// A WriteDelegation.
     WriteDelegation(Delegation),
     /// The AccessPolicy.
@@ -39,6 +44,12 @@ pub enum Own {
     Ticket(Box<TicketDraft>),
     /// An ApprovalReview.
     Review(Box<ReviewDraft>),
+    /// An Intent.
+    Intent(Box<IntentDraft>),
+    /// A BreakGlass that is made.
+    BreakGlass(Box<EmergencyDraft>),
+    /// A BreakGlass that is ended early, or reviewed.
+    BreakGlassChange(Box<EmergencyChange>),
     /// The object is removed.
     Removed,
     /// The object as it is bears no seal, and the write does not attest what it would be; also of a Namespace.
@@ -48,6 +59,33 @@ pub enum Own {
     },
     /// The object cannot be read: the field, the value and the rule.
     Invalid(String),
+}
+
+/// An agent that somebody registers or changes.
+#[derive(Clone, Debug)]
+pub struct AgentDraft {
+    /// The agent as it would be.
+    pub agent: Agent,
+    /// The key that it has until then; none where it is registered anew, or had none that could be read.
+    pub former: Option<FormerKey>,
+}
+
+/// The key that an agent has before a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormerKey {
+    /// The key.
+    pub key: AgentKey,
+    /// When the rotation was signed by which it came by that.
+    pub rotated: Option<Timestamp>,
+}
+
+/// An intent that an agent makes.
+#[derive(Clone, Debug)]
+pub struct IntentDraft {
+    /// What it says, and the signature.
+    pub signed: Signed,
+    /// Whether the stamp is the operator's, over exactly this.
+    pub stamped: bool,
 }
 
 /// A ticket that somebody makes.
@@ -100,4 +138,30 @@ pub struct ReviewDraft {
     pub proof: Proof,
     /// Whether the stamp is the operator's, over exactly this.
     pub stamped: bool,
+}
+
+/// A window that somebody opens. That the passcode signed it is told by the stamp.
+#[derive(Clone, Debug)]
+pub struct EmergencyDraft {
+    /// The window as it would be.
+    pub window: Emergency,
+    /// The cluster that was signed.
+    pub cluster_id: String,
+    /// The nonce that was signed.
+    pub nonce: String,
+    /// Why it is opened.
+    pub reason: String,
+    /// Whether the stamp is the operator's, over exactly this.
+    pub stamped: bool,
+}
+
+/// A window that somebody ends early, or reviews.
+#[derive(Clone, Debug)]
+pub struct EmergencyChange {
+    /// The window as it is.
+    pub before: Emergency,
+    /// The window as it would be.
+    pub after: Emergency,
+    /// Who wrote in it, by username, as far as its status tells.
+    pub writers: Vec<String>,
 }

@@ -49,10 +49,40 @@ pub struct Policy {
     pub max_human_admins: usize,
     /// Whether roles and zones give reading by RBAC.
     pub read_access: ReadAccess,
-    /// Whether a passcode for emergencies is set up.
-    pub has_passcode: bool,
+    /// Where the passcode for emergencies is, if one is set up.
+    pub passcode: Option<PasscodeRef>,
+    /// What a window of break-glass opens.
+    pub break_glass: BreakGlass,
     /// What may change Countersign's own objects before they are stored.
     pub accepted_mutators: Vec<Mutator>,
+}
+
+/// A key of a Secret in the operator's namespace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasscodeRef {
+    /// Name of the Secret.
+    pub name: Arc<str>,
+    /// The key in it.
+    pub key: Arc<str>,
+}
+
+/// `breakGlass`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakGlass {
+    /// Whose writes a window lets pass.
+    pub scope: Scope,
+    /// How long it may last.
+    pub max_duration: SignedDuration,
+}
+
+/// Whose writes a window of break-glass lets pass; never those of agents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of who opened it.
+    #[default]
+    Opener,
+    /// Those of every person.
+    Everyone,
 }
 
 /// The permission objects as somebody was shown them who turned strict mode on.
@@ -228,7 +258,7 @@ impl Policy {
 
     /// How many live human admins strict mode needs.
     pub const fn admins_needed(&self) -> usize {
-        if self.has_passcode { 1 } else { LIVE_ADMINS }
+        if self.passcode.is_some() { 1 } else { LIVE_ADMINS }
     }
 
     /// How an environment is enforced in strict mode: prod and preview block, dev and test warn, unless said.
@@ -275,7 +305,8 @@ impl Default for Policy {
             ssh_keys: BTreeMap::new(),
             max_human_admins: 3,
             read_access: ReadAccess::Unmanaged,
-            has_passcode: false,
+            passcode: None,
+            break_glass: BreakGlass::default(),
             accepted_mutators: Vec::new(),
         }
     }
@@ -291,6 +322,15 @@ impl Default for Defaults {
             min_reviewers: 1,
             public_objects: Vec::new(),
             public_zones: public.iter().filter_map(|glob| Glob::path(glob).ok()).collect(),
+        }
+    }
+}
+
+impl Default for BreakGlass {
+    fn default() -> Self {
+        Self {
+            scope: Scope::Opener,
+            max_duration: SignedDuration::from_hours(2),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     role_of::{RoleSource, user_role},
     snapshot::Snapshot,
     ticket::Ticket,
+    zone_claim::ZoneClaim,
     zones::Zone,
 };
 
@@ -129,6 +130,8 @@ pub struct Needs {
     pub roles: Vec<Role>,
     /// The zone of the place, if any.
     pub zone: Option<Arc<Zone>>,
+    /// The zones that the write claims, whose owners must be among those who approve.
+    pub zone_claims: Vec<ZoneClaim>,
 }
 
 impl Needs {
@@ -145,6 +148,7 @@ impl Needs {
                 .as_ref()
                 .map_or_else(|| vec![Role::Contributor], |zone| zone.reviewer_roles.clone()),
             zone,
+            zone_claims: Vec::new(),
         };
         needs.count = needs
             .count
@@ -156,8 +160,13 @@ impl Needs {
         Ok(needs)
     }
 
-    /// Whom to ask, for a message: the owner of the zone, or the admins.
+    /// Whom to ask, for a message: the owner of the zone, or the admins; the owners of what is claimed.
     pub fn whom(&self) -> String {
+        let owner = |claim: &ZoneClaim| format!("{} (owner of zone `{}`)", claim.owner, claim.zone);
+        if !self.zone_claims.is_empty() {
+            let owners: Vec<_> = self.zone_claims.iter().map(owner).collect();
+            return owners.join(" and ");
+        }
         self.zone.as_ref().map_or_else(
             || "an admin".to_owned(),
             |zone| format!("{} (owner of zone `{}`)", zone.owner, zone.name),
@@ -205,6 +214,11 @@ pub fn check_eligible(
         .is_some_and(|agent| is(&agent.owner));
     if owned && !policy.approvals.agent_owner_may_review {
         return Err(Ineligible::AgentOwner(who()));
+    }
+    // Whoever owns what is claimed acknowledges it; as a review of the write that counts only for who may review it.
+    let mut claims = ticket.binding.zone_claims.iter();
+    if claims.any(|claim| claim.is_for(reviewer)) {
+        return Ok(());
     }
     check_standing(reviewer, ticket, snapshot, policy)
 }
@@ -255,18 +269,8 @@ pub struct Tally {
     pub required: u32,
     /// The reviews that count, oldest first.
     pub counted: Vec<Arc<Review>>,
-}
-
-impl Tally {
     /// When the last approval was given that was needed.
-    pub fn approved_at(&self) -> Option<Timestamp> {
-        let needed = usize::try_from(self.required).ok()?;
-        let mut approvals = self
-            .counted
-            .iter()
-            .filter(|review| review.decision == ReviewDecision::Approve);
-        approvals.nth(needed.checked_sub(1)?).map(|review| review.created)
-    }
+    pub approved_at: Option<Timestamp>,
 }
 
 /// What follows from the reviews.
@@ -315,12 +319,38 @@ pub fn tally(ticket: &Ticket, snapshot: &Snapshot) -> Tally {
         }
     }
     let required = required(ticket, snapshot);
-    let outcome = outcome(&counted, required);
+    let approved_at = approved_at(ticket, &counted, required, snapshot);
     Tally {
-        outcome,
+        outcome: outcome(&counted, approved_at.is_some()),
         required,
         counted,
+        approved_at,
     }
+}
+
+/// When enough people had approved, and the owner of each zone that the write claims among them.
+fn approved_at(
+    ticket: &Ticket,
+    counted: &[Arc<Review>],
+    required: u32,
+    snapshot: &Snapshot,
+) -> Option<Timestamp> {
+    let policy = snapshot.policy.get()?;
+    let claims = &ticket.binding.zone_claims;
+    let (mut reviewers, mut people) = (0, Vec::new());
+    let mut approvals = counted
+        .iter()
+        .filter(|review| review.decision == ReviewDecision::Approve);
+    approvals
+        .find(|review| {
+            let person = authn::absent(&review.reviewer, snapshot);
+            let reviews = claims.is_empty() || check_standing(&person, ticket, snapshot, policy).is_ok();
+            reviewers += u32::from(reviews);
+            people.push(person);
+            let is_acknowledged = |claim: &ZoneClaim| people.iter().any(|person| claim.is_for(person));
+            reviewers >= required && claims.iter().all(is_acknowledged)
+        })
+        .map(|review| review.created)
 }
 
 fn required(ticket: &Ticket, snapshot: &Snapshot) -> u32 {
@@ -334,21 +364,20 @@ fn required(ticket: &Ticket, snapshot: &Snapshot) -> u32 {
     })
 }
 
-fn outcome(counted: &[Arc<Review>], required: u32) -> Outcome {
+fn outcome(counted: &[Arc<Review>], is_approved: bool) -> Outcome {
     let of = |decision| {
         counted
             .iter()
             .filter(move |review| review.decision == decision)
             .count()
     };
-    let approvals = u32::try_from(of(ReviewDecision::Approve)).unwrap_or(u32::MAX);
     if of(ReviewDecision::Deny) > 0 {
         Outcome::Denied
     } else if of(ReviewDecision::Revoke) > 0 {
         Outcome::Revoked
     } else if of(ReviewDecision::Cancel) > 0 {
         Outcome::Cancelled
-    } else if approvals >= required {
+    } else if is_approved {
         Outcome::Approved
     } else {
         Outcome::Open

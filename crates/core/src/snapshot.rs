@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use smol_str::SmolStr;
 
 use crate::{
+    agent_key::AgentKey,
     batch::BatchKey,
     delegation::Delegation,
     digest::{Digest, MacKey},
@@ -23,6 +24,7 @@ use crate::{
     policy::{Policy, Shown},
     review::Review,
     role::Role,
+    rotation::Rotation,
     ticket::Ticket,
     zones::ZoneIndex,
 };
@@ -53,6 +55,8 @@ pub struct Snapshot {
     pub team_groups: HashMap<Arc<str>, BTreeSet<Identity>>,
     /// Agents by identity.
     pub agents: HashMap<Identity, Arc<Agent>>,
+    /// The agents that have a key, by its bytes.
+    pub agent_keys: HashMap<[u8; 32], BTreeSet<Identity>>,
     /// The agents that list a service account, by `<namespace>:<name>`.
     pub service_accounts: HashMap<Arc<str>, BTreeSet<Identity>>,
     /// Zones by place.
@@ -148,6 +152,14 @@ pub struct Agent {
     pub owner: Identity,
     /// Whether it may act at all.
     pub suspended: bool,
+    /// The key that it has, if any.
+    pub key: Option<AgentKey>,
+    /// Whether it signs its intents; without that it makes none.
+    pub signs: bool,
+    /// How it came by its key, when it had another one before.
+    pub rotation: Option<Rotation>,
+    /// How many intents it may make in a minute.
+    pub intents_per_minute: u32,
     /// The service accounts that act as it.
     pub accounts: Vec<Account>,
     /// Whether who impersonates one of them is the agent.
@@ -225,6 +237,7 @@ impl Snapshot {
             memberships: HashMap::new(),
             team_groups: HashMap::new(),
             agents: HashMap::new(),
+            agent_keys: HashMap::new(),
             service_accounts: HashMap::new(),
             zones: ZoneIndex::default(),
             unreadable_zones: HashMap::new(),
@@ -252,6 +265,12 @@ impl Snapshot {
     pub fn agent(&self, identity: &Identity) -> Option<&Arc<Agent>> {
         // Most ask for people: whether one is an agent is seen at once.
         identity.is_agent().then(|| self.agents.get(identity)).flatten()
+    }
+
+    /// Another agent that has the key of this one.
+    pub fn other_with_key_of(&self, agent: &Agent) -> Option<&Identity> {
+        let holders = self.agent_keys.get(agent.key.as_ref()?.as_bytes())?;
+        holders.iter().find(|holder| **holder != agent.identity)
     }
 
     /// Whether nothing that says who may do what, and where, was touched between two snapshots of one index. It compares

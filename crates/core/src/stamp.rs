@@ -1,11 +1,14 @@
-//! Stamps: the operator's proof that it chose, on a ticket or a review, what a person may not choose; and that it wrote
-//! a ticket's state.
+//! Stamps: the operator's proof that it chose, on a ticket or a review, what a person may not choose; that it saw an
+//! intent when it was made; that the passcode signed a BreakGlass; and that it wrote a ticket's state.
 
 use crate::{
     binding::Binding,
     digest::{Digest, MacKey},
+    dsse::Signable,
+    emergency::statement::Statement,
     gitops::Provenance,
     identity::Identity,
+    intent::Signed,
     review::ReviewDecision,
 };
 
@@ -89,6 +92,67 @@ impl ReviewStamp<'_> {
             self.binding_hash.as_bytes(),
             self.reviewer.as_str().as_bytes(),
             self.decision.as_str().as_bytes(),
+        ]
+    }
+}
+
+/// What the stamp of an intent is over: all that its agent says, and the signature. The statement names cluster,
+/// namespace and agent.
+#[derive(Debug)]
+pub struct IntentStamp<'a>(pub &'a Signed);
+
+impl IntentStamp<'_> {
+    /// The stamp; none where the statement has no payload.
+    pub fn sign(&self, key: &MacKey) -> Option<String> {
+        let payload = self.0.statement.payload().ok()?;
+        Some(key.sign(&self.parts(&payload)))
+    }
+
+    /// Whether `stamp` is the operator's.
+    pub fn verify(&self, key: &MacKey, stamp: &str) -> bool {
+        let payload = self.0.statement.payload();
+        payload.is_ok_and(|payload| key.verify(&self.parts(&payload), stamp))
+    }
+
+    const fn parts<'a>(&'a self, payload: &'a [u8]) -> [&'a [u8]; 3] {
+        [b"intent", payload, self.0.signature.as_bytes()]
+    }
+}
+
+/// What the stamp of a BreakGlass is over: what the passcode signed, and its name.
+#[derive(Clone, Copy, Debug)]
+pub struct EmergencyStamp<'a> {
+    /// The cluster that the operator is in.
+    pub cluster_id: &'a str,
+    /// Name of the object.
+    pub name: &'a str,
+    /// What was signed.
+    pub statement: Statement<'a>,
+}
+
+impl EmergencyStamp<'_> {
+    /// The stamp.
+    pub fn sign(&self, key: &MacKey) -> String {
+        key.sign(&self.parts())
+    }
+
+    /// Whether `stamp` is the operator's.
+    pub fn verify(&self, key: &MacKey, stamp: &str) -> bool {
+        key.verify(&self.parts(), stamp)
+    }
+
+    const fn parts(&self) -> [&[u8]; 9] {
+        let signed = &self.statement;
+        [
+            b"break-glass",
+            self.cluster_id.as_bytes(),
+            self.name.as_bytes(),
+            signed.cluster_id.as_bytes(),
+            signed.person_id.as_bytes(),
+            signed.reason.as_bytes(),
+            signed.duration.as_bytes(),
+            signed.nonce.as_bytes(),
+            signed.time.as_bytes(),
         ]
     }
 }

@@ -45,6 +45,7 @@ fn ticket(uid: &str, state: &TicketState, steps: Option<u32>) -> Ticket {
         resource_hash: bind("change"),
         old_hash: None,
         command_hash: None,
+        zone_claims: Vec::new(),
     };
     Ticket {
         namespace: "shop".into(),

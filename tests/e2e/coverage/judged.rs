@@ -9,13 +9,14 @@ use super::{
 };
 
 /// Why Countersign's own kinds are denied to a contributor; some before the environment is asked for.
-const OWN_REASONS: [&str; 6] = [
+const OWN_REASONS: [&str; 7] = [
     "AdminOnly",
     "OperatorOnly",
     "Immutable",
     "ForeignSubject",
     "IneligibleReviewer",
     "StrictMode",
+    "BadIntent",
 ];
 
 /// Whether a write was judged, each time for what it is, and refused for that.

@@ -33,8 +33,8 @@ const AREA: &str = include_str!("../../data/e2e/area.yaml");
 /// The people of the company, by certificate; Kubernetes lets them do anything, so that only Countersign refuses.
 const PEOPLE: [&str; 7] = ["ada", "ben", "olga", "otto", "rita", "mallory", "ron"];
 
-/// Its agents, by service accounts in the namespace `agents`.
-const AGENTS: [&str; 2] = ["deployer", "helper"];
+/// Its agents, by service accounts in the namespace `agents`, and an account that is nobody's yet.
+const AGENTS: [&str; 4] = ["deployer", "helper", "scribe", "novice"];
 
 /// A control plane, the operator, and who works there.
 pub struct Cluster {

@@ -12,6 +12,9 @@ use kube::{
 };
 use serde_json::Value;
 
+/// Types at a terminal.
+const TERMINAL: &str = include_str!("terminal.py");
+
 /// A user of the API server.
 pub struct Person {
     kubeconfig: PathBuf,
@@ -64,6 +67,19 @@ impl Person {
     pub fn countersign(&self, arguments: &str) -> Outcome {
         let arguments: Vec<_> = arguments.split_whitespace().collect();
         self.call(Path::new(env!("CARGO_BIN_EXE_countersign")), &arguments, "")
+    }
+
+    /// Runs `countersign` at a terminal, where each prompt is answered by what is typed then; all that it says is its
+    /// standard output.
+    pub fn at_terminal(&self, arguments: &[&str], typed: &[(&str, &str)]) -> Outcome {
+        let typed = serde_json::to_string(typed).unwrap();
+        let program = env!("CARGO_BIN_EXE_countersign");
+        let all = [&["-c", TERMINAL, program], arguments].concat();
+        let outcome = self.call(Path::new("python3"), &all, &typed);
+        Outcome {
+            call: arguments.join(" "),
+            ..outcome
+        }
     }
 
     /// Runs a program with these arguments and this on its standard input.

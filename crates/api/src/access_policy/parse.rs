@@ -8,8 +8,8 @@ use countersign_core::{
 use jiff::SignedDuration;
 
 use super::{
-    AccessPolicy, AccessPolicySpec, Approvals, Defaults, Enforcement, EnvironmentRule, FailurePolicy,
-    HashIgnore, ReadAccess, ReviewRule, SshKeys, StepUp, UsernameRule,
+    AccessPolicy, AccessPolicySpec, Approvals, BreakGlassScope, Defaults, Enforcement, EnvironmentRule,
+    FailurePolicy, HashIgnore, ReadAccess, ReviewRule, SshKeys, StepUp, UsernameRule,
 };
 use crate::{
     POLICY_NAME,
@@ -29,7 +29,6 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
     if spec.strict_mode_locked && spec.passcode_secret_ref.is_none() {
         return Err(Problem::Missing.at("spec.passcodeSecretRef"));
     }
-    duration("spec.breakGlass.maxDuration", &spec.break_glass.max_duration)?;
     // Nobody could approve anything, not even the way back.
     if spec.approvals.required_proof == ProofType::SSH && spec.directory.ssh_keys.is_empty() {
         return Err(Problem::Missing.at("spec.directory.sshKeys"));
@@ -67,7 +66,17 @@ pub fn parse(object: &AccessPolicy) -> Result<core::Policy, Invalid> {
             ReadAccess::Unmanaged => core::ReadAccess::Unmanaged,
             ReadAccess::RBAC => core::ReadAccess::Rbac,
         },
-        has_passcode: spec.passcode_secret_ref.is_some(),
+        passcode: spec.passcode_secret_ref.as_ref().map(|secret| core::PasscodeRef {
+            name: secret.name.as_str().into(),
+            key: secret.key.as_str().into(),
+        }),
+        break_glass: core::BreakGlass {
+            scope: match spec.break_glass.scope {
+                BreakGlassScope::Opener => core::Scope::Opener,
+                BreakGlassScope::Everyone => core::Scope::Everyone,
+            },
+            max_duration: duration("spec.breakGlass.maxDuration", &spec.break_glass.max_duration)?,
+        },
         accepted_mutators: each("spec.acceptedMutators", &spec.accepted_mutators, |text| {
             Ok(text.parse()?)
         })?,

@@ -159,6 +159,9 @@ impl Binding {
             resource_hash: digest("spec.binding.resourceHash", &self.resource_hash)?,
             old_hash: optional_digest("spec.binding.oldHash", self.old_hash.as_ref())?,
             command_hash: optional_digest("spec.binding.commandHash", self.command_hash.as_ref())?,
+            zone_claims: each("spec.binding.zoneClaims", &self.zone_claims, |text| {
+                Ok(text.parse()?)
+            })?,
         };
         same("spec.binding.action", &self.action, &binding.action())?;
         same("spec.binding.resource", &self.resource, &binding.resource())?;
@@ -178,6 +181,7 @@ impl Binding {
             resource_hash: binding.resource_hash.to_string(),
             old_hash: binding.old_hash.as_ref().map(Digest::to_string),
             command_hash: binding.command_hash.as_ref().map(Digest::to_string),
+            zone_claims: binding.zone_claims.iter().map(ToString::to_string).collect(),
             nonce: None,
         }
     }

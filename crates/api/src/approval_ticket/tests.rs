@@ -45,6 +45,7 @@ fn bound() -> binding::Binding {
         resource_hash: root("5"),
         old_hash: Some(root("3")),
         command_hash: None,
+        zone_claims: Vec::new(),
     }
 }
 

@@ -142,7 +142,15 @@ impl Indexed for Agent {
         let Some((identity, accounts)) = index.agents.remove(key) else {
             return;
         };
-        index.snapshot.agents.remove(&identity);
+        let agent = index.snapshot.agents.remove(&identity);
+        if let Some(key) = agent.and_then(|agent| agent.key)
+            && let Some(holders) = index.snapshot.agent_keys.get_mut(key.as_bytes())
+        {
+            holders.remove(&identity);
+            if holders.is_empty() {
+                index.snapshot.agent_keys.remove(key.as_bytes());
+            }
+        }
         for account in accounts {
             if let Some(agents) = index.snapshot.service_accounts.get_mut(&account) {
                 agents.remove(&identity);
@@ -172,6 +180,10 @@ fn file_agent(agent: snapshot::Agent, key: Key, index: &mut Index) {
             .entry(account.clone())
             .or_default();
         agents.insert(agent.identity.clone());
+    }
+    if let Some(key) = &agent.key {
+        let holders = index.snapshot.agent_keys.entry(*key.as_bytes()).or_default();
+        holders.insert(agent.identity.clone());
     }
     index.agents.insert(key, (agent.identity.clone(), accounts));
     index

@@ -47,6 +47,7 @@ fn approval(change: &EffectiveChange) -> Advice {
         resource_hash: change.resource_hash,
         old_hash: change.old_hash,
         command_hash: None,
+        zone_claims: Vec::new(),
     }))
 }
 

@@ -135,9 +135,10 @@ impl Tally {
         self.report.starts += 1;
     }
 
-    /// A decision; it counts when it was a violation that was let through. A dry run does nothing.
+    /// A decision; it counts when it was a violation that was let through, and not for an emergency. A dry run does
+    /// nothing.
     pub fn add(&mut self, time: Timestamp, decision: &Decision) {
-        if decision.relaxation.is_none() || decision.request.dry_run {
+        if decision.relaxation.is_none() || decision.window.is_some() || decision.request.dry_run {
             return;
         }
         match decision.verdict {

@@ -32,6 +32,7 @@ fn violation(username: &str, reason: &'static str, operation: &'static str, obje
         reason: reason.into(),
         message: String::new(),
         relaxation: Some("StrictModeOffOrWarn".into()),
+        window: None,
         decided_by: Some(DecidedBy {
             kind: "Zone".into(),
             name: "billing".to_owned(),
@@ -55,6 +56,7 @@ fn violation(username: &str, reason: &'static str, operation: &'static str, obje
             content: None,
         },
         ticket: None,
+        intent: None,
     }
 }
 

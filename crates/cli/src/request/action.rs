@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use countersign_core::{environment::Environment, policy::Policy, request::CLUSTER};
+use countersign_core::{policy::Policy, resource_name::ResourceName};
 
 use crate::failure::Usage;
 
@@ -73,49 +73,6 @@ impl fmt::Display for Action {
     }
 }
 
-/// Which object: `<type>:<project>/<env>/<name>`, `app:billing/prod/my-api`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResourceName {
-    /// `<resource>.<group>`, or an alias of it.
-    pub resource_type: String,
-    /// The namespace; `None` for `@cluster`.
-    pub namespace: Option<String>,
-    /// Where it is.
-    pub environment: Environment,
-    /// Its name.
-    pub name: String,
-}
-
-impl FromStr for ResourceName {
-    type Err = Usage;
-
-    fn from_str(text: &str) -> Result<Self, Usage> {
-        let bad = || {
-            Usage(format!(
-                "`{text}` is not a resource: use <type>:<project>/<env>/<name>, such as app:billing/prod/my-api; \
-                 the project is a namespace or {CLUSTER}"
-            ))
-        };
-        let (resource_type, place) = text.split_once(':').ok_or_else(bad)?;
-        let parts: Vec<_> = place.split('/').collect();
-        let [project, environment, name] = parts.as_slice() else {
-            return Err(bad());
-        };
-        if [resource_type, project, name].into_iter().any(str::is_empty) {
-            return Err(bad());
-        }
-        let environment = environment
-            .parse()
-            .map_err(|error| Usage(format!("{}: {error}", bad())))?;
-        Ok(Self {
-            resource_type: resource_type.to_owned(),
-            namespace: Some((*project).to_owned()).filter(|project| project != CLUSTER),
-            environment,
-            name: (*name).to_owned(),
-        })
-    }
-}
-
 /// The resource type that a name or an alias of the policy means.
 pub fn unaliased(name: &str, policy: &Policy) -> String {
     let alias = policy.aliases.iter().find(|alias| *alias.alias == *name);
@@ -176,41 +133,5 @@ mod tests {
                 "{error}"
             );
         }
-    }
-
-    #[test]
-    fn resources_name_type_project_environment_and_name() {
-        let resource: ResourceName = "app:billing/prod/my-api".parse().unwrap();
-        assert_eq!(
-            (resource.resource_type.as_str(), resource.namespace.as_deref()),
-            ("app", Some("billing"))
-        );
-        assert_eq!(
-            (resource.environment, resource.name.as_str()),
-            (Environment::Prod, "my-api")
-        );
-        let cluster: ResourceName = "clusterroles.rbac.authorization.k8s.io:@cluster/prod/system:x"
-            .parse()
-            .unwrap();
-        assert_eq!((cluster.namespace, cluster.name.as_str()), (None, "system:x"));
-        for text in [
-            "",
-            "app",
-            "app:billing/my-api",
-            "app:billing/prod/",
-            ":a/prod/b",
-            "app:a/prod/b/c",
-        ] {
-            let error = text.parse::<ResourceName>().unwrap_err().to_string();
-            assert!(
-                error.starts_with(&format!("`{text}` is not a resource: use ")),
-                "{error}"
-            );
-        }
-        let error = "app:a/live/b".parse::<ResourceName>().unwrap_err().to_string();
-        assert!(
-            error.ends_with("`live` is not an environment: use dev, test, preview or prod"),
-            "{error}"
-        );
     }
 }

@@ -9,12 +9,13 @@ use countersign_core::{
     hash::{command_hash, command_text},
     object::{Change, Object},
     request::Operation,
+    resource_name::ResourceName,
 };
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
-use super::action::{ResourceName, Verb};
+use super::action::Verb;
 use crate::{
     cluster::{self, Kind, Kinds},
     connection::Session,
@@ -189,6 +190,7 @@ async fn exec(session: &Session, resource: &ResourceName, options: &Options) -> 
         resource_hash: change.resource_hash,
         old_hash: None,
         command_hash: Some(command_hash(Some(&Object::parse(&command)?))?),
+        zone_claims: Vec::new(),
     };
     let verdict = Verdict::NeedsApproval(Box::new(approval));
     Ok(Preview {

@@ -101,7 +101,11 @@ impl<'d> Write<'d> {
             return Ok(None);
         }
         let (Sent::Create(text) | Sent::Update { new: text, .. } | Sent::Delete(text)) = &self.sent;
-        let own = permission::read(target.resource, text).with_context(|| {
+        let stored = match &self.sent {
+            Sent::Update { old, .. } => Some(old.as_str()),
+            Sent::Create(_) | Sent::Delete(_) => None,
+        };
+        let own = permission::read(target.resource, text, stored).with_context(|| {
             format!(
                 "kind: `{}` is no manifest: a cluster alone can judge it",
                 target.kind

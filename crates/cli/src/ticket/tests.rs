@@ -89,6 +89,7 @@ fn bound(
         resource_hash,
         old_hash,
         command_hash,
+        zone_claims: Vec::new(),
     }
 }
 

@@ -156,6 +156,10 @@ impl World {
             role: Role::Agent,
             owner: member(team, 0),
             suspended: false,
+            key: None,
+            signs: true,
+            rotation: None,
+            intents_per_minute: 120,
             accounts: vec![Account {
                 namespace: "bots".into(),
                 name: name.as_str().into(),

@@ -12,6 +12,7 @@ fn approval() -> Approval {
         resource_hash: Digest::of(&[b"new"]),
         old_hash: Some(Digest::of(&[b"old"])),
         command_hash: None,
+        zone_claims: Vec::new(),
     }
 }
 

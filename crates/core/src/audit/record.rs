@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{digest::Digest, environment::Environment, identity::Identity, seal::Content};
+use crate::{digest::Digest, environment::Environment, identity::Identity, intent, rotation, seal::Content};
 
 /// A word of a closed vocabulary: a reason, a state, an operation; as messages and objects write it.
 pub type Word = Cow<'static, str>;
@@ -31,10 +31,14 @@ pub enum Event {
     Decision(Box<Decision>),
     /// A permission object was created, changed or deleted.
     PermissionChange(PermissionChange),
+    /// An agent has another key, and the one that it had says so.
+    KeyRotation(Box<KeyRotation>),
     /// A ticket went from one state to another.
     TicketTransition(TicketTransition),
     /// Somebody reviewed a ticket.
     Review(Review),
+    /// A window of break-glass was seen open, over, or reviewed.
+    BreakGlass(BreakGlass),
     /// The permission state in force was replaced as a whole: at start, or by a new list of a kind.
     Reload(Reload),
     /// The operator's webhook configuration was changed by somebody else.
@@ -56,6 +60,9 @@ pub struct Decision {
     /// Why the write was allowed in spite of the verdict; absent when the verdict held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relaxation: Option<Word>,
+    /// The window of break-glass that let the write pass: name of the BreakGlass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<String>,
     /// The line of configuration that decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<DecidedBy>,
@@ -66,6 +73,9 @@ pub struct Decision {
     /// The ticket that supplied the approval, or that was made for the denied write.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ticket: Option<ObjectRef>,
+    /// The intent that was admitted: what the agent said, whole, and its signature.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intent: Option<SignedIntent>,
 }
 
 impl Decision {
@@ -188,6 +198,31 @@ pub struct PermissionChange {
     pub permissions: Option<Digest>,
 }
 
+/// An intent that was admitted, with all that is needed to verify it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SignedIntent {
+    /// The key of the agent that signed it.
+    pub public_key: String,
+    /// What it says, and the signature.
+    #[serde(flatten)]
+    pub signed: intent::Signed,
+}
+
+/// The change of an agent's key, with all that is needed to verify it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRotation {
+    /// The username of who changed it.
+    pub by: String,
+    /// The human who answers for the agent.
+    pub owner: Identity,
+    /// What the previous key signed.
+    pub statement: rotation::Statement,
+    /// Base64 of its signature.
+    pub signature: String,
+}
+
 /// A ticket's step from state to state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketTransition {
@@ -227,6 +262,25 @@ pub struct Review {
     pub reason: String,
     /// How the reviewer was known: `Kubernetes` or `SSH`.
     pub proof: Word,
+}
+
+/// What was seen of a window of break-glass. Opening it was a decision before, on record before the window was there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BreakGlass {
+    /// Name of the object.
+    pub window: String,
+    /// Who opened it.
+    pub person: Identity,
+    /// `Opened`, `Ended` or `Reviewed`.
+    pub what: Word,
+    /// Why it was opened; of a review what the reviewer says.
+    pub reason: String,
+    /// When it is over by itself.
+    pub expires_at: Timestamp,
+    /// Who reviewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reviewer: Option<Identity>,
 }
 
 /// The whole permission state, replaced.

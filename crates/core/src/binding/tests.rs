@@ -22,6 +22,7 @@ fn binding() -> Binding {
         resource_hash: digest(1),
         old_hash: Some(digest(2)),
         command_hash: Some(digest(3)),
+        zone_claims: Vec::new(),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     rollback,
     snapshot::Snapshot,
     ticket::{CallKind, End as TicketEnd, Event, Refusal, Step, Ticket, TicketState, falls_back, step},
+    zone_claim::zone_claims,
 };
 
 /// What the rule judges.
@@ -34,6 +35,8 @@ pub(super) struct Case<'a, 'r> {
     pub(super) environment: Environment,
     /// Whose identity the write yields, if anybody's.
     pub(super) yielded: Option<Cause>,
+    /// Whether an agent ends something that it did not explain.
+    pub(super) is_unexplained: bool,
     pub(super) snapshot: &'a Snapshot,
     pub(super) policy: &'a Policy,
     pub(super) now: Timestamp,
@@ -62,8 +65,9 @@ pub(super) fn judge(case: &Case<'_, '_>) -> Result<Decision, End> {
     }
     let change = case.effective_change()?;
     let binding = case.binding(&change)?;
-    let needs =
+    let mut needs =
         Needs::of(&place, case.snapshot, case.policy).map_err(|contest| contested(&place, &contest))?;
+    needs.zone_claims.clone_from(&binding.zone_claims);
     let pending = match case.covering_ticket(&binding)? {
         Tickets::Covered(covered) => return Ok(Decision::Allow(Grant::by_ticket(covered))),
         Tickets::Waiting(ticket) => Some(ticket),
@@ -105,6 +109,9 @@ impl Case<'_, '_> {
                 field: "spec.requireReview",
                 ..self.standing.cause.clone()
             });
+        }
+        if self.is_unexplained {
+            return Some(self.actor.role_cause());
         }
         let rule = self
             .policy
@@ -149,6 +156,7 @@ impl Case<'_, '_> {
             resource_hash: change.resource_hash,
             old_hash: change.old_hash,
             command_hash: command_hash(request)?,
+            zone_claims: zone_claims(request, &self.actor.subject, self.snapshot)?,
         })
     }
 
@@ -200,7 +208,9 @@ impl Case<'_, '_> {
     /// The used ticket whose write this one undoes, where the policy has that need no approval. What yields an identity
     /// needs one in any case, and so does what is done in an agent's name by who may impersonate it.
     fn undone_ticket(&self, binding: &Binding, change: &EffectiveChange) -> Result<Option<Covered>, Denial> {
-        let needs_approval = self.yielded.is_some() || self.request.caller.is_account_in_name_only();
+        let needs_approval = self.yielded.is_some()
+            || self.request.caller.is_account_in_name_only()
+            || !binding.zone_claims.is_empty();
         let window = self.policy.approvals.rollback_window;
         let Some(window) = window.filter(|_| !needs_approval && rollback::is_bound_whole(change)) else {
             return Ok(None);

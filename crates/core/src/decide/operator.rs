@@ -17,13 +17,22 @@ pub const KEYS_SECRET: &str = "countersign-keys";
 /// What the names of the ConfigMaps begin with in which the operator counts what there may be so much of.
 pub const QUOTA_PREFIX: &str = "countersign-quota-";
 
-/// The kinds whose objects are tickets and statements about them: their content never changes.
-const WORKFLOW_KINDS: [&str; 3] = ["approvaltickets", "approvalreviews", TASKS];
+/// The kinds whose objects are tickets, statements about them, intents and emergencies: their content never changes.
+const WORKFLOW_KINDS: [&str; 5] = [
+    "approvaltickets",
+    "approvalreviews",
+    "intents",
+    TASKS,
+    EMERGENCIES,
+];
+
+/// The kind whose objects are windows of break-glass: nobody ever removes one.
+pub(super) const EMERGENCIES: &str = "breakglasses";
 
 /// The kind whose objects tell what came of used tickets: nobody but the operator makes one.
 const TASKS: &str = "tasks";
 
-/// Whether the target is a ticket, a review or a task.
+/// Whether the target is a ticket, a review, an intent, a task or a window of break-glass.
 pub fn is_workflow(target: &Target<'_>) -> bool {
     target.group == GROUP && WORKFLOW_KINDS.contains(&target.resource)
 }
@@ -67,20 +76,25 @@ fn keeps_workflow(request: &Request<'_>) -> bool {
     let own = matches!(
         (target.resource, request.operation),
         ("approvaltickets", Operation::Create | Operation::Delete)
-            | ("approvalreviews", Operation::Delete)
+            | ("approvalreviews" | "intents", Operation::Delete)
             | (TASKS, Operation::Create)
     );
     own && target.group == GROUP && target.subresource.is_empty()
 }
 
-/// Status of Countersign's kinds, changes and removals of tickets and reviews, tasks, the keys and the
-/// quotas.
+/// Status of Countersign's kinds, changes and removals of tickets, reviews and intents, removals of emergencies, tasks, the
+/// keys and the quotas.
 fn is_operators_alone(request: &Request<'_>, snapshot: &Snapshot) -> bool {
     let target = &request.target;
     let records = is_operators_record(target, snapshot);
     let status = target.group == GROUP && !target.subresource.is_empty();
     let workflow = is_workflow(target);
-    let others_make = target.resource != TASKS && request.operation == Operation::Create;
+    let others_make = match target.resource {
+        TASKS => false,
+        // They are ended early, and reviewed.
+        EMERGENCIES => request.operation != Operation::Delete,
+        _ => request.operation == Operation::Create,
+    };
     records || status || (workflow && !others_make)
 }
 
@@ -115,6 +129,10 @@ fn operators_alone(request: &Request<'_>) -> Denial {
             Reason::OperatorOnly,
             format!("`{place}` is written by the operator alone"),
         );
+    }
+    if target.resource == EMERGENCIES {
+        let message = format!("`{place}` is the record of an emergency: nobody removes it");
+        return Denial::new(Reason::Immutable, message);
     }
     let message = format!(
         "`{place}` never changes once made, and the operator alone removes it: \

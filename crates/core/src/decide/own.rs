@@ -1,17 +1,19 @@
 //! Integrity of the kinds that permit: what is wrong here is refused in every mode, whoever writes it.
 
-use super::{End, operator, strict, subject::Actor};
+use jiff::Timestamp;
+
+use super::{End, operator, registration, strict, subject::Actor};
 use crate::{
     decision::{Cause, Denial, Reason},
     own::Own,
     policy::Policy,
     request::Request,
-    snapshot::{Agent, Snapshot},
+    snapshot::Snapshot,
     zones::Zone,
 };
 
 /// Refuses what is not valid, before anything is asked about who writes it.
-pub(super) fn check(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), End> {
+pub(super) fn check(request: &Request<'_>, snapshot: &Snapshot, now: Timestamp) -> Result<(), End> {
     if request.target.group != operator::GROUP {
         return match request.own {
             Some(Own::Unsealed { attestation }) => Err(unsealed(request, attestation).into()),
@@ -29,7 +31,8 @@ pub(super) fn check(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), En
         Own::Invalid(why) => Err(Denial::new(Reason::Invalid, why.clone())),
         Own::Unsealed { attestation } => Err(unsealed(request, attestation)),
         Own::Zone(zone) => check_overlap(zone, snapshot),
-        Own::Agent(agent) => check_accounts(agent, snapshot),
+        Own::Agent(draft) => registration::check_agent(draft, snapshot, now),
+        Own::WriteDelegation(delegation) => registration::check_delegation(delegation, snapshot),
         Own::AccessPolicy(next) => strict::check_policy(next, snapshot),
         Own::RoleGrant { identity, role } => {
             strict::check_live_admins(request.target.name, Some((identity, *role)), snapshot)
@@ -39,16 +42,30 @@ pub(super) fn check(request: &Request<'_>, snapshot: &Snapshot) -> Result<(), En
             "rolegrants" => strict::check_live_admins(request.target.name, None, snapshot),
             _ => Ok(()),
         },
-        Own::Team(_) | Own::WriteDelegation(_) | Own::Ticket(_) | Own::Review(_) => Ok(()),
+        Own::Team(_)
+        | Own::Ticket(_)
+        | Own::Review(_)
+        | Own::Intent(_)
+        | Own::BreakGlass(_)
+        | Own::BreakGlassChange(_) => Ok(()),
     }
     .map_err(End::from)
 }
 
 /// Refuses a change of strict mode to whom no rule, and no relaxation of one, may permit it. Nobody identified is no
 /// human.
-pub(super) fn check_switch(request: &Request<'_>, actor: Option<&Actor>, policy: &Policy) -> Result<(), End> {
+pub(super) fn check_switch(
+    request: &Request<'_>,
+    actor: Option<&Actor>,
+    (snapshot, policy): (&Snapshot, &Policy),
+    now: Timestamp,
+) -> Result<(), End> {
     match request.own {
-        Some(Own::AccessPolicy(next)) => Ok(strict::check_switch(next, actor, policy)?),
+        Some(Own::AccessPolicy(next)) => {
+            strict::check_switch(next, actor, policy)?;
+            strict::check_lock(next, request, (actor, snapshot, policy), now)?;
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -81,17 +98,4 @@ fn check_overlap(zone: &Zone, snapshot: &Snapshot) -> Result<(), Denial> {
     );
     let cause = Cause::new("Zone", overlap.other, "spec.objects");
     Err(Denial::new(Reason::ZoneOverlap, message).because(cause))
-}
-
-fn check_accounts(agent: &Agent, snapshot: &Snapshot) -> Result<(), Denial> {
-    for account in &agent.accounts {
-        let key = format!("{}:{}", account.namespace, account.name);
-        let others = snapshot.service_accounts.get(key.as_str()).into_iter().flatten();
-        if let Some(other) = others.into_iter().find(|other| **other != agent.identity) {
-            let message = format!("spec.serviceAccounts: `{key}` acts as {other} already");
-            let cause = Cause::new("Agent", other.local(), "spec.serviceAccounts");
-            return Err(Denial::new(Reason::Invalid, message).because(cause));
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Stolen identities: a write that yields the credential of somebody who writes without being asked (an agent, a
 //! delegated subject, the control plane, the operator) is a prod write to that identity, wherever it lands.
 //!
+//! The passcode of break-glass is such a credential, whose holder is whoever knows it.
+//!
 //! Only admins hand a credential out. What changes something that runs under it already is the business of its place.
 //! The control plane's own delegations come before this step: its controllers repeat pod templates that were judged
 //! here when somebody wrote them, and a kubelet gets tokens for the pods of its node alone. No other delegation
@@ -20,7 +22,7 @@ use crate::{
     delegation::within,
     hash,
     object::{Object, ObjectError},
-    request::{Operation, Request},
+    request::{Operation, Request, Target},
     snapshot::Snapshot,
 };
 
@@ -41,6 +43,8 @@ enum How {
     Replaces,
     /// What runs under it already runs something else, or somebody connects to it.
     Steers,
+    /// Another passcode opens windows of break-glass, or none does.
+    Unlocks,
 }
 
 /// Signers whose certificates the API server takes for those of its clients.
@@ -61,6 +65,12 @@ pub(super) fn yielded(request: &Request<'_>, snapshot: &Snapshot) -> Result<Opti
         return Ok(None);
     }
     let target = &request.target;
+    if is_passcode(target, snapshot) {
+        return Ok(Some(Yielded {
+            holder: Holder::of_passcode(),
+            how: How::Unlocks,
+        }));
+    }
     let found = match credential::yields(target.group, target.resource) {
         Some(Yields::Account) => account(request, snapshot),
         Some(Yields::Token) if target.subresource.is_empty() => token_secret(request, snapshot),
@@ -71,6 +81,13 @@ pub(super) fn yielded(request: &Request<'_>, snapshot: &Snapshot) -> Result<Opti
         Some(Yields::Token | Yields::Power) | None => return Ok(None),
     };
     Ok(found?)
+}
+
+/// Whether it is the Secret with the passcode of break-glass.
+pub(super) fn is_passcode(target: &Target<'_>, snapshot: &Snapshot) -> bool {
+    let passcode = snapshot.policy.get().and_then(|policy| policy.passcode.as_ref());
+    let at_home = target.namespace == Some(&*snapshot.cluster.namespace);
+    at_home && target.is("", "secrets") && passcode.is_some_and(|passcode| *passcode.name == *target.name)
 }
 
 /// A token of the account, or the account itself.
@@ -182,8 +199,12 @@ pub(super) fn unless_yielded(delegated: Result<(), End>, yielded: Option<&Yielde
 pub(super) fn check_role(yielded: Option<&Yielded>, actor: &Actor) -> Result<(), End> {
     match yielded {
         Some(yielded) if yielded.how != How::Steers && !actor.is_admin() => {
-            let way =
-                "only admins do that, with an approval: ask one of them, or use another service account";
+            let way = match yielded.how {
+                How::Unlocks => "only admins who are people do that, with an approval: ask one of them",
+                How::HandsOut | How::Replaces | How::Steers => {
+                    "only admins do that, with an approval: ask one of them, or use another service account"
+                }
+            };
             Err(yielded.denial(way).into())
         }
         _ => Ok(()),
@@ -196,6 +217,11 @@ impl Yielded {
         self.holder.is_operator && self.how == How::HandsOut
     }
 
+    /// Whether who makes the write keeps what it yields.
+    pub(super) fn is_lasting(&self) -> bool {
+        self.holder.is_operator || self.how != How::Steers
+    }
+
     /// The line of configuration that makes the identity matter.
     pub(super) fn into_cause(self) -> Cause {
         self.holder.cause
@@ -206,6 +232,7 @@ impl Yielded {
             How::HandsOut => "this would hand out the credential of",
             How::Replaces => "this would replace the service account of",
             How::Steers => "this reaches into what runs as",
+            How::Unlocks => "this would change",
         };
         let message = format!("{what} {}, and {way}", self.holder.who);
         Denial::new(Reason::StolenIdentity, message).because(self.holder.cause.clone())

@@ -1,13 +1,21 @@
 //! What keeps strict mode from being lost: its policy, its switch, and enough people who can turn it.
 
+use jiff::Timestamp;
+
 use super::subject::Actor;
 use crate::{
     decision::{Cause, Denial, Reason},
+    hash::changed_pointers,
     identity::Identity,
+    own::Own,
     policy::{LIVE_ADMINS, Policy, Shown},
+    request::{Operation, Request},
     role::Role,
     snapshot::{Grant, Snapshot, is_live_admin},
 };
+
+/// What is written with the switch of strict mode.
+const SWITCH: [&str; 2] = ["/spec/strictMode", "/spec/strictModeDigest"];
 
 fn denial(reason: Reason, message: impl Into<String>) -> Denial {
     Denial::new(reason, message).because(Cause::of_policy("spec.strictMode"))
@@ -39,13 +47,44 @@ pub(super) fn check_policy(next: &Policy, snapshot: &Snapshot) -> Result<(), Den
         );
         return Err(denial(Reason::TooFewAdmins, message));
     }
-    check_shown(next, snapshot)?;
-    if !next.strict_mode && present.is_some_and(|policy| policy.strict_mode_locked) {
-        let message = "spec.strictMode: it is locked, and only a break-glass window opens it";
-        let cause = Cause::of_policy("spec.strictModeLocked");
-        return Err(Denial::new(Reason::StrictMode, message).because(cause));
+    check_shown(next, snapshot)
+}
+
+/// While strict mode is on and locked, nothing but a window of break-glass turns it off, and it stays locked.
+pub(super) fn check_lock(
+    next: &Policy,
+    request: &Request<'_>,
+    (actor, snapshot, policy): (Option<&Actor>, &Snapshot, &Policy),
+    now: Timestamp,
+) -> Result<(), Denial> {
+    if !policy.strict_mode || !policy.strict_mode_locked {
+        return Ok(());
     }
-    Ok(())
+    let in_window =
+        || actor.is_some_and(|actor| snapshot.open_window(&actor.subject.identity, now).is_some());
+    let opens = next.strict_mode || (is_switch_off(request) && in_window());
+    let message = if !opens {
+        "spec.strictMode: it is locked, and only a write that does nothing else opens it, by a person with an open \
+         break-glass window: kubectl countersign admin break-glass --reason \"...\""
+    } else if next.strict_mode && !next.strict_mode_locked {
+        "spec.strictModeLocked: it is not unlocked while strict mode is on: turn strict mode off first, in a \
+         break-glass window"
+    } else {
+        return Ok(());
+    };
+    let cause = Cause::of_policy("spec.strictModeLocked");
+    Err(Denial::new(Reason::StrictMode, message).because(cause))
+}
+
+/// Whether the write turns strict mode off and does nothing else: the one write of a kind that permits which a window
+/// of break-glass lets pass.
+pub(super) fn is_switch_off(request: &Request<'_>) -> bool {
+    let Some(Own::AccessPolicy(next)) = request.own else {
+        return false;
+    };
+    let switches = |pointer: &String| SWITCH.contains(&pointer.as_str());
+    let changed = changed_pointers(&request.change).is_ok_and(|changed| changed.iter().all(switches));
+    request.operation == Operation::Update && !next.strict_mode && changed
 }
 
 /// Whoever turns strict mode on by a digest turns it on for what they looked at.

@@ -2,6 +2,7 @@
 
 use super::{End, operator};
 use crate::{
+    agent::Trouble,
     authn::{self, Unidentified},
     decision::{Cause, Denial, Findings, Reason},
     policy::Policy,
@@ -53,6 +54,11 @@ pub(super) fn identify(
             return Err(denial
                 .because(Cause::new("Agent", name, "status.conditions"))
                 .into());
+        }
+        if let Some(trouble) = Trouble::of(agent, snapshot) {
+            let message = format!("Agent `{name}` cannot be relied on: {trouble}");
+            let denial = Denial::new(Reason::AgentDegraded, message);
+            return Err(denial.because(Cause::new("Agent", name, trouble.field())).into());
         }
     }
     let role = effective_role(&subject, snapshot, policy).ok_or_else(|| without_role(&subject))?;

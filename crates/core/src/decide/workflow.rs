@@ -1,8 +1,8 @@
-//! Tickets and reviews: who may make them, and that they fit what they are about. They follow these rules alone.
+//! Tickets, reviews and intents: who may make them, and that they fit what they are about. They follow these rules alone.
 
 use jiff::Timestamp;
 
-use super::{End, subject::Actor};
+use super::{End, intents, subject::Actor};
 use crate::{
     decision::{Cause, Denial, Grant, Reason},
     environment::Environment,
@@ -17,7 +17,7 @@ use crate::{
     ticket::{Ticket, TicketState},
 };
 
-/// Ends the chain for tickets and reviews.
+/// Ends the chain for tickets, reviews and intents.
 pub(super) fn judge(
     request: &Request<'_>,
     actor: &Actor,
@@ -36,6 +36,7 @@ pub(super) fn judge(
             }
             check_review(draft, actor, (snapshot, policy))?;
         }
+        Some(Own::Intent(draft)) => intents::check(draft, request, actor, (snapshot, policy), now)?,
         _ => return Ok(()),
     }
     Err(Grant::new(Reason::Workflow, None).into())
@@ -116,7 +117,7 @@ fn check_change(draft: &TicketDraft) -> Result<(), Denial> {
     Ok(())
 }
 
-fn check_stamp(stamped: bool) -> Result<(), Denial> {
+pub(super) fn check_stamp(stamped: bool) -> Result<(), Denial> {
     if stamped {
         return Ok(());
     }

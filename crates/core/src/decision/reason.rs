@@ -44,6 +44,8 @@ reasons! {
     Rollback,
     /// Allowed, although the rules say no: strict mode is off, or the environment only warns.
     Relaxed,
+    /// Allowed, although the rules say no: a window of break-glass is open.
+    Emergency,
     /// Allowed: a dry run of a change that would need an approval.
     Preview,
     /// The change needs an approval that it does not have.
@@ -94,6 +96,8 @@ reasons! {
     NotOfZone,
     /// Outside every zone the subject's role is not enough.
     Unzoned,
+    /// An agent ends something that it did not explain beforehand.
+    IntentRequired,
     /// A ticket was used already, or is held by another write.
     TicketSpent,
     /// A reviewer denied this very change a short while ago.
@@ -118,8 +122,20 @@ reasons! {
     BindingMismatch,
     /// A reviewer who may not review this.
     IneligibleReviewer,
+    /// An intent that its agent did not sign as it must be, or that says what does not hold.
+    BadIntent,
+    /// An agent's key is changed, and the key that it had does not prove that.
+    BadRotation,
+    /// More intents than the agent may make in a minute.
+    RateLimited,
     /// A review that is not proven to be its reviewer's, or not as strongly as the policy asks for.
     BadProof,
+    /// A window of break-glass that is not opened, ended or reviewed so, or not by them.
+    BreakGlassRefused,
+    /// A window of break-glass that the passcode did not sign.
+    BadPasscode,
+    /// Too many attempts at the passcode.
+    TooManyAttempts,
     /// Strict mode is not changed this way.
     StrictMode,
     /// Strict mode is turned on for permission objects that are no longer as they were shown.
@@ -143,11 +159,18 @@ impl Reason {
             | Self::ForeignSubject
             | Self::BindingMismatch
             | Self::IneligibleReviewer
+            | Self::BadIntent
+            | Self::BadRotation
+            | Self::RateLimited
             | Self::BadProof
+            | Self::BreakGlassRefused
+            | Self::BadPasscode
+            | Self::TooManyAttempts
             | Self::StrictMode
             | Self::PermissionsChanged
             | Self::Unsealed
-            | Self::ForeignMutator => Severity::Integrity,
+            | Self::ForeignMutator
+            | Self::IntentRequired => Severity::Integrity,
             Self::PolicyUnreadable
             | Self::PolicyMissing
             | Self::Stale
@@ -161,12 +184,29 @@ impl Reason {
         }
     }
 
+    /// What whoever is denied for this reason does next, as a program reads it.
+    pub const fn next_step(self) -> NextStep {
+        match self {
+            Self::ApprovalRequired | Self::IntentRequired => NextStep::Request,
+            Self::Stale
+            | Self::AuditUnavailable
+            | Self::DeadlineExceeded
+            | Self::Overloaded
+            | Self::Unreadable
+            | Self::TicketSpent
+            | Self::RateLimited => NextStep::Retry,
+            _ => NextStep::None,
+        }
+    }
+
     /// Whether a denial for this reason rests on a line of configuration: then its cause cites that.
     ///
     /// The others rest on what no line says. On the request itself, whose field the message names: `Malformed`,
-    /// `Invalid`, `ForeignSubject`, `BindingMismatch`. On what is always the operator's alone: `OperatorOnly`,
+    /// `Invalid`, `ForeignSubject`, `BindingMismatch`, `BadIntent`, `BadPasscode`. On what is always the operator's alone:
+    /// `OperatorOnly`,
     /// `Immutable`. On what is not known or not possible at the moment: `Stale`, `WrongClock`, `AuditUnavailable`,
-    /// `DeadlineExceeded`, `Overloaded`, `Unreadable`. A cause is there all the same where an object decided, such as
+    /// `DeadlineExceeded`, `Overloaded`, `Unreadable`. On how often it was tried: `RateLimited`, `TooManyAttempts`. A cause
+    /// is there all the same where an object decided, such as
     /// the ticket that a review does not fit.
     pub const fn is_configured(self) -> bool {
         match self {
@@ -179,11 +219,15 @@ impl Reason {
             | Self::Approved
             | Self::Rollback
             | Self::Relaxed
+            | Self::Emergency
             | Self::Preview
+            | Self::BadPasscode
+            | Self::TooManyAttempts
             | Self::Malformed
             | Self::Invalid
             | Self::ForeignSubject
             | Self::BindingMismatch
+            | Self::BadIntent
             | Self::OperatorOnly
             | Self::Immutable
             | Self::Stale
@@ -191,6 +235,7 @@ impl Reason {
             | Self::AuditUnavailable
             | Self::DeadlineExceeded
             | Self::Overloaded
+            | Self::RateLimited
             | Self::Unreadable => false,
             Self::ApprovalRequired
             | Self::PolicyUnreadable
@@ -216,11 +261,14 @@ impl Reason {
             | Self::ZoneOverlap
             | Self::TooFewAdmins
             | Self::IneligibleReviewer
+            | Self::BadRotation
             | Self::BadProof
+            | Self::BreakGlassRefused
             | Self::StrictMode
             | Self::PermissionsChanged
             | Self::Unsealed
-            | Self::ForeignMutator => true,
+            | Self::ForeignMutator
+            | Self::IntentRequired => true,
         }
     }
 }
@@ -231,10 +279,33 @@ impl fmt::Display for Reason {
     }
 }
 
+/// What can be done about a denial by whoever was denied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextStep {
+    /// Ask for what is missing: an approval, or to say beforehand what is about to be done. Then make the same request
+    /// again.
+    Request,
+    /// Make the same request again after a while.
+    Retry,
+    /// Nothing: somebody else has to change something first, or the request is wrong.
+    None,
+}
+
+impl NextStep {
+    /// The step as programs read it: `request`, `retry` or `none`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Retry => "retry",
+            Self::None => "none",
+        }
+    }
+}
+
 /// What may relax a denial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// A rule: strict mode off, an environment that warns.
+    /// A rule: strict mode off, an environment that warns, a window of break-glass.
     Rule,
     /// Something is not known: strict mode off alone.
     FailClosed,

@@ -512,9 +512,9 @@ fn the_last_approval_that_was_needed_dates_the_ticket() {
         review.created = after(seconds);
         of_ticket.set(number, Arc::new(review));
     }
-    assert_eq!(tally(&ticket, &world.snapshot).approved_at(), Some(after(20)));
+    assert_eq!(tally(&ticket, &world.snapshot).approved_at, Some(after(20)));
     let (open, waits) = billing().ticket(&bots_write(), pending(), &[]);
-    assert_eq!(tally(&waits, &open.snapshot).approved_at(), None);
+    assert_eq!(tally(&waits, &open.snapshot).approved_at, None);
 }
 
 const PEOPLE: [&str; 8] = [

@@ -11,7 +11,7 @@ fn whoever_configuration_names_can_be_somebody() {
         .grant("g", "user:granted", Role::Reader)
         .team("empty", &[], &[])
         .team("sre", &["user:member"], &[])
-        .agent("bot", Role::Agent, "owner", "ci:bot");
+        .agent("bot", Role::Agent, "granted", "ci:bot");
     for known in [
         "user:granted",
         "team:empty",
@@ -21,7 +21,7 @@ fn whoever_configuration_names_can_be_somebody() {
     ] {
         assert!(world.snapshot.knows(&id(known)), "{known}");
     }
-    for unknown in ["user:owner", "user:sre", "team:bot", "agent:granted"] {
+    for unknown in ["user:stranger", "user:sre", "team:bot", "agent:granted"] {
         assert!(!world.snapshot.knows(&id(unknown)), "{unknown}");
     }
 }

@@ -20,6 +20,7 @@ fn binding(cluster_id: &str) -> Binding {
         resource_hash: digest(1),
         old_hash: None,
         command_hash: None,
+        zone_claims: Vec::new(),
     }
 }
 

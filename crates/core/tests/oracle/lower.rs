@@ -12,17 +12,21 @@ use countersign_core::{
     decide::KEYS_SECRET,
     delegation::{DelegatedNamespaces, DelegatedResource, Delegation, Evaluation},
     digest::{Digest, MacKey},
+    emergency::{Emergency, EmergencyReview},
     environment::Environment,
     gitops::Provenance,
     glob::Glob,
     hash::{self, EffectiveChange, Granule, HashContext},
     identity::Identity,
+    intent::Intent,
     mutator::{Mutators, Presence},
     object::{Change, Object},
-    own::{Own, Present, ReviewDraft, TicketDraft},
+    own::{AgentDraft, EmergencyChange, EmergencyDraft, Own, Present, ReviewDraft, TicketDraft},
     parent::LiveParent,
     permissions::Permissions,
-    policy::{Enforcement, EnvironmentRule, Policy, ReviewRule, UsernameRule},
+    policy::{
+        BreakGlass, Enforcement, EnvironmentRule, PasscodeRef, Policy, ReviewRule, Scope, UsernameRule,
+    },
     request::{Caller, Hidden, Operation, Request, Target},
     review::{Proof, Review, ReviewDecision},
     snapshot::{Account, Agent, Cluster, Grant, Impersonation, Namespace, PolicyState, Snapshot, Team},
@@ -36,8 +40,9 @@ use ssh_key::{HashAlg, LineEnding, PrivateKey, private::Ed25519Keypair};
 use crate::{
     rules,
     world::{
-        Asks, Case, ClaimIs, Content, Deed, FormerIs, MutatorsAre, OperatorsOwn, Permit, PolicyIs,
-        ReviewFlaw, ReviewIs, Rules, Shown, Signed, StateIs, TicketFlaw, USERS, WhereIs, ZoneIs,
+        Asks, Case, ClaimIs, Content, Deed, FormerIs, MutatorsAre, OpenFlaw, OperatorsOwn, Permit, PolicyIs,
+        ReviewFlaw, ReviewIs, Rules, Shown, Signed, StateIs, TicketFlaw, USERS, WhereIs, WindowChange,
+        WindowIs, ZoneIs,
     },
 };
 
@@ -85,7 +90,32 @@ pub fn snapshot(case: &Case) -> Snapshot {
     add_people(case, &mut snapshot);
     add_places(case, &mut snapshot);
     add_tickets(case, &mut snapshot);
+    add_intents(case, &mut snapshot);
+    for window in &case.windows {
+        let of_person = snapshot.emergencies.entry(id(window.person)).or_default();
+        of_person.push_back(Arc::new(emergency(window)));
+    }
     snapshot
+}
+
+fn add_intents(case: &Case, snapshot: &mut Snapshot) {
+    let resource = rules::named(&case.deed, rules::environment(case));
+    for intent in &case.intents {
+        let named = if intent.is_about_deed {
+            &*resource
+        } else {
+            "pods:lab/dev/other"
+        };
+        let of_agent = snapshot.intents.entry(id(intent.agent)).or_default();
+        of_agent.push_back(Arc::new(Intent {
+            namespace: "lab".into(),
+            name: "intent".into(),
+            uid: "intent-uid".into(),
+            agent: id(intent.agent),
+            deletes: vec!["secrets:attic/prod/key".into(), named.into()],
+            time: in_seconds(-intent.seconds_ago),
+        }));
+    }
 }
 
 fn mutators(are: MutatorsAre) -> Mutators {
@@ -140,7 +170,15 @@ fn policy(rules: &Rules) -> Policy {
         environments: environments.collect(),
         strict_mode: rules.strict,
         strict_mode_locked: rules.locked,
-        has_passcode: rules.passcode,
+        passcode: rules.passcode.then(secret),
+        break_glass: BreakGlass {
+            scope: if rules.for_everyone {
+                Scope::Everyone
+            } else {
+                Scope::Opener
+            },
+            max_duration: SignedDuration::from_secs(7200),
+        },
         group_roles: rules
             .group_roles
             .iter()
@@ -227,6 +265,10 @@ fn add_people(case: &Case, snapshot: &mut Snapshot) {
             role: agent.role,
             owner: id(agent.owner),
             suspended: agent.suspended,
+            key: None,
+            signs: true,
+            rotation: None,
+            intents_per_minute: 120,
             accounts,
             impersonation: Impersonation::default(),
             degraded: agent.degraded.then(|| "BadKey".into()),
@@ -349,12 +391,22 @@ fn object(deed: &Deed, is_new: bool) -> String {
         _ => deed.account,
     };
     let account = account.map_or_else(String::new, |name| format!(r#""serviceAccountName":"{name}","#));
+    let lifetime = match content(&[Content::Lifetime]) {
+        1 => r#""ttlSecondsAfterFinished":0,"#,
+        _ => "",
+    };
     let pods = format!(r#"{account}"containers":[{}]"#, content(&[Content::Containers]));
     format!(
-        r#"{{{garbled}"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7","generation":{}{labels},"ownerReferences":[{}]}},"spec":{{"a":{},"nodeName":"n1","note":"{note}",{pods},"template":{{"spec":{{{pods}}}}}}},"status":{{"b":{}}}}}"#,
+        r#"{{{garbled}"metadata":{{"name":"{}","uid":"object-uid","resourceVersion":"7","generation":{}{labels},"ownerReferences":[{{"apiVersion":"v1","kind":"ConfigMap","name":"owner","uid":"owner-{}"}}],"finalizers":[{}]}},"spec":{{{lifetime}"replicas":{},"a":{},"nodeName":"n1","note":"{note}",{pods},"template":{{"spec":{{{pods}}}}}}},"status":{{"b":{}}}}}"#,
         deed.name,
         content(&[Content::Bookkeeping]),
         content(&[Content::OwnerReferences, both]),
+        if is_new && deed.content == Content::Finalizers {
+            ""
+        } else {
+            r#""wait""#
+        },
+        1 - content(&[Content::Replicas]),
         content(&[Content::Spec, both]),
         content(&[Content::Status]),
     )
@@ -363,33 +415,12 @@ fn object(deed: &Deed, is_new: bool) -> String {
 impl Asked {
     pub fn of(case: &Case) -> Self {
         let deed = Self::deed(case);
-        let own_kind = |operation, resource: &str, namespace: Option<&str>, name: &str, own| Self {
-            operation,
-            group: "countersign.dev",
-            resource: resource.to_owned(),
-            subresource: "",
-            namespace: namespace.map(str::to_owned),
-            name: name.to_owned(),
-            old: r#"{"metadata":{"uid":"u"},"spec":1}"#.to_owned(),
-            new: r#"{"metadata":{"uid":"u"},"spec":2}"#.to_owned(),
-            own,
-            generates_name: false,
-            hides_old: false,
-            ..Self::deed(case)
+        let own_kind = |operation, resource, namespace, name, own| {
+            Self::own_kind(case, operation, (resource, namespace, name), own)
         };
         match &case.asks {
             Asks::Deed => deed,
-            Asks::Permit(permit) => {
-                let (resource, name) = rules::permission_target(permit);
-                let own = permission(permit, case);
-                let removed = matches!(own, Some(Own::Removed));
-                let operation = if removed {
-                    Operation::Delete
-                } else {
-                    Operation::Update
-                };
-                own_kind(operation, resource, None, name, own)
-            }
+            Asks::Permit(permit) => Self::permits(permit, case),
             Asks::Ticket(flaw) => {
                 let home = rules::ticket_home(case);
                 let away = if home == "lab" { "billing" } else { "lab" };
@@ -411,45 +442,106 @@ impl Asked {
                     Some(own),
                 )
             }
-            Asks::OperatorsOwn(own) => {
-                let home = Some("countersign-system");
-                match own {
-                    OperatorsOwn::TicketStatus => Self {
-                        subresource: "status",
-                        ..own_kind(Operation::Update, "approvaltickets", Some("billing"), "t", None)
-                    },
-                    OperatorsOwn::ZoneStatus => Self {
-                        subresource: "status",
-                        ..own_kind(Operation::Update, "zones", None, "z0", None)
-                    },
-                    OperatorsOwn::TicketChange => {
-                        own_kind(Operation::Update, "approvaltickets", Some("billing"), "t", None)
-                    }
-                    OperatorsOwn::TicketRemoval => {
-                        let own = Some(Own::Removed);
-                        own_kind(Operation::Delete, "approvaltickets", Some("billing"), "t", own)
-                    }
-                    OperatorsOwn::ReviewRemoval => {
-                        let own = Some(Own::Removed);
-                        own_kind(Operation::Delete, "approvalreviews", Some("billing"), "r", own)
-                    }
-                    OperatorsOwn::TaskMaking => {
-                        own_kind(Operation::Create, "tasks", Some("billing"), "t", None)
-                    }
-                    OperatorsOwn::TaskRemoval => {
-                        let own = Some(Own::Removed);
-                        own_kind(Operation::Delete, "tasks", Some("billing"), "t", own)
-                    }
-                    OperatorsOwn::Keys => Self {
-                        group: "",
-                        ..own_kind(Operation::Delete, "secrets", home, KEYS_SECRET, None)
-                    },
-                    OperatorsOwn::Lease => Self {
-                        group: "coordination.k8s.io",
-                        ..own_kind(Operation::Update, "leases", home, "leader", None)
-                    },
+            Asks::Opens(flaw, lasts) => {
+                let own = Own::BreakGlass(Box::new(opened(*flaw, *lasts, case)));
+                let name = if *flaw == OpenFlaw::OtherName {
+                    "break-glass-11"
+                } else {
+                    "break-glass-00"
+                };
+                own_kind(Operation::Create, "breakglasses", None, name, Some(own))
+            }
+            Asks::ChangesWindow(window, change) => {
+                let (old, new, own) = window_changed(window, *change, case);
+                let operation = if *change == WindowChange::Remove {
+                    Operation::Delete
+                } else {
+                    Operation::Update
+                };
+                Self {
+                    old,
+                    new,
+                    ..own_kind(operation, "breakglasses", None, "break-glass-00", Some(own))
                 }
             }
+            Asks::OperatorsOwn(own) => Self::operators_own(*own, case),
+        }
+    }
+
+    fn own_kind(
+        case: &Case,
+        operation: Operation,
+        (resource, namespace, name): (&str, Option<&str>, &str),
+        own: Option<Own>,
+    ) -> Self {
+        Self {
+            operation,
+            group: "countersign.dev",
+            resource: resource.to_owned(),
+            subresource: "",
+            namespace: namespace.map(str::to_owned),
+            name: name.to_owned(),
+            old: r#"{"metadata":{"uid":"u"},"spec":1}"#.to_owned(),
+            new: r#"{"metadata":{"uid":"u"},"spec":2}"#.to_owned(),
+            own,
+            generates_name: false,
+            hides_old: false,
+            ..Self::deed(case)
+        }
+    }
+
+    fn permits(permit: &Permit, case: &Case) -> Self {
+        let (resource, name) = rules::permission_target(permit);
+        let own = permission(permit, case);
+        let removed = matches!(own, Some(Own::Removed));
+        let operation = if removed {
+            Operation::Delete
+        } else {
+            Operation::Update
+        };
+        let (old, new) = match permit {
+            Permit::Policy { alone: true, .. } => (r#"{"strictMode":true}"#, r#"{"strictMode":false}"#),
+            _ => ("1", "2"),
+        };
+        let object = |spec: &str| format!(r#"{{"metadata":{{"uid":"u"}},"spec":{spec}}}"#);
+        Self {
+            old: object(old),
+            new: object(new),
+            ..Self::own_kind(case, operation, (resource, None, name), own)
+        }
+    }
+
+    fn operators_own(own: OperatorsOwn, case: &Case) -> Self {
+        use Operation::{Create, Delete, Update};
+        let home = Some("countersign-system");
+        let billing = Some("billing");
+        let plain = |operation, place, own| Self::own_kind(case, operation, place, own);
+        match own {
+            OperatorsOwn::TicketStatus => Self {
+                subresource: "status",
+                ..plain(Update, ("approvaltickets", billing, "t"), None)
+            },
+            OperatorsOwn::ZoneStatus => Self {
+                subresource: "status",
+                ..plain(Update, ("zones", None, "z0"), None)
+            },
+            OperatorsOwn::TicketChange => plain(Update, ("approvaltickets", billing, "t"), None),
+            OperatorsOwn::TicketRemoval => {
+                plain(Delete, ("approvaltickets", billing, "t"), Some(Own::Removed))
+            }
+            OperatorsOwn::ReviewRemoval => {
+                plain(Delete, ("approvalreviews", billing, "r"), Some(Own::Removed))
+            }
+            OperatorsOwn::TaskMaking => plain(Create, ("tasks", billing, "t"), None),
+            OperatorsOwn::TaskRemoval => plain(Delete, ("tasks", billing, "t"), Some(Own::Removed)),
+            OperatorsOwn::Keys => Self {
+                group: "",
+                ..plain(Delete, ("secrets", home, KEYS_SECRET), None)
+            },
+            OperatorsOwn::Lease => Self {
+                group: "coordination.k8s.io",
+                ..plain(Update, ("leases", home, "leader"), None)
+            },
         }
     }
 
@@ -535,11 +627,15 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
         },
         Permit::Agent(who, account) => {
             let (namespace, name) = account.split_once(':').unwrap();
-            Own::Agent(Agent {
+            let agent = Agent {
                 identity: id(who),
                 role: countersign_core::role::Role::Agent,
                 owner: id("user:bob"),
                 suspended: false,
+                key: None,
+                signs: true,
+                rotation: None,
+                intents_per_minute: 120,
                 accounts: vec![Account {
                     namespace: namespace.into(),
                     name: name.into(),
@@ -547,15 +643,18 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
                 }],
                 impersonation: Impersonation::default(),
                 degraded: None,
-            })
+            };
+            let former = None;
+            Own::Agent(Box::new(AgentDraft { agent, former }))
         }
         Permit::Policy {
             strict,
             passcode,
             as_shown,
+            ..
         } => Own::AccessPolicy(Box::new(Policy {
             strict_mode: *strict,
-            has_passcode: *passcode,
+            passcode: passcode.then(secret),
             shown: as_shown.map(shown),
             ..policy(&case.rules)
         })),
@@ -625,6 +724,7 @@ fn binding(case: &Case, subject: &str, environment: Environment) -> Binding {
         resource_hash: change.resource_hash,
         old_hash: change.old_hash,
         command_hash,
+        zone_claims: Vec::new(),
     }
 }
 
@@ -934,4 +1034,95 @@ fn draft(flaw: TicketFlaw, case: &Case) -> TicketDraft {
         stamped: flaw != TicketFlaw::Unstamped,
         change,
     }
+}
+
+fn secret() -> PasscodeRef {
+    PasscodeRef {
+        name: "passcode".into(),
+        key: "passcode".into(),
+    }
+}
+
+// Windows of break-glass.
+
+fn emergency(window: &WindowIs) -> Emergency {
+    Emergency {
+        name: "break-glass-00".into(),
+        person: id(window.person),
+        begins: in_seconds(window.begins),
+        ends: in_seconds(window.ends),
+        ended: window.ended,
+        review: window.reviewed.then(|| review_of("user:previous", 0)),
+    }
+}
+
+fn review_of(reviewer: &str, seconds: i64) -> EmergencyReview {
+    EmergencyReview {
+        reviewer: id(reviewer),
+        time: in_seconds(-seconds),
+    }
+}
+
+fn opened(flaw: OpenFlaw, lasts: i64, case: &Case) -> EmergencyDraft {
+    let begins = match flaw {
+        OpenFlaw::Signed(seconds) => seconds,
+        _ => 0,
+    };
+    let caller = rules::caller_identity(case)
+        .filter(|who| flaw != OpenFlaw::ForeignPerson && who.starts_with("user:"));
+    EmergencyDraft {
+        window: Emergency {
+            name: "break-glass-00".into(),
+            person: caller.map_or_else(|| id("user:stranger"), |who| id(&who)),
+            begins: in_seconds(begins),
+            ends: in_seconds(begins + lasts),
+            ended: flaw == OpenFlaw::Over,
+            review: None,
+        },
+        cluster_id: if flaw == OpenFlaw::OtherCluster {
+            "cluster-2".to_owned()
+        } else {
+            "cluster-1".to_owned()
+        },
+        nonce: "00".to_owned(),
+        reason: "incident".to_owned(),
+        stamped: flaw != OpenFlaw::Unstamped,
+    }
+}
+
+/// The object before and after, and what it says.
+fn window_changed(window: &WindowIs, change: WindowChange, case: &Case) -> (String, String, Own) {
+    let before = emergency(window);
+    let mut after = before.clone();
+    match change {
+        WindowChange::Nothing | WindowChange::Remove => {}
+        WindowChange::End => after.ended = true,
+        WindowChange::Reopen => after.ended = false,
+        WindowChange::Lengthen => after.ends = in_seconds(window.ends + 60),
+        WindowChange::Review(seconds) => {
+            let caller = rules::caller_identity(case).unwrap_or_else(|| "user:stranger".to_owned());
+            after.review = Some(review_of(&caller, seconds));
+        }
+        WindowChange::ForeignReview => after.review = Some(review_of("user:stranger", 0)),
+    }
+    let text = |window: &Emergency| {
+        let review = window.review.as_ref().map_or_else(String::new, |review| {
+            format!(
+                r#","review":{{"reviewer":"{}","time":"{}"}}"#,
+                review.reviewer, review.time
+            )
+        });
+        let (ended, ends) = (window.ended, window.ends);
+        format!(r#"{{"metadata":{{"uid":"u"}},"spec":{{"ended":{ended},"time":"{ends}"{review}}}}}"#)
+    };
+    let (old, new) = (text(&before), text(&after));
+    if change == WindowChange::Remove {
+        return (old, new, Own::Removed);
+    }
+    let own = Own::BreakGlassChange(Box::new(EmergencyChange {
+        before,
+        after,
+        writers: Vec::new(),
+    }));
+    (old, new, own)
 }

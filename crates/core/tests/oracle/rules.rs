@@ -9,9 +9,9 @@ use countersign_core::{
 };
 
 use crate::world::{
-    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, MutatorIs, MutatorsAre, NamespaceIs,
-    OperatorsOwn, Permit, PolicyIs, ReviewFlaw, ReviewIs, Rules, SINCE, Shown, Signed, StateIs, TicketFlaw,
-    TicketIs, WhereIs, ZoneIs,
+    AgentIs, Asks, Case, ClaimIs, Content, Deed, DelegationIs, IntentIs, MutatorIs, MutatorsAre, NamespaceIs,
+    OpenFlaw, OperatorsOwn, Permit, PolicyIs, ReviewFlaw, ReviewIs, Rules, SINCE, Shown, Signed, StateIs,
+    TicketFlaw, TicketIs, WhereIs, WindowChange, WindowIs, ZoneIs,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,14 +31,26 @@ pub const OPERATOR_UID: &str = "operator-uid";
 pub fn judge(case: &Case) -> (Verdict, Verdict) {
     let verdict = verdict(case);
     let blocks = is_strict_mode(case) && !case.switched_off;
+    let in_window = is_let_pass(case);
     let relaxed = match verdict {
         Allow(_) => false,
+        Deny(_) | NeedsTicket(_) if is_held(case) || lets_agent_in(case) => false,
         Deny(reason) if is_integrity(reason) || is_workflow(case) => false,
         Deny(reason) if is_fail_closed(reason) => !blocks,
         NeedsTicket(_) | Deny(_) => !blocks || warns(case),
     };
     let enforced = match verdict {
         _ if relaxed => Allow(Reason::Relaxed),
+        NeedsTicket(_) if in_window => Allow(Reason::Emergency),
+        Deny(reason)
+            if in_window
+                && !is_integrity(reason)
+                && !is_fail_closed(reason)
+                // No window gives a role.
+                && reason != Reason::ReaderWrites =>
+        {
+            Allow(Reason::Emergency)
+        }
         // It stores nothing, and tells what to ask for.
         NeedsTicket(_) if case.dry_run => Allow(Reason::Preview),
         verdict => verdict,
@@ -59,9 +71,11 @@ fn is_integrity(reason: Reason) -> bool {
         R::BindingMismatch,
         R::IneligibleReviewer,
         R::BadProof,
+        R::BreakGlassRefused,
         R::StrictMode,
         R::PermissionsChanged,
         R::Unsealed,
+        R::IntentRequired,
     ]
     .contains(&reason)
 }
@@ -82,6 +96,8 @@ fn is_workflow(case: &Case) -> bool {
         case.asks,
         Asks::Ticket(_)
             | Asks::Review(..)
+            | Asks::Opens(..)
+            | Asks::ChangesWindow(..)
             | Asks::OperatorsOwn(
                 O::TicketStatus
                     | O::TicketChange
@@ -112,6 +128,7 @@ fn rules(case: &Case) -> Option<Rules> {
             strict: false,
             locked: false,
             passcode: false,
+            for_everyone: false,
             environments: Vec::new(),
             corp_prefix: false,
             default_environment: Environment::Prod,
@@ -148,7 +165,12 @@ fn warns(case: &Case) -> bool {
 fn environment_asked(case: &Case) -> Environment {
     match &case.asks {
         Asks::Deed => environment(case),
-        Asks::Permit(_) | Asks::OperatorsOwn(_) | Asks::Ticket(_) | Asks::Review(..) => Environment::Prod,
+        Asks::Permit(_)
+        | Asks::OperatorsOwn(_)
+        | Asks::Ticket(_)
+        | Asks::Review(..)
+        | Asks::Opens(..)
+        | Asks::ChangesWindow(..) => Environment::Prod,
     }
 }
 
@@ -234,6 +256,9 @@ fn verdict(case: &Case) -> Verdict {
     {
         return denied;
     }
+    if let Asks::ChangesWindow(_, WindowChange::Remove) = case.asks {
+        return Deny(Reason::Immutable);
+    }
     if is_built_in(case) {
         return Allow(Reason::Delegated);
     }
@@ -241,6 +266,11 @@ fn verdict(case: &Case) -> Verdict {
         && let Some(reason) = broken_integrity(permit, case)
     {
         return Deny(reason);
+    }
+    // Whether it ends something cannot be read.
+    let is_garbled_update = case.deed.shown == Shown::Garbled && case.deed.operation == Update;
+    if agent_of_account(case).is_some() && is_garbled_update && !is_same_text(&case.deed) {
+        return Deny(Reason::Malformed);
     }
     let Some(rules) = rules(case) else {
         return Deny(Reason::PolicyUnreadable);
@@ -261,8 +291,8 @@ fn verdict(case: &Case) -> Verdict {
         }
     }
     let actor = who.and_then(|who| actor(who, case, &rules));
-    if let Asks::Permit(Permit::Policy { strict, .. }) = &case.asks
-        && may_not_switch(*strict, &rules, actor.as_ref().ok())
+    if let Asks::Permit(Permit::Policy { strict, alone, .. }) = &case.asks
+        && (may_not_switch(*strict, &rules, actor.as_ref().ok()) || is_locked(*strict, *alone, case, &rules))
     {
         return Deny(Reason::StrictMode);
     }
@@ -270,14 +300,132 @@ fn verdict(case: &Case) -> Verdict {
         Ok(actor) => actor,
         Err(reason) => return Deny(reason),
     };
-    match &case.asks {
-        Asks::Ticket(flaw) => ticket_made(*flaw, case, &actor, &rules),
-        Asks::Review(index, decision, flaw) => review_made(*index, *decision, *flaw, case, &actor, &rules),
-        Asks::Permit(permit) => permission_written(permit, case, &actor, &rules),
-        Asks::Deed => deed_done(case, &actor, &rules),
-        // Leases and keys of the operator's namespace are writes like any other for who gets here.
-        Asks::OperatorsOwn(_) => lease_written(case, &actor, &rules),
+    let verdict = among_people(case, &actor, &rules);
+    match verdict {
+        Allow(Reason::Approved | Reason::NoOp) | Deny(_) => verdict,
+        Allow(_) | NeedsTicket(_) if is_unexplained(case) => Deny(Reason::IntentRequired),
+        _ => verdict,
     }
+}
+
+fn among_people(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
+    match &case.asks {
+        Asks::Ticket(flaw) => ticket_made(*flaw, case, actor, rules),
+        Asks::Review(index, decision, flaw) => review_made(*index, *decision, *flaw, case, actor, rules),
+        Asks::Permit(permit) => permission_written(permit, case, actor, rules),
+        Asks::Opens(flaw, lasts) => window_opened(*flaw, *lasts, case, actor, rules),
+        Asks::ChangesWindow(window, change) => window_changed(window, *change, actor),
+        Asks::Deed => deed_done(case, actor, rules),
+        // Leases and keys of the operator's namespace are writes like any other for who gets here.
+        Asks::OperatorsOwn(_) => lease_written(case, actor, rules),
+    }
+}
+
+/// Whether the request ends something, or sets a time for its end.
+fn ends(case: &Case) -> bool {
+    let deed = &case.deed;
+    match (&case.asks, deed.operation) {
+        (Asks::Permit(Permit::RemoveGrant(_) | Permit::RemovePolicy | Permit::RemoveZone), _)
+        | (Asks::Deed, Delete) => true,
+        (Asks::Deed, Create) => deed.subresource == "eviction",
+        (Asks::Deed, Update) => {
+            // The body of a Scale tells of replicas alone.
+            let scales = deed.content == Content::Replicas;
+            let others = [
+                Content::OwnerReferences,
+                Content::SpecAndOwnerReferences,
+                Content::Finalizers,
+                Content::Lifetime,
+            ];
+            scales || others.contains(&deed.content)
+        }
+        _ => false,
+    }
+}
+
+/// Whether an agent of the role `agent` ends something that it did not explain in the last quarter of an hour.
+fn is_unexplained(case: &Case) -> bool {
+    let Some(agent) = agent_of_account(case).filter(|_| ends(case)) else {
+        return false;
+    };
+    let explains = |intent: &IntentIs| {
+        let is_about_it = intent.is_about_deed && matches!(case.asks, Asks::Deed);
+        intent.agent == agent.identity && is_about_it && intent.seconds_ago < 900
+    };
+    !case.intents.iter().any(explains)
+}
+
+/// Whether an agent asks for what nothing relaxes: what it did not explain, also as far as nobody can tell, and what
+/// permits.
+fn is_held(case: &Case) -> bool {
+    let is_missing = case.policy == PolicyIs::Absent && case.latched;
+    let is_told = rules(case).is_some() && !is_missing;
+    let Some(_) = agent_of_account(case) else {
+        return false;
+    };
+    matches!(case.asks, Asks::Permit(_)) || if is_told { is_unexplained(case) } else { ends(case) }
+}
+
+/// The agent of the role `agent` that lists the account, whether it may act or not; of several the first by name.
+fn agent_of_account(case: &Case) -> Option<&AgentIs> {
+    let account = case.caller.username.strip_prefix("system:serviceaccount:")?;
+    let lists = |agent: &&AgentIs| agent.accounts.iter().any(|(listed, _)| *listed == account);
+    let listing = case
+        .agents
+        .iter()
+        .filter(lists)
+        .filter(|agent| agent.role == Role::Agent);
+    listing.min_by_key(|agent| agent.identity)
+}
+
+/// The owner of a zone of people's which an agent would own, or in which it would cooperate, that did not before.
+fn owner_whose_zone_an_agent_enters(case: &Case) -> Option<&'static str> {
+    let Asks::Permit(Permit::Zone(next)) = &case.asks else {
+        return None;
+    };
+    let inside = |zone: &ZoneIs| {
+        let mut named = zone.cooperators.clone();
+        named.push(zone.owner);
+        for team in &case.teams {
+            if named.contains(&team.identity) {
+                named.extend(&team.members);
+            }
+        }
+        named.retain(|who| who.starts_with("agent:"));
+        named
+    };
+    let present = case.zones.iter().find(|zone| zone.name == next.name)?;
+    let enters = inside(next).iter().any(|who| !inside(present).contains(who));
+    (enters && !present.owner.starts_with("agent:")).then_some(present.owner)
+}
+
+/// Whether that is not for the owner to do, or whoever belongs to the team that owns.
+fn lets_agent_in(case: &Case) -> bool {
+    let is_missing = case.policy == PolicyIs::Absent && case.latched;
+    let Some(rules) = rules(case).filter(|_| !is_missing) else {
+        return false;
+    };
+    let actor = identity(case, &rules).and_then(|who| actor(who, case, &rules));
+    let owner = owner_whose_zone_an_agent_enters(case);
+    owner.is_some_and(|owner| !actor.is_ok_and(|actor| actor.is_human() && actor.is_or_belongs_to(owner)))
+}
+
+/// Whether a person is known who could acknowledge it.
+fn can_be_asked(owner: &str, case: &Case) -> bool {
+    if let Some(team) = case.teams.iter().find(|team| team.identity == owner) {
+        return team.members.iter().any(|who| who.starts_with("user:"));
+    }
+    let by_grant = case.grants.iter().any(|grant| grant.identity == owner);
+    let by_team = case.teams.iter().any(|team| team.members.contains(&owner));
+    owner.starts_with("user:") && (by_grant || by_team)
+}
+
+/// The object of a deed as an intent names it.
+pub fn named(deed: &Deed, environment: Environment) -> String {
+    let (group, resource) = deed.resource;
+    let dot = if group.is_empty() { "" } else { "." };
+    let project = deed.namespace.unwrap_or("@cluster");
+    format!("{resource}{dot}{group}:{project}/{environment}/{}", deed.name)
 }
 
 fn is_unguarded(case: &Case) -> bool {
@@ -300,7 +448,7 @@ fn is_operators_work(case: &Case) -> bool {
     match &case.asks {
         // It makes tickets and tasks, and removes tickets and reviews. It changes none of them and reviews nothing, and
         // a task goes with its owner.
-        Asks::Deed | Asks::Permit(_) | Asks::Review(..) => false,
+        Asks::Deed | Asks::Permit(_) | Asks::Review(..) | Asks::Opens(..) | Asks::ChangesWindow(..) => false,
         Asks::OperatorsOwn(own) => !matches!(own, O::TicketChange | O::TaskRemoval),
         Asks::Ticket(_) => true,
     }
@@ -332,6 +480,7 @@ fn is_built_in(case: &Case) -> bool {
     let is_deed = matches!(case.asks, Asks::Deed);
     let only = |fields: &[&str]| deed.operation == Update && changes_only(deed, fields);
     let what = (deed.resource.1, deed.subresource);
+    let adoption = ["/metadata/ownerReferences", "/metadata/finalizers"];
     if is_account_in_name_only(case) {
         return false;
     }
@@ -340,16 +489,18 @@ fn is_built_in(case: &Case) -> bool {
         "system:apiserver" => match case.asks {
             Asks::Deed => is_api_server(case) && deed.operation != Connect,
             Asks::OperatorsOwn(own) => is_api_server(case) && own == OperatorsOwn::Lease,
-            Asks::Permit(_) | Asks::Ticket(_) | Asks::Review(..) => false,
+            Asks::Permit(_)
+            | Asks::Ticket(_)
+            | Asks::Review(..)
+            | Asks::Opens(..)
+            | Asks::ChangesWindow(..) => false,
         },
         "system:serviceaccount:kube-system:generic-garbage-collector" => {
             matches!(case.asks, Asks::OperatorsOwn(OperatorsOwn::TaskRemoval))
-                || is_deed && (deed.operation == Delete || only(&["/metadata/ownerReferences"]))
+                || is_deed && (deed.operation == Delete || only(&adoption))
         }
         "system:serviceaccount:kube-system:replicaset-controller" => {
-            is_deed
-                && what == ("pods", "")
-                && (matches!(deed.operation, Create | Delete) || only(&["/metadata/ownerReferences"]))
+            is_deed && what == ("pods", "") && (matches!(deed.operation, Create | Delete) || only(&adoption))
         }
         "system:serviceaccount:kube-system:namespace-controller" => match case.asks {
             Asks::Deed => {
@@ -404,6 +555,9 @@ fn changed(deed: &Deed) -> Option<Vec<&'static str>> {
         Content::Status => vec!["/status/b"],
         Content::OwnerReferences => vec!["/metadata/ownerReferences"],
         Content::SpecAndOwnerReferences => vec!["/spec/a", "/metadata/ownerReferences"],
+        Content::Finalizers => vec!["/metadata/finalizers"],
+        Content::Replicas => vec!["/spec/replicas"],
+        Content::Lifetime => vec!["/spec/ttlSecondsAfterFinished"],
     };
     if is_relabelled(deed) {
         granules.push("/metadata/labels/countersign.dev~1environment");
@@ -450,7 +604,11 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
             let shared = case.agents.iter().any(|other| {
                 other.identity != *who && other.accounts.iter().any(|(listed, _)| listed == account)
             });
-            shared.then_some(Reason::Invalid)
+            (shared || has_delegation(account, case)).then_some(Reason::Invalid)
+        }
+        Permit::Delegation => {
+            let listed = |agent: &AgentIs| agent.accounts.iter().any(|(listed, _)| *listed == "lab:stray");
+            case.agents.iter().any(listed).then_some(Reason::Invalid)
         }
         Permit::Grant(name, who, role) => loses((*name, Some((*who, *role)))),
         Permit::RemoveGrant(name) => loses((*name, None)),
@@ -459,6 +617,7 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
             strict: next,
             passcode: next_passcode,
             as_shown,
+            ..
         } => {
             let is_on = case.policy == PolicyIs::Loaded && case.rules.strict;
             let next_needed = if *next_passcode { 1 } else { 2 };
@@ -468,9 +627,9 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
             if *next && *as_shown == Some(false) && !is_strict_mode(case) {
                 return Some(Reason::PermissionsChanged);
             }
-            (!next && is_on && case.rules.locked).then_some(Reason::StrictMode)
+            None
         }
-        Permit::RemoveZone | Permit::Team | Permit::Delegation => None,
+        Permit::RemoveZone | Permit::Team => None,
     }
 }
 
@@ -507,6 +666,88 @@ fn may_not_switch(next: bool, rules: &Rules, actor: Option<&Actor>) -> bool {
         (false, true) => actor.is_some_and(|actor| actor.role == Role::Agent),
         (true, false) => !actor.is_some_and(|actor| actor.is_human() && actor.role == Role::Admin),
         _ => false,
+    }
+}
+
+/// While it is locked, only who has a window turns it off, and does nothing else with it.
+fn is_locked(next: bool, alone: bool, case: &Case, rules: &Rules) -> bool {
+    let unlocks = alone && caller_identity(case).is_some_and(|who| has_window(&who, case));
+    rules.strict && rules.locked && !next && !unlocks
+}
+
+// Windows of break-glass.
+
+/// A clock that is two minutes ahead may have signed it.
+fn is_open(window: &WindowIs) -> bool {
+    !window.ended && window.begins <= 120 && window.ends > 0
+}
+
+fn has_window(who: &str, case: &Case) -> bool {
+    case.windows
+        .iter()
+        .any(|window| window.person == who && is_open(window))
+}
+
+/// Whether a window holds the rules off: for people, of what permits only the switch of strict mode.
+fn is_let_pass(case: &Case) -> bool {
+    let Some(who) = caller_identity(case).filter(|who| who.starts_with("user:")) else {
+        return false;
+    };
+    if case.policy != PolicyIs::Loaded || is_workflow(case) {
+        return false;
+    }
+    match &case.asks {
+        Asks::Permit(Permit::Policy {
+            strict: false,
+            alone: true,
+            ..
+        }) => has_window(&who, case),
+        // What permits, what is in the operator's namespace, and what outlasts a window.
+        Asks::Permit(_) | Asks::OperatorsOwn(_) => false,
+        Asks::Deed if yielded(&case.deed, case) == Some(Yields::ToOthers) => false,
+        _ => has_window(&who, case) || (case.rules.for_everyone && case.windows.iter().any(is_open)),
+    }
+}
+
+fn window_opened(flaw: OpenFlaw, lasts: i64, case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
+    if case.dry_run || !actor.is_human() || actor.role == Role::Reader {
+        return Deny(Reason::BreakGlassRefused);
+    }
+    match flaw {
+        OpenFlaw::ForeignPerson => return Deny(Reason::ForeignSubject),
+        OpenFlaw::OtherCluster | OpenFlaw::OtherName | OpenFlaw::Over => {
+            return Deny(Reason::BindingMismatch);
+        }
+        OpenFlaw::None | OpenFlaw::Unstamped | OpenFlaw::Signed(_) => {}
+    }
+    if !rules.passcode || lasts > 7200 {
+        return Deny(Reason::BreakGlassRefused);
+    }
+    if let OpenFlaw::Signed(-121 | 121) = flaw {
+        return Deny(Reason::BindingMismatch);
+    }
+    if has_window(&actor.identity, case) {
+        return Deny(Reason::BreakGlassRefused);
+    }
+    match flaw {
+        OpenFlaw::Unstamped => Deny(Reason::OperatorOnly),
+        _ => Allow(Reason::Workflow),
+    }
+}
+
+fn window_changed(window: &WindowIs, change: WindowChange, actor: &Actor) -> Verdict {
+    let opened_it = actor.identity == window.person;
+    let is_admin = actor.is_human() && actor.role == Role::Admin;
+    match change {
+        WindowChange::Lengthen => Deny(Reason::Immutable),
+        WindowChange::Reopen if window.ended => Deny(Reason::Immutable),
+        WindowChange::End if !window.ended && !opened_it && !is_admin => Deny(Reason::BreakGlassRefused),
+        WindowChange::Review(_) | WindowChange::ForeignReview if window.reviewed => Deny(Reason::Immutable),
+        WindowChange::ForeignReview => Deny(Reason::ForeignSubject),
+        WindowChange::Review(_) if !is_admin || opened_it => Deny(Reason::IneligibleReviewer),
+        WindowChange::Review(_) if is_open(window) => Deny(Reason::BindingMismatch),
+        WindowChange::Review(121) => Deny(Reason::BindingMismatch),
+        _ => Allow(Reason::Workflow),
     }
 }
 
@@ -591,6 +832,16 @@ fn actor(who: String, case: &Case, rules: &Rules) -> Result<Actor, Reason> {
         if agent.degraded || agent.role == Role::Admin {
             return Err(Reason::AgentDegraded);
         }
+        // Somebody answers for it, and its accounts are nobody else's.
+        let answers = is_known(agent.owner, case);
+        if !answers
+            || agent
+                .accounts
+                .iter()
+                .any(|(listed, _)| has_delegation(listed, case))
+        {
+            return Err(Reason::AgentDegraded);
+        }
         let role = agent.role;
         return Ok(Actor {
             identity: who,
@@ -611,6 +862,20 @@ fn actor(who: String, case: &Case, rules: &Rules) -> Result<Actor, Reason> {
         teams,
         role,
     })
+}
+
+/// Whether somebody can be this person.
+fn is_known(person: &str, case: &Case) -> bool {
+    case.grants.iter().any(|grant| grant.identity == person)
+        || case.teams.iter().any(|team| team.members.contains(&person))
+}
+
+/// Whether a delegation, in force or not, is for this service account.
+fn has_delegation(account: &str, case: &Case) -> bool {
+    let username = format!("system:serviceaccount:{account}");
+    case.delegations
+        .iter()
+        .any(|delegation| delegation.username == username)
 }
 
 /// Power among people; `agent` gives a human nothing.
@@ -957,7 +1222,9 @@ fn deed_done(case: &Case, actor: &Actor, rules: &Rules) -> Verdict {
         }
     }
     let by_rule = rules.review_rules.iter().any(|(glob, ..)| place.is_under(glob));
-    if environment != Environment::Prod && !reviewed && !by_rule {
+    // An approval explains it, too.
+    let asks = reviewed || by_rule || is_unexplained(case);
+    if environment != Environment::Prod && !asks {
         return Allow(Reason::Permitted);
     }
     if deed.generates_name {
@@ -982,7 +1249,9 @@ fn permission_written(permit: &Permit, case: &Case, actor: &Actor, rules: &Rules
         resource: format!("{resource}.countersign.dev"),
         name,
     };
+    let unasked = owner_whose_zone_an_agent_enters(case).filter(|_| lets_agent_in(case));
     match standing(&place, Environment::Prod, case, actor, rules) {
+        Ok(_) if unasked.is_some_and(|owner| !can_be_asked(owner, case)) => Deny(Reason::Invalid),
         Ok(_) => NeedsTicket(reviews_asked(&place, case, rules)),
         Err(reason) => Deny(reason),
     }
@@ -1072,7 +1341,8 @@ fn undoes(case: &Case, actor: &Actor, rules: &Rules) -> bool {
     let deed = &case.deed;
     let has_inverse = match deed.operation {
         Update => {
-            let frees = changed(deed).is_some_and(|changed| changed.contains(&"/metadata/ownerReferences"));
+            let of_its_end = ["/metadata/ownerReferences", "/metadata/finalizers"];
+            let frees = changed(deed).is_some_and(|changed| changed.iter().any(|at| of_its_end.contains(at)));
             ["", "scale"].contains(&deed.subresource) && !frees
         }
         Delete => case

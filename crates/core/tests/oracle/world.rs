@@ -30,11 +30,23 @@ pub struct Case {
     pub tickets: Vec<TicketIs>,
     /// A ticket for another write, which the deed may undo.
     pub former: Option<FormerIs>,
+    pub intents: Vec<IntentIs>,
+    pub windows: Vec<WindowIs>,
     /// How many tickets of the caller wait for reviews already, where a new one would live.
     pub waiting: usize,
     pub caller: CallerIs,
     pub asks: Asks,
     pub dry_run: bool,
+}
+
+/// A window of break-glass, in seconds from now.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowIs {
+    pub person: &'static str,
+    pub begins: i64,
+    pub ends: i64,
+    pub ended: bool,
+    pub reviewed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -69,6 +81,8 @@ pub struct Rules {
     pub strict: bool,
     pub locked: bool,
     pub passcode: bool,
+    /// Whether a window lets everybody's writes pass, and not its opener's alone.
+    pub for_everyone: bool,
     pub environments: Vec<EnvironmentIs>,
     pub corp_prefix: bool,
     pub default_environment: Environment,
@@ -212,6 +226,12 @@ pub enum Content {
     Status,
     OwnerReferences,
     SpecAndOwnerReferences,
+    /// A finalizer less.
+    Finalizers,
+    /// No replica any more.
+    Replicas,
+    /// A time after which it goes.
+    Lifetime,
 }
 
 #[derive(Clone, Debug)]
@@ -243,6 +263,15 @@ pub struct FormerIs {
     pub used_ago: Option<i64>,
     /// What undid it already.
     pub undone: Option<ClaimIs>,
+}
+
+/// What an agent said that it would delete.
+#[derive(Clone, Copy, Debug)]
+pub struct IntentIs {
+    pub agent: &'static str,
+    /// The object of the deed, or another.
+    pub is_about_deed: bool,
+    pub seconds_ago: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -304,6 +333,10 @@ pub enum Asks {
     Review(usize, ReviewDecision, ReviewFlaw),
     /// A write that the operator alone makes.
     OperatorsOwn(OperatorsOwn),
+    /// A window of the caller's, flawed in one way, that is open for so many seconds.
+    Opens(OpenFlaw, i64),
+    /// A change of a window.
+    ChangesWindow(WindowIs, WindowChange),
 }
 
 #[derive(Clone, Debug)]
@@ -315,6 +348,8 @@ pub enum Permit {
     Policy {
         strict: bool,
         passcode: bool,
+        /// Whether nothing but the switch of strict mode is written.
+        alone: bool,
         /// Whether the permission objects are as they were shown, when they were.
         as_shown: Option<bool>,
     },
@@ -348,6 +383,31 @@ pub enum ReviewFlaw {
     ForeignReviewer,
     OtherUid,
     OtherHash,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFlaw {
+    None,
+    Unstamped,
+    ForeignPerson,
+    OtherCluster,
+    OtherName,
+    Over,
+    /// Signed so many seconds from now.
+    Signed(i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowChange {
+    Nothing,
+    End,
+    Reopen,
+    Lengthen,
+    Remove,
+    /// Reviewed in the name of the caller, so many seconds ago.
+    Review(i64),
+    /// Reviewed in the name of somebody else.
+    ForeignReview,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -432,6 +492,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         any::<bool>(),
         any::<bool>(),
         prop::bool::weighted(0.3),
+        any::<bool>(),
     );
     let defaults = (
         environment(),
@@ -458,6 +519,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         default_review: switches.4,
         agent_owner_may_review: switches.5,
         signed_in_prod: switches.6,
+        for_everyone: switches.7,
         default_environment: defaults.0,
         default_role: defaults.1,
         min_reviewers: defaults.2,
@@ -673,6 +735,9 @@ fn content() -> impl Strategy<Value = Content> {
         2 => Just(C::Status),
         2 => Just(C::OwnerReferences),
         1 => Just(C::SpecAndOwnerReferences),
+        1 => Just(C::Finalizers),
+        1 => Just(C::Replicas),
+        1 => Just(C::Lifetime),
     ]
 }
 
@@ -848,6 +913,17 @@ fn former() -> impl Strategy<Value = FormerIs> {
         )
 }
 
+fn intent() -> impl Strategy<Value = IntentIs> {
+    let ago = select(vec![0, 60, 899, 900]);
+    (select(AGENTS.to_vec()), prop::bool::weighted(0.8), ago).prop_map(
+        |(agent, is_about_deed, seconds_ago)| IntentIs {
+            agent,
+            is_about_deed,
+            seconds_ago,
+        },
+    )
+}
+
 /// The account of `agent:bot`.
 const BOT: &str = "system:serviceaccount:ci:bot";
 
@@ -958,6 +1034,65 @@ fn delegation() -> impl Strategy<Value = DelegationIs> {
     )
 }
 
+fn window() -> impl Strategy<Value = WindowIs> {
+    let times = select(vec![
+        (-1800, 1),
+        (-1800, 0),
+        (0, 1800),
+        (120, 1800),
+        (121, 1800),
+        (-10, 600),
+    ]);
+    (
+        user(),
+        times,
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.2),
+    )
+        .prop_map(|(person, (begins, ends), ended, reviewed)| WindowIs {
+            person,
+            begins,
+            ends,
+            ended,
+            reviewed,
+        })
+}
+
+fn window_change() -> impl Strategy<Value = WindowChange> {
+    use WindowChange as W;
+    select(vec![
+        W::Nothing,
+        W::End,
+        W::End,
+        W::Reopen,
+        W::Lengthen,
+        W::Remove,
+        W::Review(0),
+        W::Review(120),
+        W::Review(121),
+        W::ForeignReview,
+    ])
+}
+
+fn open_flaw() -> impl Strategy<Value = OpenFlaw> {
+    use OpenFlaw as F;
+    select(vec![
+        F::None,
+        F::None,
+        F::None,
+        F::None,
+        F::Unstamped,
+        F::ForeignPerson,
+        F::OtherCluster,
+        F::OtherName,
+        F::Over,
+        F::Signed(-121),
+        F::Signed(-120),
+        F::Signed(120),
+        F::Signed(121),
+    ])
+}
+
 fn asks() -> impl Strategy<Value = Asks> {
     use OperatorsOwn as O;
     use ReviewFlaw as R;
@@ -968,8 +1103,8 @@ fn asks() -> impl Strategy<Value = Asks> {
         3 => (grant_name(), user(), human_role()).prop_map(|(name, who, role)| Permit::Grant(name, who, role)),
         2 => grant_name().prop_map(Permit::RemoveGrant),
         1 => (select(AGENTS.to_vec()), select(vec!["ci:bot", "ci:new"])).prop_map(|(who, account)| Permit::Agent(who, account)),
-        4 => (any::<bool>(), any::<bool>(), any::<Option<bool>>())
-            .prop_map(|(strict, passcode, as_shown)| Permit::Policy { strict, passcode, as_shown }),
+        6 => (any::<bool>(), any::<bool>(), any::<bool>(), any::<Option<bool>>())
+            .prop_map(|(strict, passcode, alone, as_shown)| Permit::Policy { strict, passcode, alone, as_shown }),
         1 => Just(Permit::RemovePolicy),
         1 => Just(Permit::RemoveZone),
         1 => Just(Permit::Team),
@@ -1023,6 +1158,8 @@ fn asks() -> impl Strategy<Value = Asks> {
         2 => ticket_flaw.prop_map(Asks::Ticket),
         6 => (0..3_usize, decision(), review_flaw).prop_map(|(index, decision, flaw)| Asks::Review(index, decision, flaw)),
         1 => own.prop_map(Asks::OperatorsOwn),
+        2 => (open_flaw(), select(vec![1800, 7200, 7201])).prop_map(|(flaw, lasts)| Asks::Opens(flaw, lasts)),
+        2 => (window(), window_change()).prop_map(|(window, change)| Asks::ChangesWindow(window, change)),
     ]
 }
 
@@ -1074,12 +1211,17 @@ pub fn case() -> impl Strategy<Value = Case> {
     let people = (grants(), teams(), agents());
     let delegations = vec((delegation(), prop::bool::weighted(0.3)), 0..4);
     let places = (zones(), delegations, namespaces());
-    let tickets = (vec(ticket(), 0..4), option::weighted(0.5, former()));
+    let tickets = (
+        vec(ticket(), 0..4),
+        option::weighted(0.5, former()),
+        vec(window(), 0..3),
+    );
     let caller = (caller(), prop::bool::weighted(0.3));
-    let write = (deed(), tickets, 0..3_usize, caller, asks());
+    let beside = (0..3_usize, vec(intent(), 0..2));
+    let write = (deed(), tickets, beside, caller, asks());
     (policy, switches, rules(), people, places, write).prop_map(
         |(policy, switches, rules, people, places, write)| {
-            let (deed, (tickets, former), waiting, (caller, fits), asks) = write;
+            let (deed, (tickets, former, windows), (waiting, intents), (caller, fits), asks) = write;
             let caller = of_rule(&asks).filter(|_| fits).unwrap_or(caller);
             let asks = match asks {
                 // Of those that there are, if any.
@@ -1117,6 +1259,8 @@ pub fn case() -> impl Strategy<Value = Case> {
                 tickets: if is_readable { tickets } else { Vec::new() },
                 former: former.filter(|_| is_readable),
                 deed,
+                intents,
+                windows,
                 waiting,
                 caller,
             }

@@ -19,6 +19,7 @@ fn denial() -> Event {
         reason: "ApprovalRequired".into(),
         message: "needs an approval: \u{20ac} \"quoted\"\n".to_owned(),
         relaxation: None,
+        window: None,
         decided_by: Some(DecidedBy {
             kind: "Zone".into(),
             name: "payments".to_owned(),
@@ -41,6 +42,7 @@ fn denial() -> Event {
             resource_hash: Some(Digest::of(&[b"x"])),
             content: None,
         },
+        intent: None,
         ticket: Some(ObjectRef {
             namespace: "billing".to_owned(),
             name: "t".to_owned(),

@@ -36,6 +36,12 @@ impl Holder {
         Self::of(name, snapshot).or_else(|| name.starts_with("system:").then(of_cluster))
     }
 
+    /// Whoever knows the passcode of break-glass.
+    pub(super) fn of_passcode() -> Self {
+        let cause = Cause::of_policy("spec.passcodeSecretRef");
+        Self::new("the passcode of break-glass".to_owned(), cause)
+    }
+
     /// Somebody of whom the request does not tell who it is.
     pub(super) fn untold(who: &str, request: &Request<'_>) -> Self {
         let cause = Cause::new("Request", request.target.place(), "spec");

@@ -89,14 +89,15 @@ fn what_is_not_known_is_denied_even_where_strict_mode_only_warns() {
     let warns = Mode {
         strict: true,
         enforcement: Enforcement::Warn,
+        emergency: None,
     };
     let off = Mode {
         strict: false,
-        ..warns
+        ..warns.clone()
     };
-    let said = |reason, mode| Said::from(&relax(Decision::Deny(Denial::new(reason, "")), mode).0);
+    let said = |reason, mode: &Mode| Said::from(&relax(Decision::Deny(Denial::new(reason, "")), mode).0);
     let relaxed = Said::Allow(Reason::Relaxed);
-    assert_eq!(said(NotOfZone, warns), relaxed);
+    assert_eq!(said(NotOfZone, &warns), relaxed);
     for reason in [
         AuditUnavailable,
         DeadlineExceeded,
@@ -107,8 +108,8 @@ fn what_is_not_known_is_denied_even_where_strict_mode_only_warns() {
         Unreadable,
         ZoneContested,
     ] {
-        assert_eq!(said(reason, warns), Said::Deny(reason));
-        assert_eq!(said(reason, off), relaxed, "{reason}");
+        assert_eq!(said(reason, &warns), Said::Deny(reason));
+        assert_eq!(said(reason, &off), relaxed, "{reason}");
     }
 }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{
     delegations::{MANAGER, of_certificates, with},
+    emergency,
+    intents::{keyed, takes_the_key},
     workflow::{billing, carls_write, draft, requests, reviews, submits},
 };
 use crate::{
@@ -163,6 +165,12 @@ fn of_callers() -> Vec<(Reason, &'static str, World, Ask)> {
             requests("ron", "billing", draft()),
         ),
         (
+            Reason::IntentRequired,
+            "Agent/bot spec.role",
+            bot().zone(zone("lab", "agent:bot", &["lab/**"])),
+            deletes(BOT, "lab/configmaps/app"),
+        ),
+        (
             Reason::AdminOnly,
             "RoleGrant/carl spec.role",
             billing(),
@@ -282,6 +290,18 @@ fn of_configuration() -> Vec<(Reason, &'static str, World, Ask)> {
             "AccessPolicy/default spec.approvals.requiredProof",
             signed,
             submits("olga", reviews("olga", &waiting, Approve)),
+        ),
+        (
+            Reason::BadRotation,
+            "Agent/bot spec.publicKey",
+            keyed(|_| ()),
+            takes_the_key(),
+        ),
+        (
+            Reason::BreakGlassRefused,
+            "AccessPolicy/default spec.passcodeSecretRef",
+            strict(),
+            emergency::opens("ada"),
         ),
         (Reason::Unsealed, "Thing/r status.seal", billing(), unsealed()),
         (

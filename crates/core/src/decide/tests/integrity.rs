@@ -5,8 +5,8 @@ use crate::{
     decision::Reason,
     digest::Digest,
     fixtures::{Ask, Said, World, ask, creates, deletes, id, updates, world, zone},
-    own::Own,
-    policy::{Enforcement, EnvironmentRule, Policy, Shown},
+    own::{AgentDraft, Own},
+    policy::{Enforcement, EnvironmentRule, PasscodeRef, Policy, Shown},
     request::Operation,
     role::Role,
     snapshot::{Account, Agent, Impersonation, PolicyState},
@@ -31,6 +31,13 @@ fn switch(who: &str, world: &World, change: impl FnOnce(&mut Policy)) -> Ask {
     let mut policy = (**world.snapshot.policy.get().unwrap()).clone();
     change(&mut policy);
     permits(who, "accesspolicies", "default", Own::AccessPolicy(policy.into()))
+}
+
+fn secret() -> PasscodeRef {
+    PasscodeRef {
+        name: "passcode".into(),
+        key: "passcode".into(),
+    }
 }
 
 /// Callers of whom no rule knows anything, beside an admin.
@@ -67,6 +74,10 @@ fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
         role: Role::Agent,
         owner: id("user:greta"),
         suspended: false,
+        key: None,
+        signs: true,
+        rotation: None,
+        intents_per_minute: 120,
         accounts: vec![Account {
             namespace: "ci".into(),
             name: "bot".into(),
@@ -74,6 +85,10 @@ fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
         }],
         impersonation: Impersonation::default(),
         degraded: None,
+    };
+    let rival = AgentDraft {
+        agent: rival,
+        former: None,
     };
     let overlap = Own::Zone(zone("rival", "user:ada", &["*/configmaps/app"]));
     for world in lenient(world) {
@@ -86,7 +101,7 @@ fn what_is_not_valid_is_refused_in_every_mode_to_everybody() {
             assert_eq!(refused(unsealed), Said::Deny(Reason::Unsealed), "{who}");
             let zone = permits(who, "zones", "rival", overlap.clone());
             assert_eq!(refused(zone), Said::Deny(Reason::ZoneOverlap), "{who}");
-            let agent = permits(who, "agents", "rival", Own::Agent(rival.clone()));
+            let agent = permits(who, "agents", "rival", Own::Agent(rival.clone().into()));
             assert_eq!(refused(agent), Said::Deny(Reason::Invalid), "{who}");
             let unknown = updates(who, "@cluster/novelties.countersign.dev/n");
             assert_eq!(refused(unknown), Said::Deny(Reason::Invalid), "{who}");
@@ -221,7 +236,7 @@ fn live_admins_are_not_reduced_below_what_strict_mode_needs() {
         ),
         (
             "with a passcode one is enough",
-            two().policy(|policy| policy.has_passcode = true),
+            two().policy(|policy| policy.passcode = Some(secret())),
             removes("ada", "rolegrants", "abel"),
             &Said::Needs,
         ),
@@ -260,7 +275,7 @@ fn strict_mode_is_turned_on_once_there_are_enough_live_admins() {
     );
     assert_eq!(on(one().admin("abel"), "ada"), relaxed);
     assert_eq!(
-        on(one().policy(|policy| policy.has_passcode = true), "ada"),
+        on(one().policy(|policy| policy.passcode = Some(secret())), "ada"),
         relaxed
     );
     let two = || one().admin("abel");
@@ -269,10 +284,10 @@ fn strict_mode_is_turned_on_once_there_are_enough_live_admins() {
     assert_eq!(on(agent(Role::Agent), flux), Said::Deny(Reason::StrictMode));
     assert_eq!(on(agent(Role::Contributor), flux), relaxed, "from Git");
     let drops = |world: World| {
-        let ask = switch("ada", &world, |policy| policy.has_passcode = false);
+        let ask = switch("ada", &world, |policy| policy.passcode = None);
         world.enforces(&ask)
     };
-    let with_passcode = |world: World| world.policy(|policy| policy.has_passcode = true);
+    let with_passcode = |world: World| world.policy(|policy| policy.passcode = Some(secret()));
     assert_eq!(
         drops(with_passcode(world().admin("ada"))),
         Said::Deny(Reason::TooFewAdmins)
