@@ -2,14 +2,24 @@
 
 use std::{sync::Arc, time::Duration};
 
+use countersign_api::{AccessPolicy, POLICY_NAME};
 use countersign_core::{delegation::at_startup, snapshot::Snapshot};
 use jiff::Timestamp;
+use kube::{
+    Client,
+    runtime::{
+        events::{Event, EventType},
+        reflector::ObjectRef,
+    },
+};
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 
 use crate::{
     feeds::Feeds,
     keys::{PathKey, StrictLatch},
     state::State,
+    violations::{publish, recorder},
     webhook_config::{Enforced, Plan, StartupRule, WebhookConfigOwner},
 };
 
@@ -36,6 +46,10 @@ pub struct Enforcement {
     pub plan: watch::Sender<Plan>,
     /// What they say.
     pub enforced: watch::Receiver<Enforced>,
+    /// Tells of each turn by an Event.
+    pub client: Client,
+    /// 1 while strict mode is on.
+    pub strict: Gauge,
 }
 
 impl Enforcement {
@@ -83,6 +97,7 @@ impl Enforcement {
             if strict && !remembered {
                 remembered = self.remember(true).await;
             }
+            self.strict.set(i64::from(strict));
             let lasts = self.plan_anew(&snapshot, strict);
             // Waiting ends with a change, or after a while without one.
             tokio::select! {
@@ -131,12 +146,39 @@ impl Enforcement {
         let turned = self.feeds.latch(strict);
         if turned {
             tracing::info!(strict, "strict mode");
+            self.tell(strict).await;
         } else {
             while !self.remember(!strict).await {
                 tokio::time::sleep(PAUSE).await;
             }
         }
         turned
+    }
+
+    /// Who turned it is told by the audit log.
+    async fn tell(&self, strict: bool) {
+        let (type_, reason, note) = if strict {
+            (
+                EventType::Normal,
+                "StrictModeOn",
+                "what breaks a rule is stopped from now on",
+            )
+        } else {
+            (
+                EventType::Warning,
+                "StrictModeOff",
+                "nothing that breaks a rule is stopped any more",
+            )
+        };
+        let event = Event {
+            type_,
+            reason: reason.to_owned(),
+            note: Some(note.to_owned()),
+            action: "Turned".to_owned(),
+            secondary: None,
+        };
+        let policy = ObjectRef::<AccessPolicy>::new(POLICY_NAME);
+        publish(&recorder(self.client.clone()), &event, &policy.into()).await;
     }
 
     async fn remember(&self, strict: bool) -> bool {

@@ -136,6 +136,13 @@ impl MutatorMetrics {
     }
 }
 
+/// 1 while strict mode is on.
+pub fn strict_mode(registry: &mut Registry) -> Gauge {
+    let gauge = Gauge::default();
+    registry.register("strict_mode", "Whether strict mode is on", gauge.clone());
+    gauge
+}
+
 /// The numbers of emergencies.
 #[derive(Clone, Debug, Default)]
 pub struct EmergencyMetrics {

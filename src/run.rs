@@ -35,7 +35,7 @@ use crate::{
     keys::Keys,
     metrics::{
         AdmissionMetrics, AuditMetrics, ListenerMetrics, MutatorMetrics, ViolationMetrics,
-        WebhookConfigMetrics, registry,
+        WebhookConfigMetrics, registry, strict_mode,
     },
     mutators::watch_mutators,
     quota::Quotas,
@@ -205,6 +205,8 @@ impl Operator {
             path: keys.path().clone(),
             plan,
             enforced: context.enforced.clone(),
+            client: client.clone(),
+            strict: strict_mode(metrics),
         };
         tokio::spawn(enforcement.enforce(owner));
         let violations = Violations::start(client.clone(), ViolationMetrics::register(metrics));

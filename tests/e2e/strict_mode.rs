@@ -106,9 +106,16 @@ fn is_turned_off_by_two_admins(cluster: &Cluster) {
         .denied("IneligibleReviewer");
     ticket.approve(cluster.person("ben"));
     ticket.becomes("Approved");
+    assert_eq!(cluster.operator().counted("countersign_strict_mode"), Some(1));
     off().done();
     until("the failure policy to be Ignore", || {
         (cluster.failure_policy() == "Ignore").then_some(())
+    });
+    assert_eq!(cluster.operator().counted("countersign_strict_mode"), Some(0));
+    let event =
+        "get events -A --field-selector=reason=StrictModeOff,involvedObject.kind=AccessPolicy -o name";
+    until("an Event to tell of it", || {
+        (!cluster.admin().kubectl(event).done().is_empty()).then_some(())
     });
 }
 
