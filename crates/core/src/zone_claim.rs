@@ -139,7 +139,13 @@ fn claimed(request: &Request<'_>, snapshot: &Snapshot) -> Result<Vec<(ZoneClaim,
         (Some(Own::Removed), "teams") => return Ok(claimed_for_team(name, None, snapshot)),
         _ => return Ok(Vec::new()),
     };
-    let Some(zone) = snapshot.zones.get(name).filter(|zone| !zone.owner.is_agent()) else {
+    // Of one that nobody judged, or that cannot be read, nobody knows whose it is: whoever forged it is not asked.
+    let is_known = !snapshot.unreadable_zones.contains_key(name);
+    let zone = snapshot
+        .zones
+        .get(name)
+        .filter(|zone| is_known && !zone.owner.is_agent());
+    let Some(zone) = zone else {
         return Ok(Vec::new());
     };
     let gains = next.is_some_and(|next| !agents_in(next, snapshot).is_subset(&agents_in(zone, snapshot)));

@@ -99,6 +99,13 @@ fn the_owner_is_asked_when_an_agent_comes_or_the_owner_goes() {
         assert_eq!(claims(&shop(), &ask), expected, "{told}");
     }
     assert_eq!(claims(&shop(), &removes("ada")).len(), 1, "nobody owns");
+    let mut forged = shop();
+    forged
+        .snapshot
+        .unreadable_zones
+        .insert("shop".into(), "it bears no seal".into());
+    let removed = forged.demand(&removes("ada")).binding;
+    assert_eq!(removed.zone_claims, [], "nobody judged whose it is");
     let bots = shop().zone(zone("shop", "agent:bot", &["shop/**"]));
     assert_eq!(
         claims(&bots, &writes("ada", |_| ())),

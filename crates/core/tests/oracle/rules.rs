@@ -396,7 +396,8 @@ fn owner_whose_zone_an_agent_enters(case: &Case) -> Option<&'static str> {
     };
     let present = case.zones.iter().find(|zone| zone.name == next.name)?;
     let enters = inside(next).iter().any(|who| !inside(present).contains(who));
-    (enters && !present.owner.starts_with("agent:")).then_some(present.owner)
+    // Of a zone that cannot be read nobody knows whose it is.
+    (enters && !present.unreadable && !present.owner.starts_with("agent:")).then_some(present.owner)
 }
 
 /// Whether that is not for the owner to do, or whoever belongs to the team that owns.

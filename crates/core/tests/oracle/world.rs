@@ -633,6 +633,7 @@ fn agents() -> impl Strategy<Value = Vec<AgentIs>> {
             select(vec![
                 Role::Agent,
                 Role::Agent,
+                Role::Agent,
                 Role::Contributor,
                 Role::Reader,
                 Role::Admin,
@@ -972,11 +973,22 @@ fn caller() -> impl Strategy<Value = CallerIs> {
     })
 }
 
+/// The glob of everything in the namespace of a deed.
+fn all_of(namespace: Option<&str>) -> &'static str {
+    match namespace {
+        Some("billing") => "billing/**",
+        Some("lab") => "lab/**",
+        Some(_) => "attic/**",
+        None => "@cluster/namespaces/*",
+    }
+}
+
 /// The caller about whom a rule for what is asked speaks, and who asks it too rarely by chance.
-fn of_rule(asks: &Asks) -> Option<CallerIs> {
+fn of_rule(asks: &Asks, deed: &Deed) -> Option<CallerIs> {
     let (username, uid) = match asks {
         Asks::OperatorsOwn(_) => (OPERATOR, OPERATOR_UID),
         Asks::Permit(Permit::Policy { .. }) => (BOT, "sa-uid"),
+        Asks::Deed if deed.operation == Operation::Delete => (BOT, "sa-uid"),
         _ => return None,
     };
     Some(CallerIs {
@@ -1217,12 +1229,20 @@ pub fn case() -> impl Strategy<Value = Case> {
         vec(window(), 0..3),
     );
     let caller = (caller(), prop::bool::weighted(0.3));
-    let beside = (0..3_usize, vec(intent(), 0..2));
+    let beside = (0..3_usize, vec(intent(), 0..2), prop::bool::weighted(0.6));
     let write = (deed(), tickets, beside, caller, asks());
     (policy, switches, rules(), people, places, write).prop_map(
         |(policy, switches, rules, people, places, write)| {
-            let (deed, (tickets, former, windows), (waiting, intents), (caller, fits), asks) = write;
-            let caller = of_rule(&asks).filter(|_| fits).unwrap_or(caller);
+            let (deed, (tickets, former, windows), (waiting, intents, at_home), (caller, fits), asks) = write;
+            let caller = of_rule(&asks, &deed).filter(|_| fits).unwrap_or(caller);
+            let mut zones = places.0;
+            let at_home = at_home && caller.username == BOT;
+            zones.truncate(if at_home { 1 } else { zones.len() });
+            if let Some(zone) = zones.first_mut().filter(|_| at_home) {
+                zone.owner = "agent:bot";
+                zone.globs = vec![all_of(deed.namespace)];
+                zone.unreadable = false;
+            }
             let asks = match asks {
                 // Of those that there are, if any.
                 Asks::Review(index, decision, flaw) => {
@@ -1241,7 +1261,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 grants: people.0,
                 teams: people.1,
                 agents: people.2,
-                zones: places.0,
+                zones,
                 delegations: places
                     .1
                     .into_iter()
