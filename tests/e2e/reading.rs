@@ -143,7 +143,7 @@ fn everybody_reads_what_their_role_and_zones_say_and_nothing_more() {
         ada.run(&["patch", "agent", "scout", "--type=merge", "-p", suspend], "")
     });
     until_may(&cluster, scout, "list pods -n shop-one", false);
-    assert!(may(&cluster, "carla", "list pods -n shop-one"));
+    until_may(&cluster, "carla", "list pods -n shop-one", true);
     the_operator_binds_nothing_else(&cluster);
 }
 

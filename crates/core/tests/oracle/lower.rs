@@ -665,7 +665,7 @@ fn permission(permit: &Permit, case: &Case) -> Option<Own> {
         }),
         Permit::Delegation => Own::WriteDelegation(Delegation {
             name: "new".into(),
-            username: "system:serviceaccount:lab:stray".into(),
+            username: "system:serviceaccount:lab:robo".into(),
             resources: Vec::new(),
             operations: vec![Operation::Create],
             namespaces: DelegatedNamespaces::ClusterScoped,

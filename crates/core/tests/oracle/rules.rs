@@ -608,7 +608,7 @@ fn broken_integrity(permit: &Permit, case: &Case) -> Option<Reason> {
             (shared || has_delegation(account, case)).then_some(Reason::Invalid)
         }
         Permit::Delegation => {
-            let listed = |agent: &AgentIs| agent.accounts.iter().any(|(listed, _)| *listed == "lab:stray");
+            let listed = |agent: &AgentIs| agent.accounts.iter().any(|(listed, _)| *listed == "lab:robo");
             case.agents.iter().any(listed).then_some(Reason::Invalid)
         }
         Permit::Grant(name, who, role) => loses((*name, Some((*who, *role)))),
