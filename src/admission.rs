@@ -12,6 +12,7 @@ mod mint;
 mod outcome;
 mod own;
 mod parent;
+mod passcode;
 mod proof;
 mod rate;
 mod record;
@@ -254,6 +255,7 @@ impl Admission {
     ) -> Outcome {
         let (decision, findings) = explained::decide(judged, snapshot, (&self.state, &self.client)).await;
         let decision = self.state.unless_stale(decision);
+        let decision = passcode::unless_unset(decision, judged, snapshot, &self.client).await;
         let decision = self.hold(decision, request, judged, snapshot).await;
         let verdict = verdict_of(&decision);
         let (ticket, resource_hash) = evidence_of(&decision);

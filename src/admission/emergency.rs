@@ -5,8 +5,7 @@ use countersign_api::{BreakGlass, break_glass, index::stamped_emergency};
 use countersign_core::{
     audit::record::Verdict,
     decide::{GROUP, decide, second_window},
-    decision::{Cause, Decision, Denial, Findings, Reason},
-    emergency::passcode::Passcode,
+    decision::{Decision, Denial, Findings, Reason},
     identity::Identity,
     own::{EmergencyChange, EmergencyDraft, Own},
     plain::excerpt,
@@ -15,12 +14,12 @@ use countersign_core::{
     snapshot::Snapshot,
 };
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client, api::ListParams};
 
 use super::{
     outcome::{Answer, Outcome},
     own::unheld,
+    passcode,
     review::AdmissionRequest,
     stamp,
 };
@@ -117,7 +116,7 @@ async fn verify(
     (emergencies, client): (&Emergencies, &Client),
 ) -> Result<(), Denial> {
     check_alone(who, snapshot, client).await?;
-    let passcode = passcode(secret, &snapshot.cluster.namespace, client).await?;
+    let passcode = passcode::read(secret, &snapshot.cluster.namespace, client).await?;
     // Nothing before depends on the passcode, and nobody is locked out by a cluster that is not well.
     emergencies.attempt(who).await?;
     let spec = &object.spec;
@@ -128,7 +127,7 @@ async fn verify(
         "spec.signature: `{}` is not the passcode's over this window: type the passcode again",
         excerpt(&spec.signature)
     );
-    Err(Denial::new(Reason::BadPasscode, message).because(of_policy()))
+    Err(Denial::new(Reason::BadPasscode, message).because(passcode::of_policy()))
 }
 
 /// Another replica may have let a window pass that this one does not know yet.
@@ -147,40 +146,6 @@ async fn check_alone(who: &Identity, snapshot: &Snapshot, client: &Client) -> Re
         .filter_map(stamped)
         .find(|window| window.is_open(now));
     open.map_or(Ok(()), |open| Err(second_window(&open)))
-}
-
-async fn passcode(secret: &PasscodeRef, namespace: &str, client: &Client) -> Result<Passcode, Denial> {
-    let (name, key) = (&*secret.name, &*secret.key);
-    let read = Api::<Secret>::namespaced(client.clone(), namespace)
-        .get_opt(name)
-        .await;
-    let read = read.map_err(|error| {
-        let message =
-            format!("Secret `{name}` in `{namespace}`, with the passcode, could not be read: {error}");
-        Denial::new(Reason::Unreadable, message)
-    })?;
-    let missing = |what: String| {
-        let message = format!("{what}: an admin sets a passcode with kubectl countersign admin passcode set");
-        Denial::new(Reason::BreakGlassRefused, message).because(of_policy())
-    };
-    let Some(read) = read else {
-        return Err(missing(format!("there is no Secret `{name}` in `{namespace}`")));
-    };
-    let data = read.data.unwrap_or_default();
-    let Some(text) = data.get(key) else {
-        return Err(missing(format!(
-            "Secret `{name}` in `{namespace}` has no key `{key}`"
-        )));
-    };
-    Passcode::parse(&text.0).map_err(|invalid| {
-        missing(format!(
-            "key `{key}` of Secret `{name}` in `{namespace}`: {invalid}"
-        ))
-    })
-}
-
-fn of_policy() -> Cause {
-    Cause::of_policy("spec.passcodeSecretRef")
 }
 
 fn refusal(denial: Denial, findings: Findings) -> Outcome {

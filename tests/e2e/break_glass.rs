@@ -10,19 +10,28 @@ use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::harness::{Area, Cluster, Outcome, Person, Wiretap, wait::until};
+use super::harness::{Area, Cluster, Operator, Outcome, Person, Setup, Wiretap, wait::until};
 
 const PASSCODE: &str = "gravel otter lantern sixpence";
 const WRONG: &str = "gravel otter lantern tuppence";
 const OTHER: &str = "marble heron shutter fourpence";
 
-/// The company with a passcode, in strict mode, which is locked.
-fn company() -> Cluster {
-    let cluster = Cluster::with_company(4);
+/// The company with a passcode, in strict mode, which is locked; with so many replicas beside the first.
+fn company(more_replicas: usize) -> Cluster {
+    let setup = Setup {
+        more_replicas,
+        ..Setup::default()
+    };
+    let cluster = Cluster::observing_as(&setup).of_company(4);
     let ada = cluster.person("ada");
     name_secret(ada);
     patch(ada, "accesspolicy default", &json!({ "strictModeLocked": true })).done();
     cluster.see_admins();
+    let denial = patch(ada, "accesspolicy default", &json!({ "strictMode": true })).denied("StrictMode");
+    assert!(
+        denial.contains("there is no Secret `countersign-passcode`"),
+        "{denial}"
+    );
     sets_the_passcode(ada);
     cluster.enforce();
     cluster
@@ -176,16 +185,16 @@ fn condition(object: &Value, kind: &str) -> Value {
 }
 
 fn audit_log(cluster: &Cluster) -> String {
-    let files = fs::read_dir(cluster.operator().audit_log()).unwrap();
+    let logs = cluster.operators().iter().map(Operator::audit_log);
     let read = |entry: std::io::Result<fs::DirEntry>| fs::read(entry.unwrap().path()).unwrap_or_default();
-    files
+    logs.flat_map(|log| fs::read_dir(log).unwrap())
         .map(|entry| String::from_utf8_lossy(&read(entry)).into_owned())
         .collect()
 }
 
 #[test]
 fn a_window_lets_its_opener_pass_on_the_record_until_its_time_is_over() {
-    let cluster = company();
+    let cluster = company(2);
     let (area, ben) = (cluster.area(), cluster.person("ben"));
     writes(&area, "ben", "before").denied("ApprovalRequired");
     let name = opened_on_a_tapped_line(&cluster);
@@ -204,11 +213,17 @@ fn a_window_lets_its_opener_pass_on_the_record_until_its_time_is_over() {
         .unwrap()
         .parse()
         .unwrap();
-    cluster.operator().kill();
+    cluster.operators().iter().for_each(Operator::kill);
     let left = Duration::try_from(ends.duration_since(Timestamp::now())).unwrap_or_default();
     sleep(left + Duration::from_secs(1));
-    cluster.operator().restart();
-    writes(&area, "ben", "after").denied("ApprovalRequired");
+    cluster.operators().iter().for_each(Operator::restart);
+    // All at once, since the API server calls another replica on each connection.
+    thread::scope(|scope| {
+        for number in 0..6 {
+            let area = &area;
+            scope.spawn(move || writes(area, "ben", &format!("after-{number}")).denied("ApprovalRequired"));
+        }
+    });
     until("the end to be told", || {
         (window(&cluster, &name)["status"]["state"] == "Ended").then_some(())
     });
@@ -386,7 +401,7 @@ fn is_not_replayed(cluster: &Cluster, name: &str) {
 
 #[test]
 fn a_window_ends_early_and_turns_strict_mode_off_and_guesses_are_counted() {
-    let cluster = company();
+    let cluster = company(0);
     passcodes_that_are_none(cluster.person("rita"));
     guesses_are_counted(cluster.person("olga"));
     a_new_passcode_waits_for_its_approval(&cluster);

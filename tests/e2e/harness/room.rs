@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex};
 
 /// How many clusters run at once.
-const MOST: usize = 3;
+const MOST: usize = 5;
 
 static TAKEN: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
