@@ -11,8 +11,13 @@ use countersign_core::agent_key::AgentKey;
 use serde_json::{Value, json};
 
 use super::{
-    harness::{Area, Outcome, Person, Ticket, shared, wait::until},
+    guardrails::let_in,
+    harness::{
+        Area, Outcome, Person, Ticket, shared,
+        wait::{LONG, until, within},
+    },
     intents::{log, private_key, recorded},
+    late_refusals::by_admins,
 };
 
 /// Makes a write of an Agent the regular way: one admin asks, another approves, the first does it again.
@@ -41,19 +46,25 @@ fn agent(name: &str, spec: &Value) -> Value {
     agent
 }
 
+/// How many intents the agent makes in a minute.
+const A_MINUTE: usize = 4;
+
 #[test]
 fn an_agent_lives_by_what_admins_approve_and_by_its_key() {
     let area = shared().area();
     let [first, second] = [21, 22].map(|seed| private_key(shared(), seed));
     settled(&area, |ada, _| {
         ada.countersign(&format!(
-            "agent register novice --owner user:olga --service-account agents/novice --key {}",
+            "agent register novice --owner user:olga --service-account agents/novice --key {} --intents-per-minute \
+             {A_MINUTE}",
             first.display()
         ))
     });
     let ready = "wait --for=condition=Ready --timeout=60s agent/novice";
     shared().admin().kubectl(ready).done();
-    says(&area, 21);
+    let_in("novice", &area);
+    it_acts_with_approvals_and_explains_what_it_deletes(&area);
+    it_is_limited(&area);
     nobody_takes_its_key(&area);
     settled(&area, |ada, more| {
         ada.countersign(&format!(
@@ -63,15 +74,41 @@ fn an_agent_lives_by_what_admins_approve_and_by_its_key() {
         ))
     });
     the_old_key_is_retired_on_record(&area);
-    it_is_suspended_within_a_second(&area);
-    settled(&area, |ada, _| ada.countersign("agent resume novice"));
-    says(&area, 22);
+    it_is_suspended_within_a_second_whatever_was_approved(&area);
     it_signs_with_an_ssh_agent(&area, &second);
 }
 
-/// Waits until the agent can say something, signed with this key.
+fn creates(area: &Area<'_>, name: &str) -> Outcome {
+    let object = area.config_map(name, &json!({ "a": "1" }));
+    area.person("novice").create(&object)
+}
+
+fn it_acts_with_approvals_and_explains_what_it_deletes(area: &Area<'_>) {
+    let is_made = area.with_approval(|| creates(area, "app"));
+    is_made.becomes("Consumed");
+    let deletes = || {
+        let delete = format!("delete configmap app -n {}", area.namespace);
+        area.person("novice").kubectl(&delete)
+    };
+    deletes().denied("IntentRequired");
+    log(area.person("novice"), area, 21, "").done();
+    area.with_approval(deletes).becomes("Consumed");
+}
+
+/// The command asks again for what is limited, and every refusal is on record.
+fn it_is_limited(area: &Area<'_>) {
+    let why = format!("agent:novice makes {A_MINUTE} intents a minute at most");
+    until("the limit", || {
+        log(area.person("novice"), area, 21, "");
+        let recorded = recorded();
+        let limited = recorded.lines().find(|line| line.contains(&why))?;
+        limited.contains("RateLimited").then_some(())
+    });
+}
+
+/// Waits until the agent can say something, signed with this key; it may have said all that it may in this minute.
 fn says(area: &Area<'_>, seed: u8) {
-    until("the agent to be known", || {
+    within(2 * LONG, "the agent to be known, and not limited", || {
         log(area.person("novice"), area, seed, "")
             .succeeded()
             .then_some(())
@@ -117,7 +154,8 @@ fn the_old_key_is_retired_on_record(area: &Area<'_>) {
     }
 }
 
-fn it_is_suspended_within_a_second(area: &Area<'_>) {
+fn it_is_suspended_within_a_second_whatever_was_approved(area: &Area<'_>) {
+    let approved = area.approved(|| creates(area, "later"));
     settled(area, |ada, _| ada.countersign("agent suspend novice"));
     let suspended = Instant::now();
     let novice = area.person("novice");
@@ -130,6 +168,12 @@ fn it_is_suspended_within_a_second(area: &Area<'_>) {
     assert!(asked < Duration::from_secs(1), "{asked:?}");
     let said = log(novice, area, 22, "");
     assert!(said.stderr.contains("AgentSuspended"), "{}", said.stderr);
+    creates(area, "later").denied("AgentSuspended");
+    settled(area, |ada, _| ada.countersign("agent resume novice"));
+    says(area, 22);
+    assert_eq!(approved.state(), "Approved");
+    creates(area, "later").done();
+    approved.becomes("Consumed");
 }
 
 fn it_signs_with_an_ssh_agent(area: &Area<'_>, second: &Path) {
@@ -208,6 +252,27 @@ fn an_agent_that_shares_an_account_or_a_key_is_not_registered() {
         denial.contains("spec.subject: `agents:helper` acts as agent:helper"),
         "{denial}"
     );
+}
+
+#[test]
+fn an_agent_whose_owner_is_gone_does_nothing() {
+    let area = shared().area();
+    let writes = || {
+        let object = area.config_map("app", &json!({}));
+        area.person("orphan").create(&object)
+    };
+    writes().denied("NotOfZone");
+    by_admins(&area, || area.person("ada").kubectl("delete rolegrant leo"));
+    let why = "spec.owner: user:leo is not known";
+    until("the agent to be degraded", || {
+        let agent = shared().admin().get("agent.countersign.dev orphan");
+        let conditions = agent["status"]["conditions"].as_array()?;
+        let degraded = conditions.iter().find(|one| one["type"] == "Degraded")?;
+        let is_so = degraded["reason"] == "UnknownOwner" && degraded["message"].as_str()?.contains(why);
+        is_so.then_some(())
+    });
+    let denial = writes().denied("AgentDegraded");
+    assert!(denial.contains(why), "{denial}");
 }
 
 #[test]

@@ -406,6 +406,7 @@ fn a_window_ends_early_and_turns_strict_mode_off_and_guesses_are_counted() {
     guesses_are_counted(cluster.person("olga"));
     a_new_passcode_waits_for_its_approval(&cluster);
     ends_early(&cluster);
+    opens_for_everybody(&cluster);
     turns_strict_mode_off(&cluster);
 }
 
@@ -469,11 +470,7 @@ fn ends_early(cluster: &Cluster) {
     writes(&area, "mallory", "before").denied("NotOfZone");
     let name = opened(cluster.person("mallory"), "30m");
     passes(&area, "mallory", "during");
-    let end = |who: &str| {
-        cluster
-            .person(who)
-            .countersign(&format!("admin break-glass end {name}"))
-    };
+    let end = |who: &str| ends(cluster.person(who), &name);
     let refused = end("otto");
     assert!(refused.stderr.contains("BreakGlassRefused"), "{}", refused.stderr);
     end("mallory").done();
@@ -491,6 +488,33 @@ fn ends_early(cluster: &Cluster) {
         &json!({ "ended": false }),
     );
     opens_again.refused("stays ended");
+}
+
+fn ends(who: &Person, name: &str) -> Outcome {
+    who.countersign(&format!("admin break-glass end {name}"))
+}
+
+/// Where the policy says so, one window lets all people pass, and still no agent and no reader.
+fn opens_for_everybody(cluster: &Cluster) {
+    let (area, ada) = (cluster.area(), cluster.person("ada"));
+    let everybody = || {
+        let scope = json!({ "breakGlass": { "scope": "Everyone" } });
+        patch(ada, "accesspolicy default", &scope)
+    };
+    let ticket = area.ticket(everybody());
+    ticket.approve(cluster.person("ben"));
+    ticket.becomes("Approved");
+    everybody().done();
+    let name = opened(cluster.person("otto"), "30m");
+    passes(&area, "mallory", "of-everybody");
+    writes(&area, "deployer", "of-an-agent").denied("ApprovalRequired");
+    writes(&area, "ron", "of-a-reader").denied("ReaderWrites");
+    ends(cluster.person("otto"), &name).done();
+    until("nobody to pass", || {
+        let after = format!("after-{}", Timestamp::now().as_millisecond());
+        let denied = writes(&area, "mallory", &after);
+        (!denied.succeeded()).then(|| denied.denied("NotOfZone"))
+    });
 }
 
 fn turns_strict_mode_off(cluster: &Cluster) {

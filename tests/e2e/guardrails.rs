@@ -18,11 +18,10 @@ fn explains(area: &Area<'_>, kind: &str, name: &str) {
     area.person("scribe").countersign(&intent).done();
 }
 
-/// Lets the agent scribe in, as its owners say.
-fn area_of_scribe() -> Area<'static> {
-    let area = shared().area();
-    let cooperators = ["agent:deployer", "agent:helper", "agent:scribe"];
-    let patch = json!({ "spec": { "cooperators": cooperators } }).to_string();
+/// Lets an agent into an area, as its owners say.
+pub fn let_in(agent: &str, area: &Area<'_>) {
+    let agents = ["deployer", "helper", agent].map(|name| format!("agent:{name}"));
+    let patch = json!({ "spec": { "cooperators": agents } }).to_string();
     let lets_in = || {
         let arguments = ["patch", "zone", &area.namespace, "--type=merge", "-p", &patch];
         area.person("ada").run(&arguments, "")
@@ -32,6 +31,11 @@ fn area_of_scribe() -> Area<'static> {
     ticket.approve(area.person("otto"));
     ticket.becomes("Approved");
     lets_in().done();
+}
+
+fn area_of_scribe() -> Area<'static> {
+    let area = shared().area();
+    let_in("scribe", &area);
     area
 }
 

@@ -113,7 +113,7 @@ fn refused(area: &Area<'static>, write: impl Fn() -> Outcome) -> Ticket<'static>
 }
 
 /// Makes a write that another admin approves.
-fn by_admins(area: &Area<'_>, write: impl Fn() -> Outcome) {
+pub fn by_admins(area: &Area<'_>, write: impl Fn() -> Outcome) {
     let ticket = area.ticket(write());
     ticket.approve(area.person("ben"));
     ticket.becomes("Approved");

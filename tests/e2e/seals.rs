@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Area, Cluster, Person, Ticket, wait::until};
+use super::harness::{Area, Cluster, Person, Ticket, intent::signed, wait::until};
 
 /// Both webhook configurations, by what kubectl calls them.
 const CONFIGURATIONS: &str = "validatingwebhookconfiguration,mutatingwebhookconfiguration";
@@ -47,16 +47,48 @@ pub fn is_ready(cluster: &Cluster, what: &str) {
     cluster.admin().kubectl(&wait).done();
 }
 
+/// A window of break-glass whose signature is somebody else's.
+fn window_of_ben(of: &Value) -> Value {
+    let nonce = of["nonce"].as_str().unwrap();
+    json!({
+        "apiVersion": "countersign.dev/v1alpha1",
+        "kind": "BreakGlass",
+        "metadata": { "name": format!("break-glass-{nonce}") },
+        "spec": {
+            "personID": "user:ben", "clusterID": of["clusterID"], "reason": "none", "duration": "30m",
+            "nonce": nonce, "time": of["time"], "signature": of["signature"],
+        },
+    })
+}
+
 #[test]
 fn what_was_written_while_the_webhook_was_away_has_no_effect() {
     let cluster = Cluster::strict(1);
     let area = cluster.area();
+    let policy = cluster.admin().get("accesspolicy default");
+    let cluster_id = policy["status"]["clusterID"].as_str().unwrap();
+    let intent = signed(&area.namespace, cluster_id, 1);
+    let window = window_of_ben(&intent["spec"]);
+    let name = |object: &Value| object["metadata"]["name"].as_str().unwrap().to_owned();
     behind_its_back(&cluster, |admin| {
         let role = json!({ "spec": { "role": "admin" } }).to_string();
         let patch = ["patch", "rolegrant", "mallory", "--type=merge", "-p", &role];
         admin.run(&patch, "").done();
+        admin.apply(&intent).done();
+        admin.apply(&window).done();
     });
-    is_degraded(&cluster, "rolegrant mallory", "Unsealed");
+    for (what, why) in [
+        ("rolegrant mallory".to_owned(), "Unsealed"),
+        (
+            format!("intent {} -n {}", name(&intent), area.namespace),
+            "BadStamp",
+        ),
+        (format!("breakglass {}", name(&window)), "BadStamp"),
+    ] {
+        is_degraded(&cluster, &what, why);
+    }
+    let open = area.config_map("of-a-window", &json!({}));
+    area.person("ben").create(&open).denied("ApprovalRequired");
     let object = area.config_map("hers", &json!({}));
     let is_nobody = || area.person("mallory").create(&object).denied("ReaderWrites");
     is_nobody();

@@ -9,8 +9,9 @@ use std::{
 };
 
 use countersign_api::{
-    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, Intent, RoleGrant, Team, WriteDelegation, Zone,
-    access_policy, agent, approval_review, intent, role_grant, team, write_delegation, zone,
+    AccessPolicy, Agent, ApprovalReview, ApprovalTicket, BreakGlass, Intent, RoleGrant, Team,
+    WriteDelegation, Zone, access_policy, agent, approval_review, break_glass, intent, role_grant, team,
+    write_delegation, zone,
 };
 use countersign_core::{credential::TABLE, zones::ZoneIndex};
 use serde::Deserialize;
@@ -58,6 +59,7 @@ fn refusal(text: &str) -> Option<String> {
         "Team" => check::<Team, _, _>(text, team::parse),
         "Agent" => check::<Agent, _, _>(text, agent::parse),
         "Intent" => check::<Intent, _, _>(text, intent::parse),
+        "BreakGlass" => check::<BreakGlass, _, _>(text, break_glass::parse),
         "Zone" => check::<Zone, _, _>(text, zone::parse),
         "WriteDelegation" => check::<WriteDelegation, _, _>(text, write_delegation::parse),
         "ApprovalTicket" => check::<ApprovalTicket, _, _>(text, |ticket| ticket.spec.bound()),
@@ -178,6 +180,23 @@ const DANGEROUS: &[(&str, &str)] = &[
     ),
     ("approvalticket-without-content", "missing field `resourceHash`"),
     (
+        "breakglass-at-a-local-time",
+        "spec.time: `2026-01-31T12:00:00+01:00` is not a time in UTC",
+    ),
+    (
+        "breakglass-for-no-time",
+        "spec.duration: `0s` is not a duration above zero",
+    ),
+    (
+        "breakglass-of-an-agent",
+        "spec.personID: `agent:bot` is not a user:",
+    ),
+    (
+        "breakglass-reviewed-by-an-agent",
+        "spec.review.reviewer: `agent:bot` is not a user:",
+    ),
+    ("breakglass-without-reason", "spec.reason: is missing"),
+    (
         "rolegrant-for-a-wildcard",
         "spec.identity: `user:*` is not an identity",
     ),
@@ -219,6 +238,10 @@ const DANGEROUS: &[(&str, &str)] = &[
     (
         "intent-of-a-person",
         "spec.agentID: `user:alice` is not an agent:",
+    ),
+    (
+        "intent-at-a-local-time",
+        "spec.time: `2026-01-31T12:00:00+01:00` is not a time",
     ),
     (
         "writedelegation-of-the-kinds-that-permit",

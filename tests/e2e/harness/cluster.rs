@@ -34,7 +34,7 @@ const AREA: &str = include_str!("../../data/e2e/area.yaml");
 const PEOPLE: [&str; 7] = ["ada", "ben", "olga", "otto", "rita", "mallory", "ron"];
 
 /// Its agents, by service accounts in the namespace `agents`, and an account that is nobody's yet.
-const AGENTS: [&str; 4] = ["deployer", "helper", "scribe", "novice"];
+const AGENTS: [&str; 5] = ["deployer", "helper", "scribe", "novice", "orphan"];
 
 /// A control plane, the operator, and who works there.
 pub struct Cluster {
