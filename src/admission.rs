@@ -12,7 +12,6 @@ mod mint;
 mod outcome;
 mod own;
 mod parent;
-mod passcode;
 mod proof;
 mod rate;
 mod record;
@@ -20,6 +19,7 @@ pub mod response;
 pub mod review;
 mod seal;
 pub mod stamp;
+mod strict_mode;
 mod violation;
 
 use std::{sync::Arc, time::Duration};
@@ -146,6 +146,9 @@ impl Admission {
                     .for_each(|violation| self.violations.note(violation)),
             }
         }
+        if let Some(denied) = violation::of_agent(request, &outcome, &snapshot) {
+            self.violations.tell(denied);
+        }
         self.metrics.decided(outcome.reason(), outcome.relaxed.is_some());
         respond(request, outcome, recorded)
     }
@@ -255,10 +258,11 @@ impl Admission {
     ) -> Outcome {
         let (decision, findings) = explained::decide(judged, snapshot, (&self.state, &self.client)).await;
         let decision = self.state.unless_stale(decision);
-        let decision = passcode::unless_unset(decision, judged, snapshot, &self.client).await;
+        let decision = strict_mode::unless_unset(decision, judged, snapshot, &self.client).await;
         let decision = self.hold(decision, request, judged, snapshot).await;
         let verdict = verdict_of(&decision);
         let (ticket, resource_hash) = evidence_of(&decision);
+        let proof = Proof::of(request, judged, (&decision, &findings), snapshot);
         let mode = Mode::of(snapshot, &findings);
         let (decision, relaxed) = relax(decision, &mode);
         let outcome = |answer, ticket| Outcome {
@@ -268,7 +272,7 @@ impl Admission {
             relaxed: relaxed.clone(),
             ticket,
             resource_hash,
-            proof: Proof::of(judged, snapshot).filter(|_| !judged.dry_run),
+            proof,
         };
         match decision {
             Decision::Allow(grant) => outcome(
@@ -401,7 +405,7 @@ impl Admission {
             let message = format!("the decision could not be recorded: {error}");
             Denial::new(Reason::AuditUnavailable, message)
         };
-        if let Some(proof) = outcome.proven().and_then(Proof::record) {
+        for proof in outcome.proven().into_iter().flat_map(Proof::records) {
             self.log.append_ahead(proof).map_err(unrecorded)?;
         }
         let receipt = self.log.append(record).await;

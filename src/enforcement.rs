@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use crate::{
     feeds::Feeds,
     keys::{PathKey, StrictLatch},
+    passcode,
     state::State,
     violations::{publish, recorder},
     webhook_config::{Enforced, Plan, StartupRule, WebhookConfigOwner},
@@ -28,6 +29,9 @@ const RENEW: Duration = Duration::from_hours(1);
 
 /// How often it is asked whether everything is known, at the start.
 const POLL: Duration = Duration::from_millis(100);
+
+/// How often a passcode is looked for that strict mode waits for.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// How long to wait after the latch could not be written.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -77,6 +81,8 @@ impl Enforcement {
                 tracing::warn!(switched_off, "the annotation that switches enforcement off");
                 self.feeds.update(|index| index.set_switched_off(switched_off));
             }
+            let looks_again = self.look_for_passcode(&snapshot).await;
+            let snapshot = self.state.snapshot();
             let strict = snapshot.is_strict();
             if strict != snapshot.latched {
                 let unsealed = self.feeds.unsealed();
@@ -98,7 +104,7 @@ impl Enforcement {
                 remembered = self.remember(true).await;
             }
             self.strict.set(i64::from(strict));
-            let lasts = self.plan_anew(&snapshot, strict);
+            let lasts = self.plan_anew(&snapshot, strict).min(looks_again);
             // Waiting ends with a change, or after a while without one.
             tokio::select! {
                 _ = changes.changed() => {}
@@ -106,6 +112,24 @@ impl Enforcement {
                 () = tokio::time::sleep(lasts) => {}
             }
         }
+    }
+
+    /// Before strict mode begins on the strength of a passcode: whether there is one. Tells when to look again.
+    async fn look_for_passcode(&self, snapshot: &Snapshot) -> Duration {
+        let policy = snapshot.policy.get();
+        let begins = policy.filter(|policy| policy.strict_mode && !snapshot.latched);
+        let Some(secret) = begins.and_then(|policy| policy.passcode.clone()) else {
+            return RENEW;
+        };
+        let read = passcode::read(&secret, &snapshot.cluster.namespace, &self.client).await;
+        if let Err(why) = &read {
+            tracing::warn!(%why, "strict mode does not begin without its passcode");
+        }
+        let found = read.is_ok().then_some(secret);
+        if found != snapshot.passcode {
+            self.feeds.update(|index| index.set_passcode(found));
+        }
+        LOOK
     }
 
     /// Makes the plan anew, and tells for how long it is right by itself. By a wrong clock no delegation is compiled

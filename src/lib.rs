@@ -13,6 +13,7 @@ pub mod installation;
 pub mod keys;
 pub mod metrics;
 pub mod mutators;
+pub mod passcode;
 pub mod quota;
 pub mod read_access;
 pub mod readiness;

@@ -1,5 +1,6 @@
-//! Violations: writes that were let through although the rules say no. Each is counted, and told by an Event on its
-//! object, which many alike share; nothing here ever waits for the other.
+//! Violations: writes that were let through although the rules say no, and those of agents that were stopped. Each is
+//! told by an Event on its object, which many alike share, and the former are counted; nothing here ever waits for the
+//! other.
 
 mod series;
 
@@ -29,14 +30,16 @@ const RENEW: Duration = Duration::from_mins(1);
 /// How long one write of an Event may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A write that strict mode would have stopped.
+/// A write that strict mode would have stopped, or did.
 #[derive(Clone, Debug)]
 pub struct Violation {
+    /// What became of it: `Warned` or `Denied`.
+    pub action: &'static str,
     /// The caller as the API server names it.
     pub username: String,
     /// The place of the object: `<namespace>/<resource>.<group>/<name>`.
     pub place: String,
-    /// What the caller was spared.
+    /// What the caller was spared, or was told.
     pub denial: Denial,
     /// What the rules said.
     pub verdict: Verdict,
@@ -44,7 +47,7 @@ pub struct Violation {
     pub environment: Option<Environment>,
     /// The object.
     pub regarding: ObjectReference,
-    /// One sentence: who did what, and why it would be stopped.
+    /// One sentence: who did what, and why it would be stopped, or was.
     pub note: String,
 }
 
@@ -63,10 +66,15 @@ impl Violations {
         Self { queue, metrics }
     }
 
-    /// Counts one, and has an Event tell it unless too many wait already.
+    /// Counts one that was let through, and tells it.
     pub fn note(&self, violation: Violation) {
         self.metrics
             .count(violation.denial.reason, violation.verdict, violation.environment);
+        self.tell(violation);
+    }
+
+    /// Has an Event tell it unless too many wait already.
+    pub fn tell(&self, violation: Violation) {
         if self.queue.try_send(violation).is_err() {
             self.metrics.untold.inc();
         }

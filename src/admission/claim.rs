@@ -83,7 +83,7 @@ impl Claims {
                     if read.contested != Some(false) {
                         self.still_approved(&write, &read).await?;
                     }
-                    return self.on_record(&read).await;
+                    return self.on_record(&read, snapshot).await;
                 }
                 Attempt::Again(read) => ticket = read,
             }
@@ -155,10 +155,15 @@ impl Claims {
             self.still_approved(write, ticket).await?;
         }
         match step {
-            Step::Stay => self.on_record(ticket).await.map(|()| Attempt::Held),
+            Step::Stay => self
+                .on_record(ticket, write.snapshot)
+                .await
+                .map(|()| Attempt::Held),
             Step::ProveUncommitted => {
                 self.prove_uncommitted(write, &read).await?;
-                self.on_record(ticket).await.map(|()| Attempt::Held)
+                self.on_record(ticket, write.snapshot)
+                    .await
+                    .map(|()| Attempt::Held)
             }
             Step::To(TicketState::Ended(end)) => Err(denial(ticket, &format!("it is {}", end.adjective()))),
             Step::To(state) => self.swap(write, ticket, state).await,
@@ -169,14 +174,16 @@ impl Claims {
     /// moment younger, or its last step was never recorded.
     async fn again(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {
         let read = self.read(write, ticket).await?;
-        self.on_record(&read).await?;
+        self.on_record(&read, write.snapshot).await?;
         Ok(read)
     }
 
     /// Sees to it that the log knows of the claim that a write passes under: whoever made it may have died before that
     /// was recorded, or never heard that it was stored.
-    async fn on_record(&self, ticket: &Ticket) -> Result<(), Denial> {
-        record_finding(&self.log, ticket).await.map_err(unrecorded)
+    async fn on_record(&self, ticket: &Ticket, snapshot: &Snapshot) -> Result<(), Denial> {
+        record_finding(&self.log, ticket, snapshot)
+            .await
+            .map_err(unrecorded)
     }
 
     async fn swap(
@@ -196,7 +203,7 @@ impl Claims {
         }
         let by = write.request.caller.username.to_owned();
         let next = write.leads(ticket, state);
-        let record = record::of_step(ticket, &next, by);
+        let record = record::of_step(ticket, &next, by, write.snapshot);
         let (tickets, log, held) = (self.tickets.clone(), self.log.clone(), ticket.clone());
         let cluster = write.snapshot.cluster.clone();
         // A call that is given up leaves its claim behind, and then the record of it, too. Whoever is answered is answered
@@ -255,12 +262,12 @@ impl Claims {
 
 /// Records where a ticket stands, if the log does not know of the steps that led there: another replica made them, or
 /// an operator that died before it could record them. A record that is on its way is given a moment.
-pub async fn record_finding(log: &Log, ticket: &Ticket) -> Result<(), AuditError> {
+pub async fn record_finding(log: &Log, ticket: &Ticket, snapshot: &Snapshot) -> Result<(), AuditError> {
     if log.lags_behind(ticket) {
         sleep(MOMENT).await;
     }
     if log.lags_behind(ticket) {
-        log.append(record::of_finding(ticket)).await?;
+        log.append(record::of_finding(ticket, snapshot)).await?;
     }
     Ok(())
 }

@@ -19,11 +19,11 @@ use kube::{Api, Client, api::ListParams};
 use super::{
     outcome::{Answer, Outcome},
     own::unheld,
-    passcode,
+    proof::Proof,
     review::AdmissionRequest,
     stamp,
 };
-use crate::emergencies::Emergencies;
+use crate::{emergencies::Emergencies, passcode};
 
 /// Whether the request makes a BreakGlass.
 pub fn opens(request: &AdmissionRequest<'_>) -> bool {
@@ -159,6 +159,6 @@ fn refusal(denial: Denial, findings: Findings) -> Outcome {
         relaxed: None,
         ticket: None,
         resource_hash: None,
-        proof: None,
+        proof: Proof::default(),
     }
 }

@@ -7,6 +7,7 @@ use countersign_core::{
     binding::Binding,
     decide::{check_pending, ticket_namespace},
     decision::{Demand, Denial, Reason},
+    identity::Identity,
     naming::{TicketName, ticket_names},
     own::Present,
     request::Request,
@@ -132,7 +133,8 @@ impl Minting {
             match self.tickets.create(namespace, &draft).await {
                 Ok(made) => {
                     let more_reviews = origin.provenance.more_reviews();
-                    return self.record((namespace, made), more_reviews).await;
+                    let of = (&demand.binding.subject, snapshot);
+                    return self.record((namespace, made), more_reviews, of).await;
                 }
                 Err(kube::Error::Api(status)) if status.is_already_exists() => {}
                 Err(kube::Error::Api(status)) if is_too_large(&status) => {
@@ -150,13 +152,18 @@ impl Minting {
         Err(Denial::new(Reason::Unreadable, message))
     }
 
-    async fn record(&self, (namespace, name): (&str, String), more_reviews: u32) -> Result<Minted, Denial> {
+    async fn record(
+        &self,
+        (namespace, name): (&str, String),
+        more_reviews: u32,
+        (subject, snapshot): (&Identity, &Snapshot),
+    ) -> Result<Minted, Denial> {
         let reference = countersign_core::audit::record::ObjectRef {
             namespace: namespace.to_owned(),
             name: name.clone(),
             uid: None,
         };
-        let record = record::of_minting(reference);
+        let record = record::of_minting(reference, subject, snapshot);
         self.log
             .append(record)
             .await

@@ -30,8 +30,8 @@ pub struct Outcome {
     pub ticket: Option<ObjectRef>,
     /// Digest of the change, where it was hashed.
     pub resource_hash: Option<Digest>,
-    /// What it proves when it is let through.
-    pub proof: Option<Proof>,
+    /// What else is kept of it when it is let through.
+    pub proof: Proof,
 }
 
 /// What the API server is told.
@@ -72,7 +72,7 @@ pub fn without_rules(denial: Denial, request: &AdmissionRequest<'_>, snapshot: &
         relaxed,
         ticket: None,
         resource_hash: None,
-        proof: None,
+        proof: Proof::default(),
     }
 }
 
@@ -149,13 +149,13 @@ impl Outcome {
             zone,
             ticket: self.ticket.clone(),
             resource_hash: self.resource_hash,
-            intent: self.proven().and_then(Proof::intent),
+            intent: self.proven().and_then(|proof| proof.intent.clone()),
         }
     }
 
-    /// What it proves, when it is let through.
+    /// What else is kept of it, when it is let through.
     pub fn proven(&self) -> Option<&Proof> {
         let is_allowed = matches!(self.answer, Answer::Allow { .. });
-        self.proof.as_ref().filter(|_| is_allowed)
+        is_allowed.then_some(&self.proof)
     }
 }

@@ -8,7 +8,9 @@ use countersign_core::{
     decide::GROUP,
     decision::{Cause, Findings, Grant, Reason},
     digest::Digest,
+    identity::Identity,
     request::Operation,
+    snapshot::Snapshot,
     ticket::Ticket,
 };
 use jiff::Timestamp;
@@ -101,9 +103,12 @@ fn asked(
 }
 
 /// The record of the step of a known ticket that leads it to `next`.
-pub fn of_step(ticket: &Ticket, next: &Ticket, by: String) -> Record {
+pub fn of_step(ticket: &Ticket, next: &Ticket, by: String, snapshot: &Snapshot) -> Record {
+    let (subject, owner) = whose(&ticket.binding.subject, snapshot);
     transition(record::TicketTransition {
         ticket: reference(ticket),
+        subject,
+        owner,
         from: Some(ticket.standing().into()),
         to: next.standing().into(),
         steps: Some(ticket.next_steps()),
@@ -114,9 +119,12 @@ pub fn of_step(ticket: &Ticket, next: &Ticket, by: String) -> Record {
 
 /// The record of where a ticket was found: another replica led it there, or an operator that died before it could
 /// record that.
-pub fn of_finding(ticket: &Ticket) -> Record {
+pub fn of_finding(ticket: &Ticket, snapshot: &Snapshot) -> Record {
+    let (subject, owner) = whose(&ticket.binding.subject, snapshot);
     transition(record::TicketTransition {
         ticket: reference(ticket),
+        subject,
+        owner,
         from: None,
         to: ticket.standing().into(),
         steps: ticket.steps,
@@ -126,9 +134,12 @@ pub fn of_finding(ticket: &Ticket) -> Record {
 }
 
 /// The record of the making of a ticket.
-pub fn of_minting(ticket: ObjectRef) -> Record {
+pub fn of_minting(ticket: ObjectRef, subject: &Identity, snapshot: &Snapshot) -> Record {
+    let (subject, owner) = whose(subject, snapshot);
     transition(record::TicketTransition {
         ticket,
+        subject,
+        owner,
         from: None,
         to: "Pending".into(),
         steps: None,
@@ -141,15 +152,24 @@ pub fn of_minting(ticket: ObjectRef) -> Record {
 pub const REMOVED: &str = "Removed";
 
 /// The record of the removal of a finished ticket.
-pub fn of_removal(ticket: &Ticket) -> Record {
+pub fn of_removal(ticket: &Ticket, snapshot: &Snapshot) -> Record {
+    let (subject, owner) = whose(&ticket.binding.subject, snapshot);
     transition(record::TicketTransition {
         ticket: reference(ticket),
+        subject,
+        owner,
         from: Some(ticket.standing().into()),
         to: REMOVED.into(),
         steps: Some(ticket.next_steps()),
         by: "retention".into(),
         bind: ticket.last_claim().map(|claim| claim.bind),
     })
+}
+
+/// Who may use a ticket, and the human who answers for that agent.
+fn whose(subject: &Identity, snapshot: &Snapshot) -> (Option<Identity>, Option<Identity>) {
+    let owner = snapshot.agent(subject).map(|agent| agent.owner.clone());
+    (Some(subject.clone()), owner)
 }
 
 fn transition(step: record::TicketTransition) -> Record {

@@ -85,6 +85,13 @@ pub fn content(request: &AdmissionRequest<'_>) -> Option<Content> {
     (!is_namespace(&request.target()) || request.old_object().is_none_or(vouches)).then_some(content)
 }
 
+/// What an object of a kind that permits says, or the labels of a namespace, before and after the write.
+pub fn contents(request: &AdmissionRequest<'_>) -> Option<(Option<Content>, Option<Content>)> {
+    let questions = Questions::about(request)?;
+    let read = |text: Option<&str>| text.and_then(questions.content);
+    Some((read(request.old_object()), read(request.object())))
+}
+
 /// The content of an object that is removed, for as long as a finalizer holds it: marking it counts as a generation.
 pub fn removed(request: &AdmissionRequest<'_>, seals: &Seals) -> Option<Content> {
     if request.operation() != Operation::Delete || is_namespace(&request.target()) {

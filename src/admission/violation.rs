@@ -1,11 +1,20 @@
-//! What is told of a write that was let through although the rules say no.
+//! What is told of a write that was let through although the rules say no, and of what an agent was denied.
 
 use countersign_api::break_glass::RelaxedWrite;
-use countersign_core::{emergency::Emergency, plain::plain, request::Target};
+use countersign_core::{
+    decision::{Denial, Reason},
+    emergency::Emergency,
+    plain::plain,
+    request::Target,
+    snapshot::Snapshot,
+};
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 
-use super::{outcome::Outcome, review::AdmissionRequest};
+use super::{
+    outcome::{Answer, Outcome},
+    review::AdmissionRequest,
+};
 use crate::{emergencies::Noted, violations::Violation};
 
 /// The most bytes of an Event's note that the API server takes.
@@ -13,23 +22,45 @@ const MAX_NOTE: usize = 1024;
 
 /// The violation that the request is. A dry run is none: it does nothing.
 pub fn of(request: &AdmissionRequest<'_>, outcome: &Outcome) -> Option<Violation> {
-    let denial = outcome.relaxed.clone().filter(|_| !request.is_dry_run())?;
-    let (target, findings) = (request.target(), &outcome.findings);
-    let who = findings
-        .subject
-        .as_ref()
-        .map_or(request.username(), |subject| subject.as_str());
+    let denial = outcome.relaxed.as_ref().filter(|_| !request.is_dry_run())?;
+    let who = (outcome.findings.subject.as_ref()).map_or(request.username(), |subject| subject.as_str());
     let verb = request.operation().verb();
     let note = format!("{verb} by {who} would be denied if this were enforced: {denial}");
-    Some(Violation {
+    Some(violation(request, outcome, ("Warned", denial), &note))
+}
+
+/// What an agent was denied, for whoever answers for it. Where an approval is asked for there is a ticket to tell it.
+pub fn of_agent(request: &AdmissionRequest<'_>, outcome: &Outcome, snapshot: &Snapshot) -> Option<Violation> {
+    let Answer::Deny { denial, .. } = &outcome.answer else {
+        return None;
+    };
+    if request.is_dry_run() || denial.reason == Reason::ApprovalRequired {
+        return None;
+    }
+    let findings = outcome.findings_about(&request.caller(), snapshot);
+    let (who, owner) = (findings.subject?, findings.answerable?);
+    let verb = request.operation().verb();
+    let note = format!("{verb} by {who} was denied; {owner} answers for it: {denial}");
+    Some(violation(request, outcome, ("Denied", denial), &note))
+}
+
+fn violation(
+    request: &AdmissionRequest<'_>,
+    outcome: &Outcome,
+    (action, denial): (&'static str, &Denial),
+    note: &str,
+) -> Violation {
+    let target = request.target();
+    Violation {
+        action,
         username: request.username().to_owned(),
         place: target.place(),
         verdict: outcome.verdict,
-        environment: findings.environment,
+        environment: outcome.findings.environment,
         regarding: reference(&target, uid(request)),
-        note: shortened(&plain(&note)),
-        denial,
-    })
+        note: shortened(&plain(note)),
+        denial: denial.clone(),
+    }
 }
 
 /// The write as the window of break-glass that let it pass tells of it.

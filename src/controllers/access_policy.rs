@@ -74,6 +74,11 @@ fn problem(object: &AccessPolicy, snapshot: &Snapshot) -> Option<Problem> {
             format!("spec.strictMode: {live} live human admins, and {needed} are needed before it holds");
         return Some(Problem::new("NotEnoughAdmins", message));
     }
+    if !snapshot.has_passcode(&policy) {
+        let message = "spec.passcodeSecretRef: nobody set the passcode, and strict mode does not begin before: kubectl \
+                       countersign admin passcode set";
+        return Some(Problem::new("NoPasscode", message));
+    }
     (!snapshot.is_as_shown(&policy)).then(|| {
         let message = "spec.strictModeDigest: the permission objects are no longer those that were shown, and strict \
                        mode does not begin: look at them again with kubectl countersign admin enable-strict";

@@ -53,7 +53,7 @@ pub async fn outlive(
     }
     // It may have been tried before.
     if !context.log.led_to(ticket, REMOVED) {
-        context.log.append(removal(ticket)).await?;
+        context.log.append(removal(ticket, snapshot)).await?;
     }
     tickets.remove(ticket, &reviews).await?;
     Ok(None)

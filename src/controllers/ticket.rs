@@ -164,7 +164,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     let Some((ticket, policy)) = judged(&object, &snapshot) else {
         return Ok(Action::await_change());
     };
-    record_finding(&context.log, &ticket).await?;
+    record_finding(&context.log, &ticket, &snapshot).await?;
     let now = Timestamp::now();
     let tally = tally(&ticket, &snapshot);
     let (state, mut again) = next_state(&ticket, &tally, &snapshot, policy, &keeper).await?;
@@ -215,7 +215,10 @@ async fn write(
             state: state.clone(),
             ..ticket.clone()
         };
-        context.log.append(transition(ticket, &next, by)).await?;
+        context
+            .log
+            .append(transition(ticket, &next, by, &context.state.snapshot()))
+            .await?;
     }
     let tickets = Tickets::new(context.client.clone());
     tickets.set_status(ticket, status).await?;

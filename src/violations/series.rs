@@ -141,7 +141,7 @@ fn event(violation: Violation, now: Timestamp) -> Event {
         event_time: Some(MicroTime(now)),
         type_: Some("Warning".to_owned()),
         reason: Some(violation.denial.reason.to_string()),
-        action: Some("Warned".to_owned()),
+        action: Some(violation.action.to_owned()),
         note: Some(violation.note),
         related: Some(caller(&violation.username)),
         regarding: Some(regarding),
@@ -181,6 +181,7 @@ mod tests {
 
     fn violation(username: &str, name: &str, reason: Reason) -> Violation {
         Violation {
+            action: "Warned",
             username: username.to_owned(),
             place: format!("billing/configmaps/{name}"),
             denial: Denial::new(reason, "no"),

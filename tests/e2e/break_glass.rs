@@ -529,4 +529,6 @@ fn turns_strict_mode_off(cluster: &Cluster) {
     until("the failure policy to be Ignore", || {
         (cluster.failure_policy() == "Ignore").then_some(())
     });
+    let turned = |on: bool| audit_log(cluster).contains(&format!("\"strictMode\":{on}"));
+    assert!(turned(true) && turned(false), "both turns are on record");
 }

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{Area, Outcome, Ticket, shared};
+use super::{
+    harness::{Area, Outcome, Ticket, shared},
+    intents::recorded,
+};
 
 fn merge(area: &Area<'_>, by: &str, zone: &Value) -> Outcome {
     let patch = json!({ "spec": zone }).to_string();
@@ -55,6 +58,27 @@ fn an_agent_comes_into_a_zone_of_people_when_one_of_its_owners_says_so() {
     ticket.becomes("Approved");
     lets_in().done();
     ticket.becomes("Consumed");
+    is_on_record(&area, generation);
+}
+
+/// What the zone was before and after, and who acknowledged it: the ticket leaves some day.
+fn is_on_record(area: &Area<'_>, generation: i64) {
+    let recorded = recorded();
+    let records = recorded
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let mut changes = records
+        .filter(|record| record["type"] == "PermissionChange" && record["name"] == area.namespace.as_str());
+    let change = changes
+        .find(|record| record["fields"] == json!(["/spec/cooperators"]))
+        .unwrap();
+    assert_eq!(change["kind"], "Zone");
+    assert_eq!(change["by"], "ada");
+    assert_eq!(
+        change["zoneClaims"],
+        json!([format!("{}/{generation} team:shop", area.namespace)])
+    );
+    assert!(change["before"].is_string() && change["before"] != change["after"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use countersign_core::{
     digest::Digest,
     identity::Identity,
     mutator::Mutators,
-    policy::Policy,
+    policy::{PasscodeRef, Policy},
     snapshot::{Cluster, PolicyState, Snapshot},
 };
 use k8s_openapi::api::core::v1::Namespace;
@@ -189,6 +189,11 @@ impl Index {
     /// Says whether enforcement is switched off by the documented annotation.
     pub const fn set_switched_off(&mut self, switched_off: bool) {
         self.snapshot.switched_off = switched_off;
+    }
+
+    /// Says where a passcode is known to be.
+    pub fn set_passcode(&mut self, passcode: Option<PasscodeRef>) {
+        self.snapshot.passcode = passcode;
     }
 
     /// Says what else can change Countersign's own objects.

@@ -50,6 +50,13 @@ pub async fn read(session: &Session) -> anyhow::Result<Known> {
     file::<Zone>(session, &mut index, &mut unread).await?;
     file::<WriteDelegation>(session, &mut index, &mut unread).await?;
     file::<Namespace>(session, &mut index, &mut unread).await?;
+    // Few may read it, and nobody begins anything here.
+    let passcode = index
+        .snapshot()
+        .policy
+        .get()
+        .and_then(|policy| policy.passcode.clone());
+    index.set_passcode(passcode);
     Ok(Known {
         snapshot: index.snapshot().clone(),
         unread,

@@ -21,7 +21,7 @@ use crate::{
     map::HashMap,
     mutator::Mutators,
     permissions::Permissions,
-    policy::{Policy, Shown},
+    policy::{PasscodeRef, Policy, Shown},
     review::Review,
     role::Role,
     rotation::Rotation,
@@ -41,6 +41,8 @@ pub struct Snapshot {
     /// Whether the documented annotation on the webhook configuration switches enforcement off: the recovery of a
     /// cluster that nobody can administer any more.
     pub switched_off: bool,
+    /// Where a passcode is known to be: strict mode does not begin on the strength of one that nobody set.
+    pub passcode: Option<PasscodeRef>,
     /// What else changes Countersign's own objects before they are stored.
     pub mutators: Mutators,
     /// What the permission objects say, whether it is in force or not.
@@ -230,6 +232,7 @@ impl Snapshot {
             policy: PolicyState::Absent(Arc::default()),
             latched: false,
             switched_off: false,
+            passcode: None,
             mutators: Mutators::default(),
             permissions: Permissions::default(),
             grants: HashMap::new(),
@@ -334,17 +337,23 @@ impl Snapshot {
         snapshot
     }
 
-    /// Whether strict mode is in force: it is latched, or it is asked for, there are people who could turn it off, and
-    /// what it was turned on for is still there. A strict policy without them, as one that was there before the operator,
+    /// Whether strict mode is in force: it is latched, or it is asked for, there are people who could turn it off, the
+    /// passcode that it names is set, and what it was turned on for is still there. A strict policy without them, as one that was there before the operator,
     /// locks nobody out.
     pub fn is_strict(&self) -> bool {
         match &self.policy {
             PolicyState::Loaded(policy) => {
                 let has_admins = || self.live_admins().len() >= policy.admins_needed();
-                policy.strict_mode && (self.latched || (has_admins() && self.is_as_shown(policy)))
+                let begins = || has_admins() && self.has_passcode(policy) && self.is_as_shown(policy);
+                policy.strict_mode && (self.latched || begins())
             }
             PolicyState::Absent(_) | PolicyState::Unreadable(_) => self.latched,
         }
+    }
+
+    /// Whether the passcode that the policy names is known to be set; also when it names none.
+    pub fn has_passcode(&self, policy: &Policy) -> bool {
+        policy.passcode.is_none() || policy.passcode == self.passcode
     }
 
     /// Whether the permission objects are those that a person was shown who turned strict mode on; also when nobody was.

@@ -25,6 +25,8 @@ fn came_to(uid: &str, (steps, to): (u32, &'static str), time: Timestamp) -> Reco
     };
     let event = Event::TicketTransition(TicketTransition {
         ticket,
+        subject: None,
+        owner: None,
         from: None,
         to: to.into(),
         steps: Some(steps),

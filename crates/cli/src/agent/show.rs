@@ -203,12 +203,16 @@ fn of_event(event: &Event, snapshot: &Snapshot) -> Deed {
         .next()
         .and_then(Result::ok)
         .map(|zone| zone.name.to_string());
+    let denied = match event.action.as_deref() {
+        Some("Denied") => "denied",
+        _ => "would be denied",
+    };
     let when = event.event_time.as_ref().map(|time| Time(time.0));
     Deed {
         zone: zone.unwrap_or_default(),
         when: when.or_else(|| event.creation_timestamp()),
         what: [
-            "would be denied".to_owned(),
+            denied.to_owned(),
             event.reason.clone().unwrap_or_default(),
             event.note.clone().unwrap_or_default(),
         ],

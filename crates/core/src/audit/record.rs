@@ -30,7 +30,7 @@ pub enum Event {
     /// A guarded write was judged.
     Decision(Box<Decision>),
     /// A permission object was created, changed or deleted.
-    PermissionChange(PermissionChange),
+    PermissionChange(Box<PermissionChange>),
     /// An agent has another key, and the one that it had says so.
     KeyRotation(Box<KeyRotation>),
     /// A ticket went from one state to another.
@@ -177,12 +177,17 @@ pub struct ObjectRef {
     pub uid: Option<String>,
 }
 
-/// A permission object before and after.
+/// What a permission object says, or the labels of a namespace, before and after a write that was let through.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PermissionChange {
+    /// The uid of the admission review: the record of its decision says who asked, and by what it was allowed.
+    pub request: String,
     /// The username of who changed it.
     pub by: String,
+    /// The human who answers for that agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Identity>,
     /// Kind of the object.
     pub kind: Word,
     /// Name of the object.
@@ -193,9 +198,15 @@ pub struct PermissionChange {
     /// Digest of the spec after; absent when it was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Digest>,
-    /// Digest of the whole permission state with this change in it, when the writer knew it.
+    /// JSON pointers of what was changed, the first 64; none when it was created or deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<String>,
+    /// Whether strict mode is asked for from now on, where that changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub permissions: Option<Digest>,
+    pub strict_mode: Option<bool>,
+    /// The claims of zones that the ticket for it carries, which their owners acknowledged: `<zone>/<generation> <owner>`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zone_claims: Vec<String>,
 }
 
 /// An intent that was admitted, with all that is needed to verify it.
@@ -228,6 +239,12 @@ pub struct KeyRotation {
 pub struct TicketTransition {
     /// The ticket.
     pub ticket: ObjectRef,
+    /// Who may use it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Identity>,
+    /// The human who answers for that agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Identity>,
     /// State before; absent when the ticket was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Word>,

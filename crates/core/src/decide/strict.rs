@@ -107,26 +107,28 @@ fn check_shown(next: &Policy, snapshot: &Snapshot) -> Result<(), Denial> {
     Err(Denial::new(Reason::PermissionsChanged, message).because(cause))
 }
 
-/// Only a human admin turns strict mode off; an agent that is no trusted automation never touches it.
+/// Only a human admin turns strict mode off; an agent never touches it, nor its lock.
 pub(super) fn check_switch(next: &Policy, actor: Option<&Actor>, policy: &Policy) -> Result<(), Denial> {
-    if next.strict_mode == policy.strict_mode {
-        return Ok(());
-    }
-    let may = if next.strict_mode {
-        actor.is_none_or(|actor| actor.role.role != Role::Agent)
-    } else {
-        actor.is_some_and(|actor| actor.subject.identity.is_user() && actor.is_admin())
-    };
-    if may {
+    let turns = next.strict_mode != policy.strict_mode;
+    if !turns && next.strict_mode_locked == policy.strict_mode_locked {
         return Ok(());
     }
     let who = actor.map_or("whoever asks", |actor| actor.subject.identity.as_str());
-    let message = if next.strict_mode {
-        format!("spec.strictMode: {who} is an agent: only people and trusted automation turn strict mode on")
-    } else {
-        format!("spec.strictMode: {who} is no human admin: only they turn strict mode off")
-    };
-    Err(denial(Reason::StrictMode, message))
+    if actor.is_some_and(|actor| !actor.subject.identity.is_user()) {
+        let field = if turns {
+            "spec.strictMode"
+        } else {
+            "spec.strictModeLocked"
+        };
+        let message =
+            format!("{field}: {who} is an agent: only people turn strict mode on and off, and lock it");
+        return Err(denial(Reason::StrictMode, message));
+    }
+    if turns && !next.strict_mode && !actor.is_some_and(Actor::is_admin) {
+        let message = format!("spec.strictMode: {who} is no human admin: only they turn strict mode off");
+        return Err(denial(Reason::StrictMode, message));
+    }
+    Ok(())
 }
 
 /// Refuses a write of the grant `name` that would leave too few live admins: one that takes it away, or makes it

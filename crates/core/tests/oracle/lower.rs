@@ -75,6 +75,7 @@ pub fn snapshot(case: &Case) -> Snapshot {
     });
     snapshot.latched = case.latched;
     snapshot.switched_off = case.switched_off;
+    snapshot.passcode = case.passcode_is_set.then(secret);
     snapshot.policy = match case.policy {
         PolicyIs::Loaded => PolicyState::Loaded(Arc::new(Policy {
             accepted_mutators: match case.mutators {

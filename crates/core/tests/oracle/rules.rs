@@ -113,7 +113,8 @@ fn is_strict_mode(case: &Case) -> bool {
     match case.policy {
         PolicyIs::Loaded => {
             let needed = if case.rules.passcode { 1 } else { 2 };
-            case.rules.strict && (case.latched || live_admins(case, None).len() >= needed)
+            let is_set = !case.rules.passcode || case.passcode_is_set;
+            case.rules.strict && (case.latched || (is_set && live_admins(case, None).len() >= needed))
         }
         PolicyIs::Absent | PolicyIs::Unreadable => case.latched,
     }
@@ -664,7 +665,7 @@ fn live_admins(case: &Case, change: Option<GrantChange<'_>>) -> Vec<&'static str
 /// Off: by human admins. On: by anybody but an agent.
 fn may_not_switch(next: bool, rules: &Rules, actor: Option<&Actor>) -> bool {
     match (rules.strict, next) {
-        (false, true) => actor.is_some_and(|actor| actor.role == Role::Agent),
+        (false, true) => actor.is_some_and(|actor| !actor.is_human()),
         (true, false) => !actor.is_some_and(|actor| actor.is_human() && actor.role == Role::Admin),
         _ => false,
     }

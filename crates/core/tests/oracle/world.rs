@@ -12,11 +12,14 @@ pub const NAMESPACES: [&str; 3] = ["billing", "lab", "attic"];
 
 /// One world, and one request in it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what is so, or is not")]
 pub struct Case {
     pub policy: PolicyIs,
     pub latched: bool,
     /// By the annotation on the webhook configuration.
     pub switched_off: bool,
+    /// Whether the passcode that the policy may name is set.
+    pub passcode_is_set: bool,
     pub mutators: MutatorsAre,
     pub rules: Rules,
     pub grants: Vec<GrantIs>,
@@ -1219,6 +1222,7 @@ pub fn case() -> impl Strategy<Value = Case> {
         prop::bool::weighted(0.05),
         prop::bool::weighted(0.15),
         mutators(),
+        prop::bool::weighted(0.7),
     );
     let people = (grants(), teams(), agents());
     let delegations = vec((delegation(), prop::bool::weighted(0.3)), 0..4);
@@ -1257,6 +1261,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 switched_off: switches.1,
                 dry_run: switches.2,
                 mutators: switches.3,
+                passcode_is_set: switches.4,
                 rules,
                 grants: people.0,
                 teams: people.1,

@@ -58,6 +58,8 @@ fn step(to: &'static str) -> Event {
             name: "t".to_owned(),
             uid: Some("u".to_owned()),
         },
+        subject: None,
+        owner: None,
         from: Some("Pending".into()),
         to: to.into(),
         steps: None,

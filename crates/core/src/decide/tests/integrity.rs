@@ -281,8 +281,12 @@ fn strict_mode_is_turned_on_once_there_are_enough_live_admins() {
     let two = || one().admin("abel");
     let agent = |role| two().agent("flux", role, "ada", "flux:flux");
     let flux = "system:serviceaccount:flux:flux";
-    assert_eq!(on(agent(Role::Agent), flux), Said::Deny(Reason::StrictMode));
-    assert_eq!(on(agent(Role::Contributor), flux), relaxed, "from Git");
+    for role in [Role::Agent, Role::Contributor] {
+        assert_eq!(on(agent(role), flux), Said::Deny(Reason::StrictMode));
+        let world = agent(role);
+        let locks = switch(flux, &world, |policy| policy.strict_mode_locked = true);
+        assert_eq!(world.enforces(&locks), Said::Deny(Reason::StrictMode));
+    }
     let drops = |world: World| {
         let ask = switch("ada", &world, |policy| policy.passcode = None);
         world.enforces(&ask)
@@ -660,4 +664,13 @@ fn strict_mode_does_not_begin_for_something_else_and_does_not_end_by_it() {
     let mut latched = under(Some(for_these(other)));
     latched.latched = true;
     assert!(latched.is_strict());
+
+    let named = world().policy(|policy| {
+        policy.strict_mode = true;
+        policy.passcode = Some(secret());
+    });
+    let mut named = named.snapshot;
+    assert!(!named.is_strict(), "nobody set the passcode");
+    named.passcode = Some(secret());
+    assert!(named.is_strict());
 }
