@@ -109,8 +109,15 @@ fn said(object: &Intent, who: &Identity, snapshot: &Snapshot) -> Option<Vec<Add>
     if signed.statement.agent != *who || signed.check(agent, Timestamp::now()).is_err() {
         return None;
     }
-    let stamp = IntentStamp(&signed).sign(&snapshot.cluster.stamp)?;
-    Some(vec![add("/spec/stamp", json!(stamp))])
+    let key = agent.key?;
+    let stamp = IntentStamp {
+        signed: &signed,
+        key: &key,
+    };
+    Some(vec![
+        add("/spec/publicKey", json!(key.to_string())),
+        add("/spec/stamp", json!(stamp.sign(&snapshot.cluster.stamp)?)),
+    ])
 }
 
 /// 128 random bits in hex.

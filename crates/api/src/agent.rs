@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// `ed25519:` and the base64 of a SubjectPublicKeyInfo: 12 fixed bytes, then the 32 of the key.
-const PUBLIC_KEY: &str = "^ed25519:MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$";
+pub(crate) const PUBLIC_KEY: &str = "^ed25519:MCowBQYDK2VwAyEA[A-Za-z0-9+/]{43}=$";
 
 /// Who the agent is and who answers for it.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Intent: what an agent is about to do, and why, signed by its key.
 
 use countersign_core::{
+    agent_key::AgentKey,
     intent::{Signed, Statement},
     snapshot::Cluster,
     stamp::IntentStamp,
@@ -10,6 +11,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    agent::PUBLIC_KEY,
     condition,
     invalid::{Invalid, Kinds, Problem, name, required, signed_time},
     schema,
@@ -93,6 +95,12 @@ pub struct IntentSpec {
     #[schemars(length(min = 88, max = 88), regex(pattern = schema::SIGNATURE))]
     pub signature: String,
 
+    /// The key of the agent that the operator verified the signature by. Leave it out; when the agent has another key, an
+    /// Intent explains nothing any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 68), regex(pattern = PUBLIC_KEY))]
+    pub public_key: Option<String>,
+
     /// The operator's proof that it verified the signature when the Intent was made. Leave it out; without a valid stamp
     /// an Intent explains nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -135,10 +143,12 @@ pub fn parse(object: &Intent) -> Result<Signed, Invalid> {
     })
 }
 
-/// Whether the operator saw exactly this when it was made.
-pub fn is_stamped(object: &Intent, signed: &Signed, cluster: &Cluster) -> bool {
+/// The key that the operator verified exactly this by when it was made, if it did.
+pub fn verified_by(object: &Intent, signed: &Signed, cluster: &Cluster) -> Option<AgentKey> {
     let shown = object.spec.stamp.as_deref().unwrap_or_default();
-    IntentStamp(signed).verify(&cluster.stamp, shown)
+    let key = object.spec.public_key.as_deref()?.parse().ok()?;
+    let stamp = IntentStamp { signed, key: &key };
+    stamp.verify(&cluster.stamp, shown).then_some(key)
 }
 
 /// The intent, if it bears the operator's stamp and its own name.
@@ -146,10 +156,10 @@ pub fn stamped(object: &Intent, cluster: &Cluster) -> Result<countersign_core::i
     let signed = parse(object)?;
     let called = name(&object.metadata)?;
     let is_whole = signed.statement.check(&called, &cluster.id).is_ok();
-    if !is_whole || !is_stamped(object, &signed, cluster) {
+    let Some(key) = verified_by(object, &signed, cluster).filter(|_| is_whole) else {
         let shown = object.spec.stamp.as_deref().unwrap_or_default();
         return Err(Problem::unexpected(shown, "the operator's stamp over this object").at("spec.stamp"));
-    }
+    };
     let statement = signed.statement;
     Ok(countersign_core::intent::Intent {
         namespace: statement.namespace.into(),
@@ -158,6 +168,7 @@ pub fn stamped(object: &Intent, cluster: &Cluster) -> Result<countersign_core::i
         agent: statement.agent,
         deletes: statement.deletes.into_iter().map(Into::into).collect(),
         time: statement.time,
+        key,
     })
 }
 
@@ -179,6 +190,11 @@ mod tests {
         }
     }
 
+    const KEY: &str = "ed25519:MCowBQYDK2VwAyEA6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=";
+
+    /// The key of 32 bytes of 8.
+    const OTHER_KEY: &str = "ed25519:MCowBQYDK2VwAyEAE5j2LG0aRXxRumpLXz29L2n8qTIWIY3ImX5Ba9F9k8o=";
+
     fn object(change: impl FnOnce(&mut Intent)) -> Intent {
         let nonce = "00112233445566778899aabbccddeeff";
         let mut object: Intent = serde_json::from_value(json!({
@@ -192,7 +208,13 @@ mod tests {
         }))
         .unwrap();
         let signed = parse(&object).unwrap();
-        object.spec.stamp = IntentStamp(&signed).sign(&cluster().stamp);
+        let key = KEY.parse().unwrap();
+        let stamp = IntentStamp {
+            signed: &signed,
+            key: &key,
+        };
+        object.spec.public_key = Some(KEY.to_owned());
+        object.spec.stamp = stamp.sign(&cluster().stamp);
         change(&mut object);
         object
     }
@@ -204,8 +226,10 @@ mod tests {
             (&*intent.namespace, intent.agent.as_str()),
             ("billing", "agent:bot")
         );
-        let changes: [fn(&mut Intent); 8] = [
+        let changes: [fn(&mut Intent); 10] = [
             |intent| intent.spec.stamp = None,
+            |intent| intent.spec.public_key = None,
+            |intent| intent.spec.public_key = Some(OTHER_KEY.to_owned()),
             |intent| intent.spec.reason.push('x'),
             |intent| {
                 intent

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::statement::{BadIntent, Signed, Statement};
-use crate::identity::Identity;
+use crate::{agent_key::AgentKey, identity::Identity};
 
 /// How long after an intent was signed what it explains may be done.
 pub const USABLE: SignedDuration = SignedDuration::from_mins(15);
@@ -30,6 +30,8 @@ pub struct Intent {
     pub deletes: Vec<Arc<str>>,
     /// When it was signed.
     pub time: Timestamp,
+    /// The key that signed it.
+    pub key: AgentKey,
 }
 
 impl Intent {

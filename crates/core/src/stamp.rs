@@ -2,6 +2,7 @@
 //! intent when it was made; that the passcode signed a BreakGlass; and that it wrote a ticket's state.
 
 use crate::{
+    agent_key::AgentKey,
     binding::Binding,
     digest::{Digest, MacKey},
     dsse::Signable,
@@ -99,23 +100,33 @@ impl ReviewStamp<'_> {
 /// What the stamp of an intent is over: all that its agent says, and the signature. The statement names cluster,
 /// namespace and agent.
 #[derive(Debug)]
-pub struct IntentStamp<'a>(pub &'a Signed);
+pub struct IntentStamp<'a> {
+    /// What was said, and the signature.
+    pub signed: &'a Signed,
+    /// The key that it was verified by.
+    pub key: &'a AgentKey,
+}
 
 impl IntentStamp<'_> {
     /// The stamp; none where the statement has no payload.
     pub fn sign(&self, key: &MacKey) -> Option<String> {
-        let payload = self.0.statement.payload().ok()?;
+        let payload = self.signed.statement.payload().ok()?;
         Some(key.sign(&self.parts(&payload)))
     }
 
     /// Whether `stamp` is the operator's.
     pub fn verify(&self, key: &MacKey, stamp: &str) -> bool {
-        let payload = self.0.statement.payload();
+        let payload = self.signed.statement.payload();
         payload.is_ok_and(|payload| key.verify(&self.parts(&payload), stamp))
     }
 
-    const fn parts<'a>(&'a self, payload: &'a [u8]) -> [&'a [u8]; 3] {
-        [b"intent", payload, self.0.signature.as_bytes()]
+    fn parts<'a>(&'a self, payload: &'a [u8]) -> [&'a [u8]; 4] {
+        [
+            b"intent",
+            payload,
+            self.signed.signature.as_bytes(),
+            self.key.as_bytes(),
+        ]
     }
 }
 

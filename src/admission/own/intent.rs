@@ -2,7 +2,7 @@
 
 use countersign_api::{
     Intent,
-    intent::{is_stamped, parse},
+    intent::{parse, verified_by},
 };
 use countersign_core::{
     own::{IntentDraft, Own},
@@ -20,6 +20,6 @@ fn draft(text: &str, snapshot: &Snapshot) -> Result<IntentDraft, String> {
     let object: Intent = serde_json::from_str(text).map_err(|error| error.to_string())?;
     unheld(&object.metadata)?;
     let signed = parse(&object).map_err(|invalid| invalid.to_string())?;
-    let stamped = is_stamped(&object, &signed, &snapshot.cluster);
+    let stamped = verified_by(&object, &signed, &snapshot.cluster).is_some();
     Ok(IntentDraft { signed, stamped })
 }

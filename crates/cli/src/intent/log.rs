@@ -164,6 +164,7 @@ fn object(statement: Statement, signature: String) -> Intent {
         nonce: statement.nonce,
         time: statement.time.to_string(),
         signature,
+        public_key: None,
         stamp: None,
     };
     Intent::new(&name, spec)

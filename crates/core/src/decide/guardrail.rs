@@ -78,9 +78,8 @@ impl<'s> ByAgent<'s> {
         let resource = resource(&request.target.parent(), environment);
         let mut intents = snapshot.intents.get(who).into_iter().flatten();
         // What a key signed that is retired by now, whoever has it may have signed.
-        let rotated = self.agent.rotation.as_ref().map(|rotation| rotation.time);
-        let is_of_key = |time| rotated.is_none_or(|rotated| time > rotated);
-        if intents.any(|intent| is_of_key(intent.time) && intent.explains(&resource, now)) {
+        let is_of_key = |key| self.agent.key == Some(key);
+        if intents.any(|intent| is_of_key(intent.key) && intent.explains(&resource, now)) {
             return None;
         }
         let message = format!(

@@ -8,6 +8,7 @@
 use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use countersign_core::{
+    agent_key::AgentKey,
     binding::{Binding, BoundTarget},
     decide::KEYS_SECRET,
     delegation::{DelegatedNamespaces, DelegatedResource, Delegation, Evaluation},
@@ -115,6 +116,7 @@ fn add_intents(case: &Case, snapshot: &mut Snapshot) {
             agent: id(intent.agent),
             deletes: vec!["secrets:attic/prod/key".into(), named.into()],
             time: in_seconds(-intent.seconds_ago),
+            key: if intent.is_of_key { key() } else { another_key() },
         }));
     }
 }
@@ -266,7 +268,7 @@ fn add_people(case: &Case, snapshot: &mut Snapshot) {
             role: agent.role,
             owner: id(agent.owner),
             suspended: agent.suspended,
-            key: None,
+            key: Some(key()),
             signs: true,
             rotation: None,
             intents_per_minute: 120,
@@ -1035,6 +1037,19 @@ fn draft(flaw: TicketFlaw, case: &Case) -> TicketDraft {
         stamped: flaw != TicketFlaw::Unstamped,
         change,
     }
+}
+
+/// The key of each agent: of 32 bytes of 7; another: of 8.
+fn key() -> AgentKey {
+    "ed25519:MCowBQYDK2VwAyEA6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw="
+        .parse()
+        .unwrap()
+}
+
+fn another_key() -> AgentKey {
+    "ed25519:MCowBQYDK2VwAyEAE5j2LG0aRXxRumpLXz29L2n8qTIWIY3ImX5Ba9F9k8o="
+        .parse()
+        .unwrap()
 }
 
 fn secret() -> PasscodeRef {

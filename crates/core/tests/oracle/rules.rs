@@ -351,7 +351,8 @@ fn is_unexplained(case: &Case) -> bool {
     };
     let explains = |intent: &IntentIs| {
         let is_about_it = intent.is_about_deed && matches!(case.asks, Asks::Deed);
-        intent.agent == agent.identity && is_about_it && intent.seconds_ago < 900
+        let is_its = intent.agent == agent.identity && intent.is_of_key;
+        is_its && is_about_it && intent.seconds_ago < 900
     };
     !case.intents.iter().any(explains)
 }

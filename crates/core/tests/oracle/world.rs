@@ -274,6 +274,8 @@ pub struct IntentIs {
     pub agent: &'static str,
     /// The object of the deed, or another.
     pub is_about_deed: bool,
+    /// By the key that the agent has, or by another.
+    pub is_of_key: bool,
     pub seconds_ago: i64,
 }
 
@@ -919,10 +921,12 @@ fn former() -> impl Strategy<Value = FormerIs> {
 
 fn intent() -> impl Strategy<Value = IntentIs> {
     let ago = select(vec![0, 60, 899, 900]);
-    (select(AGENTS.to_vec()), prop::bool::weighted(0.8), ago).prop_map(
-        |(agent, is_about_deed, seconds_ago)| IntentIs {
+    let (about, of_key) = (prop::bool::weighted(0.8), prop::bool::weighted(0.9));
+    (select(AGENTS.to_vec()), about, of_key, ago).prop_map(
+        |(agent, is_about_deed, is_of_key, seconds_ago)| IntentIs {
             agent,
             is_about_deed,
+            is_of_key,
             seconds_ago,
         },
     )

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::delegations::{of_certificates, with};
+use super::{
+    delegations::{of_certificates, with},
+    intents::key,
+};
 use crate::{
     decision::Reason,
     delegation::{DelegatedNamespaces, DelegatedResource, Delegation},
@@ -34,6 +37,9 @@ fn owning(role: Role) -> World {
 
 impl World {
     fn intent(mut self, agent: &str, deletes: &[&str], seconds_ago: i64) -> Self {
+        if let Some(signer) = self.snapshot.agents.get_mut(&id(agent)) {
+            Arc::make_mut(signer).key = Some(key(1));
+        }
         let intent = Intent {
             namespace: "lab".into(),
             name: "intent".into(),
@@ -41,6 +47,7 @@ impl World {
             agent: id(agent),
             deletes: deletes.iter().map(|name| (*name).into()).collect(),
             time: now() - SignedDuration::from_secs(seconds_ago),
+            key: key(1),
         };
         let of_agent = self.snapshot.intents.entry(id(agent)).or_default();
         of_agent.push_back(Arc::new(intent));
@@ -125,6 +132,10 @@ fn an_intent_explains_what_it_names_for_a_quarter_of_an_hour_to_who_signed_it() 
         let world = owning(Role::Agent).intent(agent, deletes, seconds_ago);
         assert_eq!(world.says(&asks), said, "{told}");
     }
+    let mut rotated = owning(Role::Agent).intent("agent:bot", &[NAME], 0);
+    let bot = rotated.snapshot.agents.get_mut(&id("agent:bot")).unwrap();
+    Arc::make_mut(bot).key = Some(key(2));
+    assert_eq!(rotated.says(&asks), DENIED, "signed by the key of before");
     let evicts = creates(BOT, "lab/pods/app").sub("eviction");
     let world = owning(Role::Agent).intent("agent:bot", &["pods:lab/dev/app"], 0);
     assert_eq!(

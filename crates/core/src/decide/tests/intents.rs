@@ -27,7 +27,7 @@ fn signing(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-fn key(seed: u8) -> AgentKey {
+pub(super) fn key(seed: u8) -> AgentKey {
     AgentKey::of_bytes(signing(seed).verifying_key().as_bytes()).unwrap()
 }
 
