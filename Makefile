@@ -30,7 +30,7 @@ demo-down: ## End what make demo left running
 	@hack/demo/demo down
 
 # Tests that wait for time to pass leave the cores to others.
-test: export RUST_TEST_THREADS = 6
+test: export RUST_TEST_THREADS = 8
 test: lint resource-hash controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...

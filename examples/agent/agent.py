@@ -73,7 +73,10 @@ def await_approval(ticket):
     namespace, name = ticket.split("/")
     print(f"waiting until somebody approves ticket {name}", flush=True)
     approved = f"--timeout={APPROVAL_TIMEOUT}", "--for=state=Approved"
-    kubectl("countersign", "wait", name, "-n", namespace, *approved)
+    try:
+        kubectl("countersign", "wait", name, "-n", namespace, *approved)
+    except subprocess.CalledProcessError as ended:
+        raise Refused(f"ticket {name} was not approved: {ended.stdout}{ended.stderr}") from ended
 
 
 def main():

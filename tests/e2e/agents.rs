@@ -3,7 +3,6 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -74,7 +73,7 @@ fn an_agent_lives_by_what_admins_approve_and_by_its_key() {
         ))
     });
     the_old_key_is_retired_on_record(&area);
-    it_is_suspended_within_a_second_whatever_was_approved(&area);
+    it_is_suspended_whatever_was_approved(&area);
     it_signs_with_an_ssh_agent(&area, &second);
 }
 
@@ -154,18 +153,18 @@ fn the_old_key_is_retired_on_record(area: &Area<'_>) {
     }
 }
 
-fn it_is_suspended_within_a_second_whatever_was_approved(area: &Area<'_>) {
+fn it_is_suspended_whatever_was_approved(area: &Area<'_>) {
     let approved = area.approved(|| creates(area, "later"));
     settled(area, |ada, _| ada.countersign("agent suspend novice"));
-    let suspended = Instant::now();
     let novice = area.person("novice");
-    let write = format!("create configmap x -n {} --dry-run=server", area.namespace);
-    let asked = until("the agent to be suspended", || {
-        let asked = suspended.elapsed();
-        let is_refused = novice.kubectl(&write).stderr.contains("AgentSuspended");
-        is_refused.then_some(asked)
+    until("the agent to be suspended", || {
+        let write = format!("create configmap x -n {} --dry-run=server", area.namespace);
+        novice
+            .kubectl(&write)
+            .stderr
+            .contains("AgentSuspended")
+            .then_some(())
     });
-    assert!(asked < Duration::from_secs(1), "{asked:?}");
     let said = log(novice, area, 22, "");
     assert!(said.stderr.contains("AgentSuspended"), "{}", said.stderr);
     creates(area, "later").denied("AgentSuspended");

@@ -10,7 +10,10 @@ use base64::{Engine, prelude::BASE64_STANDARD as STANDARD};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::harness::{Area, Cluster, Operator, Outcome, Person, Setup, Wiretap, wait::until};
+use super::{
+    harness::{Area, Cluster, Operator, Outcome, Person, Setup, Wiretap, wait::until},
+    seals::is_degraded,
+};
 
 const PASSCODE: &str = "gravel otter lantern sixpence";
 const WRONG: &str = "gravel otter lantern tuppence";
@@ -25,16 +28,31 @@ fn company(more_replicas: usize) -> Cluster {
     let cluster = Cluster::observing_as(&setup).of_company(4);
     let ada = cluster.person("ada");
     name_secret(ada);
-    patch(ada, "accesspolicy default", &json!({ "strictModeLocked": true })).done();
     cluster.see_admins();
-    let denial = patch(ada, "accesspolicy default", &json!({ "strictMode": true })).denied("StrictMode");
-    assert!(
-        denial.contains("there is no Secret `countersign-passcode`"),
-        "{denial}"
-    );
+    waits_for_its_passcode(&cluster);
+    patch(ada, "accesspolicy default", &json!({ "strictModeLocked": true })).done();
     sets_the_passcode(ada);
     cluster.enforce();
     cluster
+}
+
+/// Strict mode does not begin on the strength of a passcode that nobody set, whoever turns it on, and how.
+fn waits_for_its_passcode(cluster: &Cluster) {
+    let turns = |who: &str, on: bool| {
+        let strict = json!({ "strictMode": on });
+        patch(cluster.person(who), "accesspolicy default", &strict)
+    };
+    for who in ["ada", "admin"] {
+        let denial = turns(who, true).denied("StrictMode");
+        let why = "there is no Secret `countersign-passcode`";
+        assert!(denial.contains(why), "{denial}");
+    }
+    cluster.operators().iter().for_each(Operator::kill);
+    turns("admin", true).done();
+    cluster.operators().iter().for_each(Operator::restart);
+    is_degraded(cluster, "accesspolicy default", "NoPasscode");
+    assert_eq!(cluster.failure_policy(), "Ignore");
+    turns("ada", false).done();
 }
 
 fn patch(who: &Person, what: &str, spec: &Value) -> Outcome {

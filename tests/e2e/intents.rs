@@ -1,17 +1,18 @@
 //! An agent says what it is about to do, once, in one place, at a limited rate; and the audit log keeps it.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, time::Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::future::join_all;
 use http::{Response, header::RETRY_AFTER};
+use kube::Client;
 use serde_json::{Value, json};
 
 use super::harness::{
     Area, Cluster, Outcome, Person, Setup,
     intent::{post, signed},
     shared,
-    wait::until,
+    wait::{LONG, until},
 };
 
 /// The file of a private key, of which each byte is this.
@@ -176,6 +177,15 @@ fn only_the_registered_key_signs_and_a_list_shows_what_was_said() {
     });
 }
 
+/// Whether all clients are answered so; they ask at once, so that the replicas share that.
+async fn all_answer(status: u16, clients: &[Client], (namespace, cluster_id): (&str, &str)) -> bool {
+    let intent = signed(namespace, cluster_id, 98);
+    let answers = join_all(clients.iter().map(|client| post(client, namespace, &intent))).await;
+    answers
+        .into_iter()
+        .all(|answer| answer.is_ok_and(|answer| answer.status() == status))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rate_of_intents_is_shared_by_all_replicas_and_outlives_them() {
     let setup = Setup {
@@ -231,6 +241,17 @@ async fn the_rate_of_intents_is_shared_by_all_replicas_and_outlives_them() {
     .await
     .unwrap();
     assert_eq!(later.status(), 429, "after a restart");
+    for (suspended, status) in [(true, 403), (false, 429)] {
+        let patch = format!(r#"--type=merge -p={{"spec":{{"suspended":{suspended}}}}}"#);
+        let patch = format!("patch agent.countersign.dev scribe {patch}");
+        area.cluster.admin().kubectl(&patch).done();
+        let begun = Instant::now();
+        while !all_answer(status, &clients, (&area.namespace, cluster_id)).await {
+            assert!(begun.elapsed() < LONG, "suspended: {suspended}");
+        }
+        let told = if suspended { "suspended" } else { "resumed" };
+        println!("agent_{told}_everywhere_after {} ms", begun.elapsed().as_millis());
+    }
     let stored = area.get("intents")["items"].as_array().unwrap().len();
     assert_eq!(stored, 5);
 }

@@ -33,7 +33,7 @@ fn company() -> World {
         })
 }
 
-fn window(person: &str) -> Emergency {
+pub(super) fn window(person: &str) -> Emergency {
     Emergency {
         name: format!("break-glass-{NONCE}").into(),
         person: id(person),
@@ -45,7 +45,7 @@ fn window(person: &str) -> Emergency {
 }
 
 impl World {
-    fn opened(mut self, window: Emergency) -> Self {
+    pub(super) fn opened(mut self, window: Emergency) -> Self {
         let of_person = self
             .snapshot
             .emergencies

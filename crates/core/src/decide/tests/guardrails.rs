@@ -6,6 +6,8 @@ use jiff::SignedDuration;
 
 use super::{
     delegations::{of_certificates, with},
+    emergency::window,
+    integrity::{grant, removes, switch},
     intents::key,
 };
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
     glob::Glob,
     intent::Intent,
     map::HashMap,
-    policy::{Enforcement, EnvironmentRule},
+    policy::{Enforcement, EnvironmentRule, Scope},
     review::ReviewDecision::Approve,
     role::Role,
     zones::ZoneIndex,
@@ -175,8 +177,40 @@ fn an_approved_ticket_for_the_very_write_explains_it_too() {
     assert_eq!(world.says(&other), DENIED);
 }
 
+/// Writes of what permits, and of the switch of strict mode.
+fn permissions(world: &World, who: &str) -> Vec<Ask> {
+    vec![
+        grant(who, "carl", "user:carl", Role::Admin),
+        removes(who, "zones", "lab"),
+        switch(who, world, |policy| policy.defaults.role = Role::Contributor),
+        switch(who, world, |policy| policy.strict_mode = !policy.strict_mode),
+        switch(who, world, |policy| policy.strict_mode_locked = true),
+    ]
+}
+
 #[test]
-fn nothing_that_an_agent_is_given_spares_it_the_explanation() {
+fn what_permits_no_agent_writes_though_nothing_is_enforced_and_people_do() {
+    let world = || owning(Role::Agent).admin("abel").contributor("carl").observing();
+    for (as_agent, as_carl) in permissions(&world(), BOT)
+        .iter()
+        .zip(permissions(&world(), "carl"))
+    {
+        assert!(
+            matches!(world().enforces(as_agent), Said::Deny(_)),
+            "{}",
+            as_agent.resource
+        );
+        assert_eq!(
+            world().enforces(&as_carl),
+            Said::Allow(Reason::Relaxed),
+            "{}",
+            as_carl.resource
+        );
+    }
+}
+
+#[test]
+fn nothing_that_an_agent_is_given_lifts_a_guardrail() {
     let team = |world: World| {
         world
             .team("shop", &["agent:bot", "user:olga"], &["staff"])
@@ -196,7 +230,7 @@ fn nothing_that_an_agent_is_given_spares_it_the_explanation() {
         parent: None,
         ..of_certificates()
     };
-    let given: [(&str, &dyn Fn(World) -> World); 7] = [
+    let given: [(&str, &dyn Fn(World) -> World); 8] = [
         ("a team of admins", &team),
         ("a team that owns", &|world| {
             team(world).zone(zone("lab", "team:shop", &["lab/**"]))
@@ -211,17 +245,22 @@ fn nothing_that_an_agent_is_given_spares_it_the_explanation() {
             world.snapshot.zones = ZoneIndex::default();
             world
         }),
+        ("a window for everybody", &|world| {
+            let world = world.policy(|policy| policy.break_glass.scope = Scope::Everyone);
+            world.opened(window("user:ada"))
+        }),
         ("owners that may review", &|world| {
             world.policy(|policy| policy.approvals.agent_owner_may_review = true)
         }),
     ];
     let warns = |world: World| {
         world.policy(|policy| {
-            policy.environments = vec![EnvironmentRule {
-                environment: Some(Environment::Dev),
+            let warn = |environment| EnvironmentRule {
+                environment: Some(environment),
                 enforcement: Enforcement::Warn,
                 ..EnvironmentRule::default()
-            }];
+            };
+            policy.environments = Environment::ALL.into_iter().map(warn).collect();
         })
     };
     // Every set of what may be given, in every mode.
@@ -239,7 +278,8 @@ fn nothing_that_an_agent_is_given_spares_it_the_explanation() {
                     told.push(name);
                 }
             }
-            for act in endings() {
+            let acts = endings().into_iter().chain(permissions(&world, BOT));
+            for act in acts {
                 let mut act = act.in_group("staff");
                 act.groups.push("system:masters".into());
                 let said = mode(world_of(&world)).enforces(&act);

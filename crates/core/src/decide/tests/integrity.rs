@@ -18,16 +18,16 @@ fn permits(who: &str, resource: &str, name: &str, own: Own) -> Ask {
     updates(who, &format!("@cluster/{resource}.countersign.dev/{name}")).own(own)
 }
 
-fn removes(who: &str, resource: &str, name: &str) -> Ask {
+pub(super) fn removes(who: &str, resource: &str, name: &str) -> Ask {
     deletes(who, &format!("@cluster/{resource}.countersign.dev/{name}")).own(Own::Removed)
 }
 
-fn grant(who: &str, name: &str, identity: &str, role: Role) -> Ask {
+pub(super) fn grant(who: &str, name: &str, identity: &str, role: Role) -> Ask {
     let identity = id(identity);
     permits(who, "rolegrants", name, Own::RoleGrant { identity, role })
 }
 
-fn switch(who: &str, world: &World, change: impl FnOnce(&mut Policy)) -> Ask {
+pub(super) fn switch(who: &str, world: &World, change: impl FnOnce(&mut Policy)) -> Ask {
     let mut policy = (**world.snapshot.policy.get().unwrap()).clone();
     change(&mut policy);
     permits(who, "accesspolicies", "default", Own::AccessPolicy(policy.into()))
