@@ -30,7 +30,9 @@ demo-down: ## End what make demo left running
 	@hack/demo/demo down
 
 # Tests that wait for time to pass leave the cores to others.
-test: export RUST_TEST_THREADS = 8
+test: export RUST_TEST_THREADS = 7
+# The API servers and kubectl spend memory, of which there is enough, rather than time.
+test: export GOGC = 400
 test: lint resource-hash controlplane ## Everything that must hold, end to end
 	cargo test --workspace
 	cd hack/controlplane && go vet ./... && go test ./...

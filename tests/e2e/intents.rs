@@ -242,7 +242,7 @@ async fn the_rate_of_intents_is_shared_by_all_replicas_and_outlives_them() {
     .unwrap();
     assert_eq!(later.status(), 429, "after a restart");
     for (suspended, status) in [(true, 403), (false, 429)] {
-        let patch = format!(r#"--type=merge -p={{"spec":{{"suspended":{suspended}}}}}"#);
+        let patch = format!(r#"--type=merge -p={{"spec":{{"suspend":{suspended}}}}}"#);
         let patch = format!("patch agent.countersign.dev scribe {patch}");
         area.cluster.admin().kubectl(&patch).done();
         let begun = Instant::now();
