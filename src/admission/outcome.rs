@@ -72,7 +72,7 @@ pub fn without_rules(denial: Denial, request: &AdmissionRequest<'_>, snapshot: &
         relaxed,
         ticket: None,
         resource_hash: None,
-        proof: Proof::default(),
+        proof: Proof::unjudged(request, snapshot),
     }
 }
 

@@ -53,6 +53,17 @@ impl Proof {
         }
     }
 
+    /// What is kept of a request that the rules could not judge, if it is let through all the same.
+    pub fn unjudged(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Self {
+        let judged = request.judged(None, None).ok().filter(|judged| !judged.dry_run);
+        let nobody = Findings::default();
+        let change = judged.and_then(|judged| permission_change(request, &judged, (None, &nobody), snapshot));
+        Self {
+            intent: None,
+            events: change.into_iter().collect(),
+        }
+    }
+
     /// The records of their own.
     pub fn records(&self) -> impl Iterator<Item = Record> {
         self.events.iter().map(|event| Record {

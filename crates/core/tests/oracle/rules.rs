@@ -293,7 +293,8 @@ fn verdict(case: &Case) -> Verdict {
     }
     let actor = who.and_then(|who| actor(who, case, &rules));
     if let Asks::Permit(Permit::Policy { strict, alone, .. }) = &case.asks
-        && (may_not_switch(*strict, &rules, actor.as_ref().ok()) || is_locked(*strict, *alone, case, &rules))
+        && (may_not_switch(*strict, case, &rules, actor.as_ref().ok())
+            || is_locked(*strict, *alone, case, &rules))
     {
         return Deny(Reason::StrictMode);
     }
@@ -664,12 +665,12 @@ fn live_admins(case: &Case, change: Option<GrantChange<'_>>) -> Vec<&'static str
 }
 
 /// Off: by human admins. On: by anybody but an agent.
-fn may_not_switch(next: bool, rules: &Rules, actor: Option<&Actor>) -> bool {
-    match (rules.strict, next) {
-        (false, true) => actor.is_some_and(|actor| !actor.is_human()),
-        (true, false) => !actor.is_some_and(|actor| actor.is_human() && actor.role == Role::Admin),
-        _ => false,
+/// The lock stays as it is written, also where no policy is in force that says so.
+fn may_not_switch(next: bool, case: &Case, rules: &Rules, actor: Option<&Actor>) -> bool {
+    if actor.is_some_and(|actor| !actor.is_human()) {
+        return next != rules.strict || case.rules.locked != rules.locked;
     }
+    rules.strict && !next && actor.is_none_or(|actor| actor.role != Role::Admin)
 }
 
 /// While it is locked, only who has a window turns it off, and does nothing else with it.
