@@ -42,7 +42,7 @@ use self::{
     claim::Claims,
     contest::contest,
     mint::{Minted, Minting},
-    outcome::{Answer, Outcome, evidence_of, verdict_of, without_rules},
+    outcome::{Answer, Outcome, evidence_of, findings_about, verdict_of, without_rules},
     proof::Proof,
     response::{AdmissionResponse, Counted, Recorded, StatusCause},
     review::AdmissionRequest,
@@ -399,7 +399,7 @@ impl Admission {
             return Ok(Recorded::Counted(counted));
         }
         let zone = Place::of(&request.target()).zones(snapshot);
-        let findings = outcome.findings_about(&request.caller(), snapshot);
+        let findings = findings_about(&outcome.findings, &request.caller(), snapshot);
         let record = record::decision(request, &findings, outcome.told(zone));
         let unrecorded = |error| {
             let message = format!("the decision could not be recorded: {error}");

@@ -76,6 +76,20 @@ pub fn without_rules(denial: Denial, request: &AdmissionRequest<'_>, snapshot: &
     }
 }
 
+/// Who asked, and where the write lands, also where the rules ended before they asked who: the owner of an agent answers
+/// for what is refused to it.
+pub fn findings_about(findings: &Findings, caller: &Caller<'_>, snapshot: &Snapshot) -> Findings {
+    let mut findings = findings.clone();
+    if findings.subject.is_none()
+        && let Some(policy) = snapshot.policy.get()
+        && let Ok(Subject { identity, .. }) = authn::identify(caller, snapshot, policy)
+    {
+        findings.answerable = snapshot.agent(&identity).map(|agent| agent.owner.clone());
+        findings.subject = Some(identity);
+    }
+    findings
+}
+
 /// What the rules said.
 pub const fn verdict_of(decision: &Decision) -> Verdict {
     match decision {
@@ -113,20 +127,6 @@ impl Outcome {
     pub fn window(&self) -> Option<&Emergency> {
         let window = self.findings.emergency.as_deref();
         window.filter(|_| self.reason() == Reason::Emergency)
-    }
-
-    /// Who asked, and where the write lands, also where the rules ended before they asked who: the owner of an agent
-    /// answers for what is refused to it.
-    pub fn findings_about(&self, caller: &Caller<'_>, snapshot: &Snapshot) -> Findings {
-        let mut findings = self.findings.clone();
-        if findings.subject.is_none()
-            && let Some(policy) = snapshot.policy.get()
-            && let Ok(Subject { identity, .. }) = authn::identify(caller, snapshot, policy)
-        {
-            findings.answerable = snapshot.agent(&identity).map(|agent| agent.owner.clone());
-            findings.subject = Some(identity);
-        }
-        findings
     }
 
     /// What the audit log is told of it; `zone` holds the place.

@@ -13,7 +13,7 @@ use countersign_core::{
 };
 use jiff::Timestamp;
 
-use super::{review::AdmissionRequest, seal};
+use super::{outcome::findings_about, review::AdmissionRequest, seal};
 
 /// How many fields of a change are named.
 const MOST_FIELDS: usize = 64;
@@ -56,8 +56,10 @@ impl Proof {
     /// What is kept of a request that the rules could not judge, if it is let through all the same.
     pub fn unjudged(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Self {
         let judged = request.judged(None, None).ok().filter(|judged| !judged.dry_run);
-        let nobody = Findings::default();
-        let change = judged.and_then(|judged| permission_change(request, &judged, (None, &nobody), snapshot));
+        let change = judged.and_then(|judged| {
+            let findings = findings_about(&Findings::default(), &judged.caller, snapshot);
+            permission_change(request, &judged, (None, &findings), snapshot)
+        });
         Self {
             intent: None,
             events: change.into_iter().collect(),

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::Time};
 
 use super::{
-    outcome::{Answer, Outcome},
+    outcome::{Answer, Outcome, findings_about},
     review::AdmissionRequest,
 };
 use crate::{emergencies::Noted, violations::Violation};
@@ -37,7 +37,7 @@ pub fn of_agent(request: &AdmissionRequest<'_>, outcome: &Outcome, snapshot: &Sn
     if request.is_dry_run() || denial.reason == Reason::ApprovalRequired {
         return None;
     }
-    let findings = outcome.findings_about(&request.caller(), snapshot);
+    let findings = findings_about(&outcome.findings, &request.caller(), snapshot);
     let (who, owner) = (findings.subject?, findings.answerable?);
     let verb = request.operation().verb();
     let note = format!("{verb} by {who} was denied; {owner} answers for it: {denial}");

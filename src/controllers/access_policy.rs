@@ -75,8 +75,8 @@ fn problem(object: &AccessPolicy, snapshot: &Snapshot) -> Option<Problem> {
         return Some(Problem::new("NotEnoughAdmins", message));
     }
     if !snapshot.has_passcode(&policy) {
-        let message = "spec.passcodeSecretRef: nobody set the passcode, and strict mode does not begin before: kubectl \
-                       countersign admin passcode set";
+        let message = "spec.passcodeSecretRef: the operator can read no passcode there, as its log tells, and strict mode \
+                       does not begin before: kubectl countersign admin passcode set";
         return Some(Problem::new("NoPasscode", message));
     }
     (!snapshot.is_as_shown(&policy)).then(|| {

@@ -122,7 +122,8 @@ pub struct AccessPolicySpec {
 
     /// Whether violations are blocked. While false (the default) Countersign observes: it allows with a warning
     /// and a record. It cannot be turned on before two human admins were seen, or one while there is a
-    /// passcode; once on, only a human admin turns it off, with a ticket or during break-glass.
+    /// passcode, nor before the passcode that `passcodeSecretRef` names is set; once on, only a human admin turns
+    /// it off, with a ticket or during break-glass. No Agent turns it on or off.
     #[serde(default)]
     pub strict_mode: bool,
 

@@ -79,8 +79,9 @@ pub struct AgentSpec {
     #[schemars(schema_with = "schema::agent_role")]
     pub role: Role,
 
-    /// The human who answers for the agent: a `user:` identity. Each record of what the agent does, and each
-    /// Event of what it is denied, names the owner, who does not count as a reviewer of the agent's changes unless the AccessPolicy says so.
+    /// The human who answers for the agent: a `user:` identity. Each record of what the agent does, and
+    /// each Event of what it is denied, names the owner, who does not count as a reviewer of the agent's changes
+    /// unless the AccessPolicy says so.
     #[schemars(length(max = schema::MAX_IDENTITY), regex(pattern = schema::USER))]
     pub owner: String,
 

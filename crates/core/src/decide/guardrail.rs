@@ -25,14 +25,24 @@ pub(super) struct ByAgent<'s> {
     is_own: bool,
 }
 
+/// The agents of any role that list the account of the caller, whether they may act or not.
+pub(super) fn agents_of<'s>(
+    caller: &Caller<'_>,
+    snapshot: &'s Snapshot,
+) -> impl Iterator<Item = &'s Arc<Agent>> {
+    let account = caller
+        .service_account()
+        .map(|(namespace, name)| format!("{namespace}:{name}"));
+    let listing = account.and_then(|account| snapshot.service_accounts.get(account.as_str()));
+    listing
+        .into_iter()
+        .flatten()
+        .filter_map(|identity| snapshot.agent(identity))
+}
+
 /// The agent of the role `agent` that lists the account of the caller, if one does.
 fn agent_of<'s>(caller: &Caller<'_>, snapshot: &'s Snapshot) -> Option<&'s Arc<Agent>> {
-    let (namespace, name) = caller.service_account()?;
-    let listing = snapshot
-        .service_accounts
-        .get(format!("{namespace}:{name}").as_str())?;
-    let mut agents = listing.iter().filter_map(|identity| snapshot.agent(identity));
-    agents.find(|agent| agent.role == Role::Agent)
+    agents_of(caller, snapshot).find(|agent| agent.role == Role::Agent)
 }
 
 /// Whether an agent of the role `agent` asks: of what it asks nothing is let by that nobody judged.

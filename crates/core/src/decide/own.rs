@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{End, operator, registration, strict, subject::Actor};
+use super::{End, guardrail::agents_of, operator, registration, strict, subject::Actor};
 use crate::{
     decision::{Cause, Denial, Reason},
     own::Own,
@@ -62,7 +62,8 @@ pub(super) fn check_switch(
 ) -> Result<(), End> {
     match request.own {
         Some(Own::AccessPolicy(next)) => {
-            strict::check_switch(next, actor, policy)?;
+            let agent = agents_of(&request.caller, snapshot).next();
+            strict::check_switch(next, (agent.map(AsRef::as_ref), actor), policy)?;
             strict::check_lock(next, request, (actor, snapshot, policy), now)?;
             Ok(())
         }

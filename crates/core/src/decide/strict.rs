@@ -11,7 +11,7 @@ use crate::{
     policy::{LIVE_ADMINS, Policy, Shown},
     request::{Operation, Request},
     role::Role,
-    snapshot::{Grant, Snapshot, is_live_admin},
+    snapshot::{Agent, Grant, Snapshot, is_live_admin},
 };
 
 /// What is written with the switch of strict mode.
@@ -107,24 +107,29 @@ fn check_shown(next: &Policy, snapshot: &Snapshot) -> Result<(), Denial> {
     Err(Denial::new(Reason::PermissionsChanged, message).because(cause))
 }
 
-/// Only a human admin turns strict mode off; an agent never touches it, nor its lock.
-pub(super) fn check_switch(next: &Policy, actor: Option<&Actor>, policy: &Policy) -> Result<(), Denial> {
+/// Only a human admin turns strict mode off; an agent, whether it may act or not, never touches it, nor its lock.
+pub(super) fn check_switch(
+    next: &Policy,
+    (agent, actor): (Option<&Agent>, Option<&Actor>),
+    policy: &Policy,
+) -> Result<(), Denial> {
     let turns = next.strict_mode != policy.strict_mode;
     if !turns && next.strict_mode_locked == policy.strict_mode_locked {
         return Ok(());
     }
-    let who = actor.map_or("whoever asks", |actor| actor.subject.identity.as_str());
-    if actor.is_some_and(|actor| !actor.subject.identity.is_user()) {
+    if let Some(Agent { identity, .. }) = agent {
         let field = if turns {
             "spec.strictMode"
         } else {
             "spec.strictModeLocked"
         };
         let message =
-            format!("{field}: {who} is an agent: only people turn strict mode on and off, and lock it");
+            format!("{field}: {identity} is an agent: only people turn strict mode on and off, and lock it");
         return Err(denial(Reason::StrictMode, message));
     }
-    if turns && !next.strict_mode && !actor.is_some_and(Actor::is_admin) {
+    let is_human_admin = |actor: &Actor| actor.subject.identity.is_user() && actor.is_admin();
+    if turns && !next.strict_mode && !actor.is_some_and(is_human_admin) {
+        let who = actor.map_or("whoever asks", |actor| actor.subject.identity.as_str());
         let message = format!("spec.strictMode: {who} is no human admin: only they turn strict mode off");
         return Err(denial(Reason::StrictMode, message));
     }

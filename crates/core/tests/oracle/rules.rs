@@ -371,14 +371,18 @@ fn is_held(case: &Case) -> bool {
 
 /// The agent of the role `agent` that lists the account, whether it may act or not; of several the first by name.
 fn agent_of_account(case: &Case) -> Option<&AgentIs> {
-    let account = case.caller.username.strip_prefix("system:serviceaccount:")?;
-    let lists = |agent: &&AgentIs| agent.accounts.iter().any(|(listed, _)| *listed == account);
-    let listing = case
-        .agents
-        .iter()
-        .filter(lists)
-        .filter(|agent| agent.role == Role::Agent);
+    let listing = agents_of_account(case).filter(|agent| agent.role == Role::Agent);
     listing.min_by_key(|agent| agent.identity)
+}
+
+/// The agents of any role that list the account, whether they may act or not.
+fn agents_of_account(case: &Case) -> impl Iterator<Item = &AgentIs> {
+    let account = case.caller.username.strip_prefix("system:serviceaccount:");
+    let lists = move |agent: &&AgentIs| {
+        let mut listed = agent.accounts.iter();
+        listed.any(|(listed, _)| Some(*listed) == account)
+    };
+    case.agents.iter().filter(lists)
 }
 
 /// The owner of a zone of people's which an agent would own, or in which it would cooperate, that did not before.
@@ -667,10 +671,10 @@ fn live_admins(case: &Case, change: Option<GrantChange<'_>>) -> Vec<&'static str
 /// Off: by human admins. On: by anybody but an agent.
 /// The lock stays as it is written, also where no policy is in force that says so.
 fn may_not_switch(next: bool, case: &Case, rules: &Rules, actor: Option<&Actor>) -> bool {
-    if actor.is_some_and(|actor| !actor.is_human()) {
+    if agents_of_account(case).next().is_some() {
         return next != rules.strict || case.rules.locked != rules.locked;
     }
-    rules.strict && !next && actor.is_none_or(|actor| actor.role != Role::Admin)
+    rules.strict && !next && actor.is_none_or(|actor| !actor.is_human() || actor.role != Role::Admin)
 }
 
 /// While it is locked, only who has a window turns it off, and does nothing else with it.

@@ -286,6 +286,8 @@ fn strict_mode_is_turned_on_once_there_are_enough_live_admins() {
         let world = agent(role);
         let locks = switch(flux, &world, |policy| policy.strict_mode_locked = true);
         assert_eq!(world.enforces(&locks), Said::Deny(Reason::StrictMode));
+        let suspended = two().agent_but("flux", role, "ada", "flux:flux", |agent| agent.suspended = true);
+        assert_eq!(on(suspended, flux), Said::Deny(Reason::StrictMode));
     }
     let drops = |world: World| {
         let ask = switch("ada", &world, |policy| policy.passcode = None);
