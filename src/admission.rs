@@ -55,7 +55,7 @@ pub use self::{
 };
 use crate::{
     audit::Log, emergencies::Emergencies, metrics::AdmissionMetrics, quota::Quotas, sightings::Sightings,
-    state::State, tickets::Tickets, violations::Violations,
+    state::State, tickets::Tickets, turns::Taken, violations::Violations,
 };
 
 /// How long a call may take: well within the webhook's timeout, so that the answer is ours.
@@ -70,6 +70,7 @@ pub struct Admission {
     claims: Claims,
     minting: Minting,
     quotas: Quotas,
+    turns: Taken,
     log: Log,
     sightings: Sightings,
     violations: Violations,
@@ -78,15 +79,20 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Judges by `state` and `seals`, acts through `client`, counts in `quotas`, records in `log`, and notes what it sees.
+    /// Judges by `state` and `seals`, acts through `client`, counts in `quotas`, records in `log`, and notes what it sees;
+    /// the tickets that it moves are for this replica to go on with.
     pub fn new(
         (state, seals): (Arc<State>, Seals),
-        (client, quotas): (kube::Client, Quotas),
+        (client, quotas, turns): (kube::Client, Quotas, Taken),
         (log, sightings, violations, emergencies): (Log, Sightings, Violations, Emergencies),
         metrics: AdmissionMetrics,
     ) -> Self {
-        let claims = Claims::new(client.clone(), log.clone(), state.clock().clone());
-        let minting = Minting::new(client.clone(), log.clone());
+        let claims = Claims::new(
+            client.clone(),
+            log.clone(),
+            (state.clock().clone(), turns.clone()),
+        );
+        let minting = Minting::new(client.clone(), log.clone(), turns.clone());
         Self {
             state,
             tickets: Tickets::new(client.clone()),
@@ -95,6 +101,7 @@ impl Admission {
             claims,
             minting,
             quotas,
+            turns,
             log,
             sightings,
             violations,
@@ -322,6 +329,7 @@ impl Admission {
         if judged.dry_run {
             return decision;
         }
+        self.take_turn(judged);
         let held = match (grant.ticket(), judged.own) {
             (Some(covered), _) => Box::pin(self.claims.claim(covered, &request.uid, judged, snapshot)).await,
             (None, Some(Own::Review(review))) => Box::pin(contest(review, &self.tickets, snapshot)).await,
@@ -331,6 +339,23 @@ impl Admission {
         match held {
             Ok(()) => decision,
             Err(denial) => Decision::Deny(denial),
+        }
+    }
+
+    /// The ticket that somebody reviews or makes is for this replica to go on with.
+    fn take_turn(&self, judged: &Request<'_>) {
+        match judged.own {
+            Some(Own::Review(review)) => {
+                if let Some(ticket) = &review.ticket {
+                    let place = (&*ticket.namespace, &*ticket.name);
+                    self.turns.take(place, &ticket.resource_version);
+                }
+            }
+            Some(Own::Ticket(_)) => {
+                let namespace = judged.target.namespace.unwrap_or_default();
+                self.turns.take((namespace, judged.target.name), "");
+            }
+            _ => {}
         }
     }
 

@@ -43,7 +43,7 @@ pub use self::{
     break_glass::keep_emergencies,
     intent::keep_intents,
     namespace::keep_namespaces,
-    pending::{Counts, Pending, moved_zones},
+    pending::{Counts, Pending, moved_agents, moved_zones},
     status::apply as apply_status,
     task::follow_tasks,
     ticket::keep_tickets,
@@ -53,6 +53,7 @@ use crate::{
     feeds::Feed,
     read_access::{Outcomes, Told},
     state::State,
+    turns::Turns,
     webhook_config::Enforced,
 };
 
@@ -74,6 +75,8 @@ pub struct Context {
     pub enforced: watch::Receiver<Enforced>,
     /// The audit log.
     pub log: Log,
+    /// What this replica goes on with.
+    pub turns: Turns,
 }
 
 /// What a status is made of, beside the object.
@@ -198,9 +201,16 @@ pub async fn assess<K: Assessed>(
 pub fn gathered<T: Send + Sync + 'static>(
     changes: watch::Receiver<T>,
 ) -> impl Stream<Item = ()> + Send + 'static {
-    stream::unfold(changes, |mut changes| async move {
+    gathered_for(GATHER, changes)
+}
+
+fn gathered_for<T: Send + Sync + 'static>(
+    span: Duration,
+    changes: watch::Receiver<T>,
+) -> impl Stream<Item = ()> + Send + 'static {
+    stream::unfold(changes, move |mut changes| async move {
         changes.changed().await.ok()?;
-        tokio::time::sleep(GATHER).await;
+        tokio::time::sleep(span).await;
         changes.mark_unchanged();
         Some(((), changes))
     })

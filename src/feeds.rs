@@ -12,7 +12,7 @@ use kube::{
     Api, Client, Resource,
     core::DeserializeGuard,
     runtime::{
-        reflector::{self, Store},
+        reflector::{self, ObjectRef, Store},
         watcher,
     },
 };
@@ -125,6 +125,13 @@ impl Feeds {
     ) where
         K: Resource<DynamicType = ()> + Indexed + Clone + 'static,
     {
+        let present = writer.as_reader();
+        let permits_as_before = |object: &K| {
+            let before = present.get(&ObjectRef::from(object));
+            before.is_some_and(|before| object.permits_as(&before))
+        };
+        let is_noted_only =
+            matches!(&change, Change::Applied(DeserializeGuard(Ok(object))) if permits_as_before(object));
         let mut store = |event| writer.apply_watcher_event(&event);
         // Nobody listens to a kind that is only read.
         let touch = |object: &K| drop(touch.send(object.clone()));
@@ -158,7 +165,7 @@ impl Feeds {
                 }
             }
         }
-        if K::PERMITS {
+        if K::PERMITS && !is_noted_only {
             self.permissions.send_modify(|generation| *generation += 1);
         }
     }

@@ -23,6 +23,7 @@ pub mod sightings;
 pub mod state;
 pub mod telemetry;
 pub mod tickets;
+pub mod turns;
 pub mod violations;
 pub mod watch;
 pub mod webhook;

@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     controllers::{
         Context, assess, follow_tasks, gathered, keep_emergencies, keep_intents, keep_namespaces,
-        keep_tickets, moved_zones, pin_accounts,
+        keep_tickets, moved_agents, moved_zones, pin_accounts,
     },
     emergencies::Emergencies,
     enforcement::Enforcement,
@@ -45,6 +45,7 @@ use crate::{
     sightings::{Sightings, write_sightings},
     state::State,
     telemetry::{self, LogFormat},
+    turns::Turns,
     violations::Violations,
     watch::Freshness,
     webhook,
@@ -135,8 +136,7 @@ impl Operator {
             seals,
             vault,
         } = installation;
-        let namespace = cluster.namespace.to_string();
-        let endpoint = endpoint(arguments, &namespace);
+        let endpoint = endpoint(arguments, &cluster.namespace);
         let certified = arguments.webhook_client_ca.as_deref();
         let callers = certified
             .map(Callers::certified_by)
@@ -154,7 +154,7 @@ impl Operator {
             ca_bundle: tls.ca_bundle().to_owned(),
             strict: latched,
             fails_open: Vec::new(),
-            operator_namespace: namespace,
+            operator_namespace: cluster.namespace.to_string(),
             operator: Caller::operator(&cluster),
             startup: Vec::new(),
         });
@@ -184,6 +184,7 @@ impl Operator {
             read_access: outcomes,
             enforced: owner.enforced(),
             log: log.clone(),
+            turns: Turns::default(),
         });
         let of_mutators = MutatorMetrics::register(metrics);
         let mutators = watch_mutators(client.clone(), feeds.clone(), state.clone(), of_mutators);
@@ -214,7 +215,7 @@ impl Operator {
         let emergencies = Emergencies::start((client.clone(), quotas.clone()), state.clone(), metrics);
         let admission = Admission::new(
             (state.clone(), seals),
-            (client, quotas),
+            (client, quotas, context.turns.tickets.clone()),
             (log.clone(), Sightings::new(sightings), violations, emergencies),
             AdmissionMetrics::register(metrics),
         );
@@ -304,7 +305,9 @@ fn reconcile(
     let policy = stream::select(gathered(feeds.changes()), gathered(context.enforced.clone()));
     let policy = policy.map(|()| ObjectRef::new(POLICY_NAME));
     let zones_moved = moved_zones(context.pending.clone(), context.state.clone(), feeds.changes());
-    let (moved_grants, moved_agents) = moved.split();
+    let (moved_grants, read_by_agents) = moved.split();
+    let agents_moved = moved_agents(context.state.clone(), feeds.changes());
+    let agents_moved = stream::select(read_by_agents, agents_moved);
     let (client, state) = (&context.client, context.state.clone());
     let context = || context.clone();
     tokio::spawn(assess::<AccessPolicy>(
@@ -328,7 +331,7 @@ fn reconcile(
         stream::pending(),
         context(),
     ));
-    tokio::spawn(pin_accounts(agents, moved_agents, context()));
+    tokio::spawn(pin_accounts(agents, agents_moved, context()));
     let delegations = feeds.watch(client, delegations.1.clone());
     tokio::spawn(assess::<WriteDelegation>(
         delegations,

@@ -4,7 +4,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use countersign_api::{
     ApprovalReview, ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, STATUS_MANAGER,
-    approval_ticket::{Binding, ChangedPart, Claim, DeliveredBy, summary},
+    approval_ticket::{Binding, ChangedPart, DeliveredBy, summary},
     index::stamped_ticket,
 };
 use countersign_core::{
@@ -25,6 +25,7 @@ use kube::{
     core::NamespaceResourceScope,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, to_value};
 
 use crate::{admission::stamp::nonce, gitops::Origin};
 
@@ -47,25 +48,24 @@ struct Mark {
     contested: bool,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown<'a> {
-    #[serde(flatten)]
-    status: &'a ApprovalTicketStatus,
-    /// A merge keeps what it does not name: a claim that is over has to be named.
-    #[serde(rename = "claim", skip_serializing_if = "Option::is_some")]
-    no_claim: &'a Option<Claim>,
-    /// And a rollback that nobody made.
-    #[serde(rename = "rollback", skip_serializing_if = "Option::is_some")]
-    no_rollback: &'a Option<Claim>,
+/// A status, and the one in whose place it comes: a merge keeps what it does not name, so what is no more has to be named.
+#[derive(Debug)]
+pub struct Renewed {
+    /// What was shown.
+    pub before: ApprovalTicketStatus,
+    /// What is shown now.
+    pub status: ApprovalTicketStatus,
 }
 
-impl<'a> Shown<'a> {
-    const fn of(status: &'a ApprovalTicketStatus) -> Self {
-        Self {
-            status,
-            no_claim: &status.claim,
-            no_rollback: &status.rollback,
+impl Renewed {
+    fn patch(&self) -> serde_json::Result<Value> {
+        let mut patch = to_value(&self.status)?;
+        if let (Some(patch), Some(before)) = (patch.as_object_mut(), to_value(&self.before)?.as_object()) {
+            for field in before.keys() {
+                patch.entry(field.as_str()).or_insert(Value::Null);
+            }
         }
+        Ok(patch)
     }
 }
 
@@ -125,7 +125,7 @@ impl Tickets {
             _ => status.set_state(&next.state, Timestamp::now()),
         }
         status.seal(ticket.next_steps(), &ticket.uid, cluster);
-        self.set_status(ticket, &status).await
+        self.swap(ticket, status).await
     }
 
     /// Marks the ticket as contested, if it is still the version that is known.
@@ -134,18 +134,16 @@ impl Tickets {
             return self.swap(ticket, Mark { contested: true }).await;
         }
         let first = ApprovalTicketStatus::contested_at_first(&ticket.state, &ticket.uid, cluster);
-        self.set_status(ticket, &first).await
+        self.swap(ticket, first).await
+    }
+
+    /// Writes the whole status, if the ticket is still the version that is known.
+    pub async fn show(&self, ticket: &Ticket, status: Renewed) -> Result<(), kube::Error> {
+        let status = status.patch().map_err(kube::Error::SerdeError)?;
+        self.swap(ticket, status).await
     }
 
     /// Writes these fields of the status, if the ticket is still the version that is known.
-    pub async fn set_status(
-        &self,
-        ticket: &Ticket,
-        status: &ApprovalTicketStatus,
-    ) -> Result<(), kube::Error> {
-        self.swap(ticket, Shown::of(status)).await
-    }
-
     async fn swap(&self, ticket: &Ticket, status: impl Debug + Serialize) -> Result<(), kube::Error> {
         let metadata = Expected {
             uid: &ticket.uid,
@@ -293,19 +291,23 @@ pub fn compiled(object: &ApprovalTicket, snapshot: &Snapshot) -> Option<Ticket> 
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{from_value, json, to_value};
+    use serde_json::{from_value, json};
 
     use super::*;
 
     #[test]
-    fn a_claim_that_is_over_is_taken_away_by_name() {
-        let written = |status: &ApprovalTicketStatus| to_value(Shown::of(status)).unwrap();
-        let released: ApprovalTicketStatus = from_value(json!({ "state": "Approved" })).unwrap();
-        let nothing = json!({ "state": "Approved", "claim": null, "rollback": null });
-        assert_eq!(written(&released), nothing);
-        let claim = json!({ "bind": "sha256:00", "claimedAt": "2026-06-01T12:00:00.000000Z", "deadline": "2026-06-01T12:01:15.000000Z" });
-        let claimed = json!({ "state": "Claimed", "claim": claim });
-        let claimed: ApprovalTicketStatus = from_value(claimed).unwrap();
-        assert_eq!(written(&claimed)["claim"]["bind"], "sha256:00");
+    fn what_is_shown_no_more_is_taken_away_by_name() {
+        let review = json!({ "reviewer": "user:rita", "decision": "Approve", "name": "one", "uid": "u1",
+            "time": "2026-06-01T12:00:00Z", "proof": "SSH" });
+        let claim = json!({ "bind": "sha256:00", "claimedAt": "2026-06-01T12:00:00.000000Z",
+            "deadline": "2026-06-01T12:01:15.000000Z" });
+        let before = json!({ "state": "Claimed", "reviews": [review], "approvals": 1, "claim": claim });
+        let status = json!({ "state": "Approved", "approvals": 0 });
+        let renewed = Renewed {
+            before: from_value(before).unwrap(),
+            status: from_value(status).unwrap(),
+        };
+        let patch = json!({ "state": "Approved", "approvals": 0, "reviews": null, "claim": null });
+        assert_eq!(renewed.patch().unwrap(), patch);
     }
 }

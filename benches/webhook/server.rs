@@ -15,6 +15,7 @@ use countersign::{
     server::{BodyBudget, BoundedBody},
     sightings::Sightings,
     state,
+    turns::Taken,
     violations::Violations,
     webhook,
 };
@@ -115,7 +116,7 @@ impl Webhook {
         let emergencies = Emergencies::start(of_emergencies, state.clone(), &mut metrics);
         let admission = Admission::new(
             (state, Seals::new(MacKey::new([4; 32]), "cluster")),
-            (client, quotas),
+            (client, quotas, Taken::default()),
             (log, Sightings::new(sightings), violations, emergencies),
             AdmissionMetrics::register(&mut metrics),
         );

@@ -26,6 +26,7 @@ use crate::{
     audit::{AuditError, Log, TICKET_LIFE},
     clock::Clock,
     tickets::Tickets,
+    turns::Taken,
 };
 
 /// How often a claim is tried again after somebody else changed the ticket, or the log.
@@ -41,16 +42,19 @@ pub struct Claims {
     tickets: Tickets,
     log: Log,
     clock: Clock,
+    turns: Taken,
 }
 
 impl Claims {
-    /// Claims through `client`, by `clock`, and records each step in `log`.
-    pub fn new(client: Client, log: Log, clock: Clock) -> Self {
+    /// Claims through `client`, by `clock`, and records each step in `log`; what it claims is for this replica to go on
+    /// with.
+    pub fn new(client: Client, log: Log, (clock, turns): (Clock, Taken)) -> Self {
         Self {
             tickets: Tickets::new(client.clone()),
             client,
             log,
             clock,
+            turns,
         }
     }
 
@@ -206,16 +210,20 @@ impl Claims {
         let record = record::of_step(ticket, &next, by, write.snapshot);
         let (tickets, log, held) = (self.tickets.clone(), self.log.clone(), ticket.clone());
         let cluster = write.snapshot.cluster.clone();
+        let place = (&*ticket.namespace, &*ticket.name);
+        // The watch may show the claim sooner than the answer comes.
+        self.turns.take(place, &ticket.resource_version);
         // A call that is given up leaves its claim behind, and then the record of it, too. Whoever is answered is answered
         // after the record of the decision, which comes after this one.
         let swapping = tokio::spawn(async move {
             tickets.lead(&held, &next, &cluster).await?;
             Ok::<_, kube::Error>(log.append_ahead(record))
         });
-        match swapping.await {
-            Ok(Ok(recorded)) => recorded.map(|()| Attempt::Held).map_err(unrecorded),
-            Ok(Err(_)) | Err(_) => self.read(write, ticket).await.map(Attempt::Again),
+        if let Ok(Ok(recorded)) = swapping.await {
+            return recorded.map(|()| Attempt::Held).map_err(unrecorded);
         }
+        self.turns.give_up(place);
+        self.read(write, ticket).await.map(Attempt::Again)
     }
 
     async fn read(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {

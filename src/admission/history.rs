@@ -90,9 +90,14 @@ impl<'a> Trace<'a> {
         until: Option<&str>,
         client: &Client,
     ) -> Result<Past, kube::Error> {
-        let end = match until {
-            Some(until) => until.to_owned(),
-            None => self.present_version(client).await?,
+        let end = if let Some(until) = until {
+            until.to_owned()
+        } else {
+            let present = self.present(client).await?;
+            if self.shows_us(&present, version) {
+                return Ok(Past::Committed);
+            }
+            present.metadata.resource_version.unwrap_or_default()
         };
         let Some(end) = number(&end) else {
             return Ok(Past::Lost);
@@ -146,13 +151,22 @@ impl<'a> Trace<'a> {
         Ok(Past::Untold)
     }
 
-    /// The version up to which the past is complete, by a quorum read.
-    async fn present_version(&self, client: &Client) -> Result<String, kube::Error> {
+    /// The object, if it is there, and the version up to which the past is complete, by a quorum read.
+    async fn present(&self, client: &Client) -> Result<ObjectList<DynamicObject>, kube::Error> {
         let request = Request::get(self.uri())
             .body(Vec::new())
             .map_err(kube::Error::HttpError)?;
-        let list: ObjectList<DynamicObject> = client.request(request).await?;
-        Ok(list.metadata.resource_version.unwrap_or_default())
+        client.request(request).await
+    }
+
+    /// Whether the object is what the write made it, since this version: the last event of a watch would show the same.
+    fn shows_us(&self, present: &ObjectList<DynamicObject>, version: &str) -> bool {
+        let is_newer = |object: &&DynamicObject| {
+            let seen = object.resource_version();
+            seen.as_deref().and_then(number) > number(version) && number(version).is_some()
+        };
+        let mut objects = present.items.iter().filter(is_newer);
+        objects.any(|object| self.explain(object, false) == Author::Us)
     }
 
     /// The collection, narrowed to the object.

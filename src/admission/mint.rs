@@ -22,6 +22,7 @@ use crate::{
     audit::Log,
     gitops::{self, Origin},
     tickets::{self, Tickets},
+    turns::Taken,
 };
 
 /// Why there is no ticket for Helm's way back.
@@ -33,6 +34,7 @@ pub struct Minting {
     client: Client,
     tickets: Tickets,
     log: Log,
+    turns: Taken,
 }
 
 /// The ticket for a denied write.
@@ -54,12 +56,13 @@ pub enum Minted {
 }
 
 impl Minting {
-    /// Mints through `client`, and records each ticket in `log`.
-    pub fn new(client: Client, log: Log) -> Self {
+    /// Mints through `client`, and records each ticket in `log`; they are for this replica to go on with.
+    pub fn new(client: Client, log: Log, turns: Taken) -> Self {
         Self {
             tickets: Tickets::new(client.clone()),
             client,
             log,
+            turns,
         }
     }
 
@@ -130,6 +133,9 @@ impl Minting {
         for name in ticket_names(&demand.binding) {
             let draft = tickets::minted(demand, (request, origin), (namespace, &name), snapshot)
                 .map_err(|why| unmintable(&why))?;
+            if let TicketName::Fixed(name) = &name {
+                self.turns.take((namespace, name), "");
+            }
             match self.tickets.create(namespace, &draft).await {
                 Ok(made) => {
                     let more_reviews = origin.provenance.more_reviews();

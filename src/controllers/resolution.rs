@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use countersign_core::{
     snapshot::Snapshot,
-    ticket::{Event, Ticket, TicketState},
+    ticket::{Claim, Event, Ticket, TicketState},
 };
 use jiff::Timestamp;
 
 use super::{Context, ReconcileError};
 use crate::admission::{Past, Trace};
+
+/// How long a write takes at least to be stored after its claim.
+const FIRST: Duration = Duration::from_millis(100);
 
 /// How soon to look again at first, and at most.
 const SOON: Duration = Duration::from_millis(500);
@@ -42,8 +45,16 @@ pub async fn resolve(
         Past::Lost => present(&trace, ticket, over, context).await?,
         Past::Untouched | Past::Untold => None,
     };
-    let age = Duration::try_from(now.duration_since(claim.claimed_at)).unwrap_or_default();
-    Ok((event, age.clamp(SOON, LATE)))
+    Ok((event, age(claim, now).clamp(SOON, LATE)))
+}
+
+/// How long until the write of a claim can have been stored.
+pub fn too_early(claim: &Claim, now: Timestamp) -> Option<Duration> {
+    FIRST.checked_sub(age(claim, now))
+}
+
+fn age(claim: &Claim, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(claim.claimed_at)).unwrap_or_default()
 }
 
 /// What the object as it is now tells: that it bears the mark of the write, or nothing before the time is over.

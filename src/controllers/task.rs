@@ -26,6 +26,7 @@ use kube::{
 
 use self::progress::{Progress, Workload};
 use super::{CONCURRENCY, Context, ReconcileError, retry, status::apply_at};
+use crate::turns::grace;
 
 /// How soon to look again at first, and at most.
 const SOON: Duration = Duration::from_secs(1);
@@ -36,12 +37,17 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(1);
 
 /// Opens the task of a ticket that was used under this claim, and tells its name; `None` when it cannot be made at the
 /// moment. Nothing waits for it.
-pub async fn open(ticket: &ApprovalTicket, claim: &Claim, client: &Client) -> Option<String> {
-    let name = ticket.name_any();
-    let tasks: Api<Task> = Api::namespaced(client.clone(), &ticket.namespace()?);
+pub async fn open(ticket: &ApprovalTicket, claim: &Claim, context: &Context) -> Option<String> {
+    let (namespace, name) = (ticket.namespace()?, ticket.name_any());
+    let tasks: Api<Task> = Api::namespaced(context.client.clone(), &namespace);
     let task = drafted(ticket, claim)?;
+    let place = (&*namespace, &*name);
+    context.turns.tasks.take(place, "");
     let made = match tasks.create(&PostParams::default(), &task).await {
-        Err(kube::Error::Api(status)) if status.is_already_exists() => tasks.get(&name).await,
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            context.turns.tasks.give_up(place);
+            tasks.get(&name).await
+        }
         answer => answer,
     };
     match made {
@@ -92,22 +98,22 @@ async fn reconcile(task: Arc<Task>, context: Arc<Context>) -> Result<Action, Rec
         return Ok(Action::await_change());
     }
     let now = Timestamp::now();
-    let age = task
-        .creation_timestamp()
-        .map_or(SignedDuration::ZERO, |made| now.duration_since(made.0));
+    let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
+    let made = task.creation_timestamp().map_or(now, |made| made.0);
+    let place = (&*namespace, &*name);
+    if !context.turns.tasks.is_ours(place)
+        && let Some(grace) = grace(made, now)
+    {
+        return Ok(Action::requeue(grace));
+    }
+    let age = now.duration_since(made);
     let progress = look(&task.spec, &context.client).await?.within(age, PATIENCE);
     let next = assess(&task, progress, now);
     if task.status.as_ref() != Some(&next) {
-        let (namespace, name) = (task.namespace(), task.name_any());
-        apply_at::<Task, _>(
-            (namespace.as_deref(), &name),
-            &next,
-            STATUS_MANAGER,
-            &context.client,
-        )
-        .await?;
+        apply_at::<Task, _>((Some(&namespace), &name), &next, STATUS_MANAGER, &context.client).await?;
     }
     if next.state != TaskState::Running {
+        context.turns.tasks.give_up(place);
         return Ok(Action::await_change());
     }
     let again = Duration::try_from(age).unwrap_or_default();

@@ -24,7 +24,7 @@ use kube::runtime::{
 use self::shown::shown;
 use super::{
     Context, ReconcileError, gathered,
-    resolution::resolve,
+    resolution::{resolve, too_early},
     retention::{keep_reviews, outlive},
     retry, review, task,
 };
@@ -34,7 +34,8 @@ use crate::{
     admission::{record_finding, transition},
     feeds::Feed,
     gitops::nudge,
-    tickets::{Tickets, compiled},
+    tickets::{Renewed, Tickets, compiled},
+    turns::grace,
 };
 
 /// How soon to look again at a clock that is wrong, or for what is not known yet.
@@ -166,6 +167,17 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     };
     record_finding(&context.log, &ticket, &snapshot).await?;
     let now = Timestamp::now();
+    let place = (&*ticket.namespace, &*ticket.name);
+    if !context.turns.tickets.is_ours(place)
+        && let Some(grace) = grace(last_moved(&ticket, &snapshot), now)
+    {
+        return Ok(Action::requeue(grace));
+    }
+    if let TicketState::Claimed { claim, .. } = &ticket.state
+        && let Some(early) = too_early(claim, now)
+    {
+        return Ok(Action::requeue(early));
+    }
     let tally = tally(&ticket, &snapshot);
     let (state, mut again) = next_state(&ticket, &tally, &snapshot, policy, &keeper).await?;
     let Some(state) = unless_rewound(&ticket, state, &snapshot, context).await? else {
@@ -173,21 +185,33 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     };
     let mut status = shown(&object, &state, &tally, now);
     if let (TicketState::Consumed { claim }, None) = (&state, &status.task) {
-        status.task = task::open(&object, claim, &context.client).await;
+        status.task = task::open(&object, claim, context).await;
         again = status.task.is_none().then_some(TASK_LOOK);
     }
     if let Some(steps) = steps_to(&state, &ticket) {
         status.seal(steps, &ticket.uid, &snapshot.cluster);
     }
-    let is_shown = object.status.as_ref() == Some(&status);
-    if !is_shown {
-        write(&ticket, (&state, &status), &tally, context).await?;
+    if object.status.as_ref() != Some(&status) {
+        write(&ticket, (&state, status), (&object, &tally), context).await?;
+        // Its reviews are told once it is seen.
+        return Ok(Action::requeue(again.unwrap_or(LOOK).min(LOOK)));
     }
     review::tell(&keeper.reviews, (&ticket, &tally), &snapshot, &context.client).await?;
-    if let (true, Some(finished)) = (is_shown, status.finished_at) {
+    if !matches!(state, TicketState::Claimed { .. }) {
+        context.turns.tickets.leave(place, &ticket.resource_version);
+    }
+    if let Some(finished) = status.finished_at {
         again = again.or(outlive(&ticket, finished.0, (&snapshot, policy), context).await?);
     }
     Ok(again.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// When a client last had to do with the ticket: asked for it, reviewed it or used it.
+fn last_moved(ticket: &Ticket, snapshot: &Snapshot) -> Timestamp {
+    let reviews = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
+    let reviewed = reviews.map(|review| review.created);
+    let claimed = ticket.state.claim().map(|claim| claim.claimed_at);
+    reviewed.chain(claimed).fold(ticket.created, Timestamp::max)
 }
 
 /// The ticket, and the policy that it is judged by.
@@ -205,8 +229,8 @@ fn judged<'a>(object: &ApprovalTicket, snapshot: &'a Snapshot) -> Option<(Ticket
 /// Records the step that the ticket makes, if it makes one, and writes its status.
 async fn write(
     ticket: &Ticket,
-    (state, status): (&TicketState, &ApprovalTicketStatus),
-    tally: &Tally,
+    (state, status): (&TicketState, ApprovalTicketStatus),
+    (object, tally): (&ApprovalTicket, &Tally),
     context: &Context,
 ) -> Result<(), ReconcileError> {
     if *state != ticket.state {
@@ -221,7 +245,8 @@ async fn write(
             .await?;
     }
     let tickets = Tickets::new(context.client.clone());
-    tickets.set_status(ticket, status).await?;
+    let before = object.status.clone().unwrap_or_default();
+    tickets.show(ticket, Renewed { before, status }).await?;
     if approves(&ticket.state, state) {
         nudge(ticket, &context.client);
     }

@@ -51,6 +51,11 @@ async fn the_waiting_tickets_of_an_agent_cost_nobody_else_anything() {
             area.namespace
         );
     }
+    let zone = format!("zone/{}", areas[0].namespace);
+    for (who, number) in [("agent/deployer", waiting()), (&zone, each)] {
+        let wait = format!("wait --for=jsonpath={{.status.pending}}={number} --timeout=60s {who}");
+        cluster.admin().kubectl(&wait).done();
+    }
     let ticket = quiet.with_approval(|| {
         let object = quiet.config_map("made", &json!({}));
         cluster.person("olga").create(&object)

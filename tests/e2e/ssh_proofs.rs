@@ -152,4 +152,9 @@ fn who_loses_a_key_loses_its_approvals(area: &Area<'_>, mine: &Path, of_ben: &Pa
         let counted = conditions.iter().find(|one| one["type"] == "Counted")?.clone();
         (counted["reason"] == "BadProof").then_some(())
     });
+    let shown = ticket.object()["status"].clone();
+    assert_eq!(
+        (&shown["approvals"], &shown["reviews"]),
+        (&json!(0), &Value::Null)
+    );
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::harness::{Cluster, Operator, Setup};
 
 /// Places in which rounds are played at once.
-const LANES: usize = 48;
+const LANES: usize = 24;
 
 /// How often a lane asks again before it leaves an object to its fate.
 const TRIES: usize = 8;

@@ -31,7 +31,9 @@ pub use self::emergencies::stamped_emergency;
 pub use self::tickets::{stamped_review, stamped_ticket};
 use crate::{
     AccessPolicy, Agent, ApprovalReview, ApprovalTicket, BreakGlass, Intent, RoleGrant, Team,
-    WriteDelegation, Zone, access_policy, invalid::Invalid, seal::Seals,
+    WriteDelegation, Zone, access_policy,
+    invalid::Invalid,
+    seal::{self, Seals},
 };
 
 /// A snapshot, and what is needed to take an object out of it again.
@@ -112,6 +114,12 @@ pub trait Indexed: Resource<DynamicType = ()> + Clone {
     /// Digest of what the object says to whoever turns strict mode on; `None` when it has none, or is not shown.
     fn says(&self) -> Option<Digest> {
         None
+    }
+
+    /// Whether it permits the same as this other version of it.
+    fn permits_as(&self, other: &Self) -> bool {
+        let _ = other;
+        !Self::PERMITS
     }
 
     /// Files the object, in the place of what was filed under its key.
@@ -283,6 +291,10 @@ impl Indexed for AccessPolicy {
 
     fn says(&self) -> Option<Digest> {
         access_policy::unswitched(&self.spec)
+    }
+
+    fn permits_as(&self, other: &Self) -> bool {
+        seal::permits_as(self, other)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

@@ -12,7 +12,10 @@ use countersign_core::{
     hash::canonical,
     seal::{Content, Seal},
 };
-use kube::{Resource, core::object::HasSpec};
+use kube::{
+    Resource,
+    core::{ObjectMeta, object::HasSpec},
+};
 use serde::Serialize;
 
 use crate::{AccessPolicy, Agent, RoleGrant, Team, WriteDelegation, Zone, agent::PinnedServiceAccount};
@@ -100,6 +103,16 @@ pub fn labels_content(
         generation: 0,
         spec: digest(labels)?,
     })
+}
+
+/// Whether two versions of an object permit the same: they differ in what is noted of it at most.
+pub fn permits_as<K: Sealed>(one: &K, other: &K) -> bool {
+    let said = |object: &K| ObjectMeta {
+        resource_version: None,
+        managed_fields: None,
+        ..object.meta().clone()
+    };
+    said(one) == said(other) && one.seal() == other.seal() && one.pins() == other.pins()
 }
 
 /// How many contents are remembered between their admission and their seal.
@@ -256,6 +269,28 @@ mod tests {
         let mut later = sealed;
         later.metadata.generation = Some(4);
         assert!(!seals.hold(&later));
+    }
+
+    #[test]
+    fn what_is_only_noted_permits_the_same() {
+        let pins = json!([{"namespace": "bots", "name": "bot", "uid": "sa1"}]);
+        let known = agent(&pins, Some("seal"));
+        let mut noted = known.clone();
+        noted.metadata.resource_version = Some("8".to_owned());
+        noted.status.as_mut().unwrap().pending = Some(3);
+        assert!(permits_as(&noted, &known));
+        let changes: [fn(&mut Agent); 5] = [
+            |agent| agent.metadata.generation = Some(4),
+            |agent| agent.metadata.uid = Some("u2".to_owned()),
+            |agent| agent.metadata.annotations = Some([("a".to_owned(), "b".to_owned())].into()),
+            |agent| agent.status.as_mut().unwrap().seal = None,
+            |agent| agent.status.as_mut().unwrap().service_accounts.clear(),
+        ];
+        for (number, change) in changes.into_iter().enumerate() {
+            let mut changed = noted.clone();
+            change(&mut changed);
+            assert!(!permits_as(&changed, &known), "{number}");
+        }
     }
 
     fn digest_of<K: Sealed + serde::de::DeserializeOwned>(spec: &serde_json::Value) -> String {

@@ -22,6 +22,10 @@ impl Indexed for RoleGrant {
         seal::digest(&self.spec)
     }
 
+    fn permits_as(&self, other: &Self) -> bool {
+        seal::permits_as(self, other)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let (identity, grant) = role_grant::parse(self)?;
         let key = Key::of(self);
@@ -61,6 +65,10 @@ impl Indexed for Team {
 
     fn says(&self) -> Option<Digest> {
         seal::digest(&self.spec)
+    }
+
+    fn permits_as(&self, other: &Self) -> bool {
+        seal::permits_as(self, other)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
@@ -132,6 +140,10 @@ impl Indexed for Agent {
         seal::digest(&self.spec)
     }
 
+    fn permits_as(&self, other: &Self) -> bool {
+        seal::permits_as(self, other)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         let agent = agent::parse(self)?;
         file_agent(agent, Key::of(self), index);
@@ -199,6 +211,10 @@ impl Indexed for WriteDelegation {
 
     fn says(&self) -> Option<Digest> {
         seal::digest(&self.spec)
+    }
+
+    fn permits_as(&self, other: &Self) -> bool {
+        seal::permits_as(self, other)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {

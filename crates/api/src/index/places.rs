@@ -21,6 +21,10 @@ impl Indexed for Zone {
         seal::digest(&self.spec)
     }
 
+    fn permits_as(&self, other: &Self) -> bool {
+        seal::permits_as(self, other)
+    }
+
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
         match zone::parse(self) {
             Ok(zone) => {

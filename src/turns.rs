@@ -1,0 +1,140 @@
+//! Whose turn it is, of many replicas: the one through which a client moved an object goes on with it at once, the others
+//! when that takes too long. Any of them may do any step, and two at the same step only cost the API server a conflict.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How long the others leave an object alone. The API server tells the time of a change to the second.
+const GRACE: SignedDuration = SignedDuration::from_secs(3);
+
+/// So many objects are kept in mind; when there are more, all are forgotten, and only wait a little longer.
+const MOST: usize = 10_000;
+
+/// What is for this replica to go on with.
+#[derive(Clone, Debug, Default)]
+pub struct Turns {
+    /// Tickets that a client asked for, reviewed or used by it.
+    pub tickets: Taken,
+    /// Tasks that it opened.
+    pub tasks: Taken,
+}
+
+/// The objects of a kind that are for this replica to go on with.
+#[derive(Clone, Debug, Default)]
+pub struct Taken(Arc<Mutex<HashMap<(String, String), Turn>>>);
+
+/// Why an object is for this replica to go on with.
+#[derive(Debug, Default)]
+struct Turn {
+    /// The version that it was moved from; empty for one that was made.
+    from: String,
+    /// How many calls move it, or did.
+    movers: usize,
+}
+
+impl Taken {
+    /// A call moves the object of this namespace and name from this version on: this replica goes on with it.
+    pub fn take(&self, (namespace, name): (&str, &str), from: &str) {
+        let mut taken = self.taken();
+        if taken.len() >= MOST {
+            taken.clear();
+        }
+        let turn = taken.entry((namespace.to_owned(), name.to_owned())).or_default();
+        from.clone_into(&mut turn.from);
+        turn.movers += 1;
+    }
+
+    /// Whether it is this replica's turn.
+    pub fn is_ours(&self, (namespace, name): (&str, &str)) -> bool {
+        let key = (namespace.to_owned(), name.to_owned());
+        self.taken().contains_key(&key)
+    }
+
+    /// There is nothing more to do for the object as it is in this version: that is no end of a turn that began there.
+    pub fn leave(&self, place: (&str, &str), version: &str) {
+        self.remove_if(place, |turn| turn.from != version);
+    }
+
+    /// A call did not move the object after all.
+    pub fn give_up(&self, place: (&str, &str)) {
+        self.remove_if(place, |turn| {
+            turn.movers = turn.movers.saturating_sub(1);
+            turn.movers == 0
+        });
+    }
+
+    fn remove_if(&self, (namespace, name): (&str, &str), is_over: impl FnOnce(&mut Turn) -> bool) {
+        if let Entry::Occupied(mut turn) = self.taken().entry((namespace.to_owned(), name.to_owned()))
+            && is_over(turn.get_mut())
+        {
+            turn.remove();
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashMap<(String, String), Turn>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long an object that a client moved at this time is left to another replica, if so, by one whose turn it is not.
+pub fn grace(moved: Timestamp, now: Timestamp) -> Option<Duration> {
+    let left = GRACE.checked_sub(now.duration_since(moved))?.min(GRACE);
+    Duration::try_from(left).ok().filter(|left| !left.is_zero())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OBJECT: (&str, &str) = ("shop", "one");
+
+    #[test]
+    fn others_wait_until_it_takes_too_long() {
+        let moved = Timestamp::UNIX_EPOCH;
+        let after = |millis| grace(moved, moved + SignedDuration::from_millis(millis));
+        assert_eq!(after(1000), Some(Duration::from_secs(2)));
+        assert_eq!(after(3000), None);
+        assert_eq!(
+            after(-60_000),
+            Some(Duration::from_secs(3)),
+            "by a clock that is behind"
+        );
+    }
+
+    #[test]
+    fn a_turn_ends_with_a_later_version() {
+        let taken = Taken::default();
+        assert!(!taken.is_ours(OBJECT));
+        taken.take(OBJECT, "7");
+        taken.leave(OBJECT, "7");
+        assert!(taken.is_ours(OBJECT));
+        taken.leave(OBJECT, "8");
+        assert!(!taken.is_ours(OBJECT));
+    }
+
+    #[test]
+    fn of_two_calls_the_one_that_moved_it_keeps_the_turn() {
+        let taken = Taken::default();
+        taken.take(OBJECT, "7");
+        taken.take(OBJECT, "7");
+        taken.give_up(OBJECT);
+        assert!(taken.is_ours(OBJECT));
+        taken.give_up(OBJECT);
+        assert!(!taken.is_ours(OBJECT));
+    }
+
+    #[test]
+    fn what_is_kept_in_mind_is_bounded() {
+        let taken = Taken::default();
+        for number in 0..=MOST {
+            taken.take(("shop", &number.to_string()), "");
+        }
+        assert!(taken.taken().len() <= MOST);
+        assert!(taken.is_ours(("shop", &MOST.to_string())));
+    }
+}
