@@ -29,7 +29,7 @@ use countersign_core::{
     audit::record::ObjectRef,
     decide::{decide, needs_hidden},
     decision::{Decision, Demand, Denial, Reason},
-    own::Own,
+    own::{Own, ReviewDraft},
     place::Place,
     relax::{Mode, preview, relax},
     request::{Hidden, Request},
@@ -329,11 +329,15 @@ impl Admission {
         if judged.dry_run {
             return decision;
         }
-        self.take_turn(judged);
         let held = match (grant.ticket(), judged.own) {
             (Some(covered), _) => Box::pin(self.claims.claim(covered, &request.uid, judged, snapshot)).await,
-            (None, Some(Own::Review(review))) => Box::pin(contest(review, &self.tickets, snapshot)).await,
+            (None, Some(Own::Review(review))) => Box::pin(self.contest(review, snapshot)).await,
             (None, Some(Own::Intent(intent))) => Box::pin(rate::take(intent, &self.quotas, snapshot)).await,
+            (None, Some(Own::Ticket(_))) => {
+                let namespace = judged.target.namespace.unwrap_or_default();
+                self.turns.take((namespace, judged.target.name), "");
+                Ok(())
+            }
             (None, _) => Ok(()),
         };
         match held {
@@ -342,21 +346,13 @@ impl Admission {
         }
     }
 
-    /// The ticket that somebody reviews or makes is for this replica to go on with.
-    fn take_turn(&self, judged: &Request<'_>) {
-        match judged.own {
-            Some(Own::Review(review)) => {
-                if let Some(ticket) = &review.ticket {
-                    let place = (&*ticket.namespace, &*ticket.name);
-                    self.turns.take(place, &ticket.resource_version);
-                }
-            }
-            Some(Own::Ticket(_)) => {
-                let namespace = judged.target.namespace.unwrap_or_default();
-                self.turns.take((namespace, judged.target.name), "");
-            }
-            _ => {}
+    /// Marks the ticket that a review refuses; whoever lets a review pass goes on with its ticket.
+    async fn contest(&self, review: &ReviewDraft, snapshot: &Snapshot) -> Result<(), Denial> {
+        let version = contest(review, &self.tickets, snapshot).await?;
+        if let Some((ticket, version)) = review.ticket.as_ref().zip(version) {
+            self.turns.take((&ticket.namespace, &ticket.name), &version);
         }
+        Ok(())
     }
 
     /// Makes the ticket that would open the way. One that was approved a moment ago, before this replica knew,

@@ -20,7 +20,6 @@ mod zone;
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use countersign_api::{
-    STATUS_MANAGER,
     agent::PinnedServiceAccount,
     seal::{Sealed, Seals, content},
 };
@@ -28,7 +27,7 @@ use countersign_core::{seal::Content, snapshot::Snapshot};
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
 use kube::{
-    Client, Resource, ResourceExt,
+    Client, Resource,
     runtime::{
         controller::{Action, Config, Controller},
         reflector::ObjectRef,
@@ -220,7 +219,7 @@ async fn reconcile<K: Assessed>(object: Arc<K>, context: Arc<Context>) -> Result
     let known = context.known();
     let next = object.assess(&known);
     if object.shown().as_ref() != Some(&next) {
-        status::apply::<K, _>(&object.name_any(), &next, STATUS_MANAGER, &context.client).await?;
+        status::apply_to(&*object, &next, &context.client).await?;
     }
     let left = object
         .due()

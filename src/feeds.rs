@@ -93,6 +93,7 @@ impl Feeds {
                 index.set_latched(latched);
             }
         });
+        self.permissions.send_modify(|generation| *generation += 1);
         may
     }
 

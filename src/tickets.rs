@@ -4,7 +4,7 @@ use std::{fmt::Debug, sync::Arc};
 
 use countersign_api::{
     ApprovalReview, ApprovalTicket, ApprovalTicketSpec, ApprovalTicketStatus, STATUS_MANAGER,
-    approval_ticket::{Binding, ChangedPart, DeliveredBy, summary},
+    approval_ticket::{Binding, ChangedPart, Claim, DeliveredBy, summary},
     index::stamped_ticket,
 };
 use countersign_core::{
@@ -60,13 +60,30 @@ pub struct Renewed {
 impl Renewed {
     fn patch(&self) -> serde_json::Result<Value> {
         let mut patch = to_value(&self.status)?;
-        if let (Some(patch), Some(before)) = (patch.as_object_mut(), to_value(&self.before)?.as_object()) {
-            for field in before.keys() {
-                patch.entry(field.as_str()).or_insert(Value::Null);
-            }
-        }
+        name_what_is_gone(&to_value(&self.before)?, &mut patch);
         Ok(patch)
     }
+}
+
+fn name_what_is_gone(before: &Value, next: &mut Value) {
+    let (Some(before), Some(next)) = (before.as_object(), next.as_object_mut()) else {
+        return;
+    };
+    for (field, value) in before {
+        match next.get_mut(field) {
+            Some(next) => name_what_is_gone(value, next),
+            None => drop(next.insert(field.clone(), Value::Null)),
+        }
+    }
+}
+
+/// Where a ticket is led. A rollback that nobody made, and somebody else wrote there, has to be named.
+#[derive(Debug, Serialize)]
+struct Led<'a> {
+    #[serde(flatten)]
+    status: &'a ApprovalTicketStatus,
+    #[serde(rename = "rollback", skip_serializing_if = "Option::is_some")]
+    no_rollback: &'a Option<Claim>,
 }
 
 #[derive(Debug, Serialize)]
@@ -125,11 +142,15 @@ impl Tickets {
             _ => status.set_state(&next.state, Timestamp::now()),
         }
         status.seal(ticket.next_steps(), &ticket.uid, cluster);
-        self.swap(ticket, status).await
+        let led = Led {
+            status: &status,
+            no_rollback: &status.rollback,
+        };
+        self.swap(ticket, led).await.map(drop)
     }
 
-    /// Marks the ticket as contested, if it is still the version that is known.
-    pub async fn contest(&self, ticket: &Ticket, cluster: &Cluster) -> Result<(), kube::Error> {
+    /// Marks the ticket as contested, if it is still the version that is known: the version that it has then.
+    pub async fn contest(&self, ticket: &Ticket, cluster: &Cluster) -> Result<String, kube::Error> {
         if ticket.steps != Some(0) {
             return self.swap(ticket, Mark { contested: true }).await;
         }
@@ -137,14 +158,15 @@ impl Tickets {
         self.swap(ticket, first).await
     }
 
-    /// Writes the whole status, if the ticket is still the version that is known.
-    pub async fn show(&self, ticket: &Ticket, status: Renewed) -> Result<(), kube::Error> {
+    /// Writes the whole status, if the ticket is still the version that is known. Tells whether that changed anything: a
+    /// kind that is older than the operator lacks fields.
+    pub async fn show(&self, ticket: &Ticket, status: Renewed) -> Result<bool, kube::Error> {
         let status = status.patch().map_err(kube::Error::SerdeError)?;
-        self.swap(ticket, status).await
+        Ok(self.swap(ticket, status).await? != *ticket.resource_version)
     }
 
-    /// Writes these fields of the status, if the ticket is still the version that is known.
-    async fn swap(&self, ticket: &Ticket, status: impl Debug + Serialize) -> Result<(), kube::Error> {
+    /// Writes these fields of the status, if the ticket is still the version that is known: the version that it has then.
+    async fn swap(&self, ticket: &Ticket, status: impl Debug + Serialize) -> Result<String, kube::Error> {
         let metadata = Expected {
             uid: &ticket.uid,
             resource_version: &ticket.resource_version,
@@ -154,10 +176,9 @@ impl Tickets {
             field_manager: Some(STATUS_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        self.api(&ticket.namespace)
-            .patch_status(&ticket.name, &parameters, &patch)
-            .await
-            .map(|_| ())
+        let tickets = self.api(&ticket.namespace);
+        let swapped = tickets.patch_status(&ticket.name, &parameters, &patch).await?;
+        Ok(swapped.resource_version().unwrap_or_default())
     }
 
     /// Removes these reviews of the ticket, and then the ticket: each only if it is still the version that is known.
@@ -301,6 +322,8 @@ mod tests {
             "time": "2026-06-01T12:00:00Z", "proof": "SSH" });
         let claim = json!({ "bind": "sha256:00", "claimedAt": "2026-06-01T12:00:00.000000Z",
             "deadline": "2026-06-01T12:01:15.000000Z" });
+        let stopped = json!({ "bind": "sha256:00", "claimedAt": "2026-06-01T12:00:00.000000Z",
+            "deadline": "2026-06-01T12:01:15.000000Z", "stop": "Denied" });
         let before = json!({ "state": "Claimed", "reviews": [review], "approvals": 1, "claim": claim });
         let status = json!({ "state": "Approved", "approvals": 0 });
         let renewed = Renewed {
@@ -309,5 +332,10 @@ mod tests {
         };
         let patch = json!({ "state": "Approved", "approvals": 0, "reviews": null, "claim": null });
         assert_eq!(renewed.patch().unwrap(), patch);
+        let renewed = Renewed {
+            before: from_value(json!({ "state": "Claimed", "claim": stopped })).unwrap(),
+            status: from_value(json!({ "state": "Consumed", "claim": claim })).unwrap(),
+        };
+        assert_eq!(renewed.patch().unwrap()["claim"]["stop"], Value::Null);
     }
 }

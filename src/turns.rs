@@ -4,13 +4,17 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use jiff::{SignedDuration, Timestamp};
 
 /// How long the others leave an object alone. The API server tells the time of a change to the second.
 const GRACE: SignedDuration = SignedDuration::from_secs(3);
+
+/// How long a turn lasts beyond what is seen: a review is stored a moment after it was let pass, and what was told of its
+/// ticket before may come in between.
+const LAST: Duration = Duration::from_millis(500);
 
 /// So many objects are kept in mind; when there are more, all are forgotten, and only wait a little longer.
 const MOST: usize = 10_000;
@@ -29,12 +33,14 @@ pub struct Turns {
 pub struct Taken(Arc<Mutex<HashMap<(String, String), Turn>>>);
 
 /// Why an object is for this replica to go on with.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Turn {
     /// The version that it was moved from; empty for one that was made.
     from: String,
     /// How many calls move it, or did.
     movers: usize,
+    /// Since when there is nothing more to do.
+    left: Option<Instant>,
 }
 
 impl Taken {
@@ -47,17 +53,25 @@ impl Taken {
         let turn = taken.entry((namespace.to_owned(), name.to_owned())).or_default();
         from.clone_into(&mut turn.from);
         turn.movers += 1;
+        turn.left = None;
     }
 
     /// Whether it is this replica's turn.
     pub fn is_ours(&self, (namespace, name): (&str, &str)) -> bool {
         let key = (namespace.to_owned(), name.to_owned());
-        self.taken().contains_key(&key)
+        let turn = self.taken().get(&key).cloned();
+        turn.is_some_and(|turn| turn.left.is_none_or(|left| left.elapsed() < LAST))
     }
 
-    /// There is nothing more to do for the object as it is in this version: that is no end of a turn that began there.
+    /// There is nothing more to do for the object as it is in this version: that is no end of a turn that began there, and
+    /// what the turn is about may only be on its way.
     pub fn leave(&self, place: (&str, &str), version: &str) {
-        self.remove_if(place, |turn| turn.from != version);
+        self.remove_if(place, |turn| {
+            if turn.from != version {
+                turn.left.get_or_insert_with(Instant::now);
+            }
+            turn.left.is_some_and(|left| left.elapsed() >= LAST)
+        });
     }
 
     /// A call did not move the object after all.
@@ -81,10 +95,12 @@ impl Taken {
     }
 }
 
-/// How long an object that a client moved at this time is left to another replica, if so, by one whose turn it is not.
+/// How long an object that a client moved at this time is left to another replica, if so, by one whose turn it is not. By
+/// clocks that differ by more nobody waits.
 pub fn grace(moved: Timestamp, now: Timestamp) -> Option<Duration> {
-    let left = GRACE.checked_sub(now.duration_since(moved))?.min(GRACE);
-    Duration::try_from(left).ok().filter(|left| !left.is_zero())
+    let left = GRACE.checked_sub(now.duration_since(moved))?;
+    let left = Duration::try_from(left).ok()?;
+    (!left.is_zero() && left <= 2 * GRACE.unsigned_abs()).then_some(left)
 }
 
 #[cfg(test)]
@@ -99,22 +115,28 @@ mod tests {
         let after = |millis| grace(moved, moved + SignedDuration::from_millis(millis));
         assert_eq!(after(1000), Some(Duration::from_secs(2)));
         assert_eq!(after(3000), None);
-        assert_eq!(
-            after(-60_000),
-            Some(Duration::from_secs(3)),
-            "by a clock that is behind"
-        );
+        assert_eq!(after(-1000), Some(Duration::from_secs(4)));
+        assert_eq!(after(-60_000), None, "by a clock that is behind");
     }
 
     #[test]
-    fn a_turn_ends_with_a_later_version() {
+    fn a_turn_ends_a_moment_after_a_later_version_is_seen() {
         let taken = Taken::default();
         assert!(!taken.is_ours(OBJECT));
         taken.take(OBJECT, "7");
         taken.leave(OBJECT, "7");
-        assert!(taken.is_ours(OBJECT));
+        assert!(
+            taken.taken()[&("shop".to_owned(), "one".to_owned())]
+                .left
+                .is_none()
+        );
         taken.leave(OBJECT, "8");
+        assert!(taken.is_ours(OBJECT));
+        let seen = Instant::now().checked_sub(LAST).unwrap();
+        taken.taken().values_mut().for_each(|turn| turn.left = Some(seen));
         assert!(!taken.is_ours(OBJECT));
+        taken.take(OBJECT, "8");
+        assert!(taken.is_ours(OBJECT));
     }
 
     #[test]

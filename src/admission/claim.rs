@@ -253,7 +253,7 @@ impl Claims {
         );
         let until = old.resource_version()?;
         match trace.since(claimed_at, until.as_deref(), &self.client).await {
-            Ok(Past::Untouched) => Ok(()),
+            Ok(Past::Untouched(_)) => Ok(()),
             Ok(Past::Committed) => Err(denial(ticket, "the change was made already")),
             Ok(Past::Untold) => Err(denial(
                 ticket,

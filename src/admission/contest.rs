@@ -20,18 +20,27 @@ const ATTEMPTS: usize = 7;
 /// How long others take to write it.
 const MOMENT: Duration = Duration::from_millis(25);
 
-/// Marks the ticket of a review that denies, revokes or cancels.
-pub async fn contest(review: &ReviewDraft, tickets: &Tickets, snapshot: &Snapshot) -> Result<(), Denial> {
+/// Marks the ticket of a review that denies, revokes or cancels. Tells which version the ticket has then, as far as is
+/// known.
+pub async fn contest(
+    review: &ReviewDraft,
+    tickets: &Tickets,
+    snapshot: &Snapshot,
+) -> Result<Option<String>, Denial> {
     let refuses = review.decision != ReviewDecision::Approve;
     let Some(mut ticket) = review.ticket.clone().filter(|_| refuses) else {
-        return Ok(());
+        let known = review
+            .ticket
+            .as_ref()
+            .map(|ticket| ticket.resource_version.to_string());
+        return Ok(known);
     };
     for _ in 0..ATTEMPTS {
         if ticket.contested == Some(true) || matches!(ticket.state, TicketState::Ended(_)) {
-            return Ok(());
+            return Ok(Some(ticket.resource_version.to_string()));
         }
         match tickets.contest(&ticket, &snapshot.cluster).await {
-            Ok(()) => return Ok(()),
+            Ok(version) => return Ok(Some(version)),
             Err(kube::Error::Api(status)) if status.is_conflict() => sleep(MOMENT).await,
             Err(error) => return Err(unmarked(&ticket, &error.to_string())),
         }

@@ -27,8 +27,8 @@ use super::complete::{self, collection_path, encoded};
 pub enum Past {
     /// The write was stored.
     Committed,
-    /// Nothing of the write was stored in the time that was watched.
-    Untouched,
+    /// Nothing of the write was stored up to this version.
+    Untouched(u64),
     /// The API server did not tell all in time: it may when it is asked again.
     Untold,
     /// It cannot be told.
@@ -127,7 +127,7 @@ impl<'a> Trace<'a> {
                 WatchEvent::Deleted(object) => (object, true),
                 WatchEvent::Bookmark(bookmark) => {
                     if number(&bookmark.metadata.resource_version).is_some_and(|seen| seen >= end) {
-                        return Ok(Past::Untouched);
+                        return Ok(Past::Untouched(end));
                     }
                     continue;
                 }
@@ -145,7 +145,7 @@ impl<'a> Trace<'a> {
                 .and_then(number)
                 .is_some_and(|seen| seen >= end)
             {
-                return Ok(Past::Untouched);
+                return Ok(Past::Untouched(end));
             }
         }
         Ok(Past::Untold)
@@ -205,11 +205,8 @@ impl<'a> Trace<'a> {
         }
         let same =
             object.uid() == self.ticket.binding.target.uid && object.resource_version().as_deref() == version;
-        Ok(if same && version.is_some() {
-            Past::Untouched
-        } else {
-            Past::Lost
-        })
+        let unchanged = version.and_then(number).filter(|_| same);
+        Ok(unchanged.map_or(Past::Lost, Past::Untouched))
     }
 
     /// Who made an object what an event shows: us, somebody else, or nobody can tell. What is neither as before our

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use countersign_api::{
-    Agent, AgentStatus, STATUS_MANAGER,
+    Agent, AgentStatus,
     agent::{self, PinnedServiceAccount, ServiceAccountRef},
     invalid,
 };
@@ -54,7 +54,7 @@ async fn reconcile(object: Arc<Agent>, context: Arc<Context>) -> Result<Action, 
     }
     let next = assess(&object, &accounts, &context.known());
     if shown(&object).as_ref() != Some(&next) {
-        status::apply::<Agent, _>(&object.name_any(), &next, STATUS_MANAGER, &context.client).await?;
+        status::apply_to(&*object, &next, &context.client).await?;
     }
     Ok(Action::requeue(LOOK_AGAIN))
 }

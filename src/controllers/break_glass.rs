@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use countersign_api::{
-    BreakGlass, BreakGlassStatus, GROUP, Invalid, STATUS_MANAGER, VERSION,
+    BreakGlass, BreakGlassStatus, GROUP, Invalid, VERSION,
     break_glass::WindowState,
     condition::{ConditionStatus, Observation, set_condition},
     index::stamped_emergency,
@@ -29,7 +29,7 @@ use kube::{
 
 use super::{
     Context, ReconcileError, retry,
-    status::{Problem, apply, set_standing},
+    status::{Problem, apply_to, set_standing},
 };
 use crate::{
     feeds::Feed,
@@ -59,7 +59,7 @@ async fn reconcile(object: Arc<BreakGlass>, context: Arc<Context>) -> Result<Act
         }
     }
     if shown != next {
-        apply::<BreakGlass, _>(&object.name_any(), &next, STATUS_MANAGER, &context.client).await?;
+        apply_to(&*object, &next, &context.client).await?;
     }
     let left = window.ok().filter(|window| window.is_open(now));
     let left = left.and_then(|window| window.ends.duration_since(now).try_into().ok());

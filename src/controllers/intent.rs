@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use countersign_api::{Intent, IntentStatus, STATUS_MANAGER, intent::stamped};
+use countersign_api::{Intent, IntentStatus, intent::stamped};
 use countersign_core::snapshot::Snapshot;
 use futures::StreamExt;
 use jiff::{SignedDuration, Timestamp};
 use kube::{
-    Resource, ResourceExt,
+    Resource,
     runtime::controller::{Action, Config, Controller},
 };
 
@@ -43,9 +43,7 @@ async fn reconcile(intent: Arc<Intent>, context: Arc<Context>) -> Result<Action,
     if let Some(next) = unverified(&intent, &snapshot, now)
         && intent.status.as_ref() != Some(&next)
     {
-        let (namespace, name) = (intent.namespace().unwrap_or_default(), intent.name_any());
-        let place = (Some(namespace.as_str()), name.as_str());
-        status::apply_at::<Intent, _>(place, &next, STATUS_MANAGER, &context.client).await?;
+        status::apply_to(&*intent, &next, &context.client).await?;
     }
     Ok(Action::requeue(left))
 }

@@ -1,7 +1,7 @@
 //! ApprovalReview: whether it counts, and if not, why.
 
 use countersign_api::{
-    ApprovalReview, ApprovalReviewStatus, STATUS_MANAGER,
+    ApprovalReview, ApprovalReviewStatus,
     condition::{ConditionStatus, Observation, set_condition},
 };
 use countersign_core::{
@@ -31,8 +31,7 @@ pub async fn tell(
         };
         let next = assess(&object, review, (ticket, tally), snapshot);
         if object.status.as_ref() != Some(&next) {
-            let place = (Some(&*ticket.namespace), &*review.name);
-            status::apply_at::<ApprovalReview, _>(place, &next, STATUS_MANAGER, client).await?;
+            status::apply_to(&*object, &next, client).await?;
         }
     }
     Ok(())

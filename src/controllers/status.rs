@@ -1,10 +1,15 @@
 //! The one way in which a status is written, and the conditions that all kinds share.
 
-use countersign_api::condition::{ConditionStatus, Observation, remove_condition, set_condition};
+use std::fmt::Debug;
+
+use countersign_api::{
+    STATUS_MANAGER,
+    condition::{ConditionStatus, Observation, remove_condition, set_condition},
+};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::{
-    Api, Client, Resource,
+    Api, Client, Resource, ResourceExt,
     api::{Patch, PatchParams},
     core::{ApiResource, DynamicObject, TypeMeta},
 };
@@ -72,54 +77,73 @@ pub fn set_standing(
 struct Applied<'a, S> {
     #[serde(flatten)]
     types: TypeMeta,
-    metadata: Name<'a>,
+    metadata: Applicable<'a>,
     status: &'a S,
 }
 
-#[derive(Debug, Serialize)]
-struct Name<'a> {
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Applicable<'a> {
     name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     namespace: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource_version: Option<&'a str>,
 }
 
 /// Writes what `manager` says of a cluster-scoped object's status; what others say stays.
 pub async fn apply<K, S>(name: &str, status: &S, manager: &str, client: &Client) -> Result<(), ReconcileError>
 where
     K: Resource<DynamicType = ()>,
-    S: Serialize + std::fmt::Debug,
+    S: Serialize + Debug,
 {
-    apply_at::<K, S>((None, name), status, manager, client).await
+    let metadata = Applicable {
+        name,
+        ..Applicable::default()
+    };
+    write::<K, S>(metadata, status, manager, client).await
 }
 
-/// The same of an object in a namespace.
-pub async fn apply_at<K, S>(
-    (namespace, name): (Option<&str>, &str),
+/// The same as the operator says it of this version of an object: who wrote a later one may have known more.
+pub async fn apply_to<K, S>(object: &K, status: &S, client: &Client) -> Result<(), ReconcileError>
+where
+    K: Resource<DynamicType = ()>,
+    S: Serialize + Debug,
+{
+    let metadata = Applicable {
+        name: &object.name_any(),
+        namespace: object.meta().namespace.as_deref(),
+        resource_version: object.meta().resource_version.as_deref(),
+    };
+    write::<K, S>(metadata, status, STATUS_MANAGER, client).await
+}
+
+async fn write<K, S>(
+    metadata: Applicable<'_>,
     status: &S,
     manager: &str,
     client: &Client,
 ) -> Result<(), ReconcileError>
 where
     K: Resource<DynamicType = ()>,
-    S: Serialize + std::fmt::Debug,
+    S: Serialize + Debug,
 {
     let resource = ApiResource::erase::<K>(&());
-    let api: Api<DynamicObject> = match namespace {
+    let api: Api<DynamicObject> = match metadata.namespace {
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
+    let name = metadata.name;
     let patch = Patch::Apply(Applied {
         types: TypeMeta::resource::<K>(),
-        metadata: Name { name, namespace },
+        metadata,
         status,
     });
-    match api
-        .patch_status(name, &PatchParams::apply(manager).force(), &patch)
-        .await
-    {
+    let parameters = PatchParams::apply(manager).force();
+    match api.patch_status(name, &parameters, &patch).await {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(gone)) if gone.is_not_found() => {
-            tracing::debug!(name, "the object is gone");
+        Err(kube::Error::Api(other)) if other.is_not_found() || other.is_conflict() => {
+            tracing::debug!(name, "the object is gone, or a later version will be seen");
             Ok(())
         }
         Err(error) => Err(error.into()),

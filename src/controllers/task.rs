@@ -5,7 +5,7 @@ mod progress;
 use std::{sync::Arc, time::Duration};
 
 use countersign_api::{
-    ApprovalTicket, STATUS_MANAGER, Task, TaskSpec, TaskStatus,
+    ApprovalTicket, Task, TaskSpec, TaskStatus,
     approval_review::TicketRef,
     approval_ticket::Target,
     condition::{ConditionStatus, Observation, set_condition},
@@ -25,7 +25,7 @@ use kube::{
 };
 
 use self::progress::{Progress, Workload};
-use super::{CONCURRENCY, Context, ReconcileError, retry, status::apply_at};
+use super::{CONCURRENCY, Context, ReconcileError, retry, status::apply_to};
 use crate::turns::grace;
 
 /// How soon to look again at first, and at most.
@@ -110,7 +110,7 @@ async fn reconcile(task: Arc<Task>, context: Arc<Context>) -> Result<Action, Rec
     let progress = look(&task.spec, &context.client).await?.within(age, PATIENCE);
     let next = assess(&task, progress, now);
     if task.status.as_ref() != Some(&next) {
-        apply_at::<Task, _>((Some(&namespace), &name), &next, STATUS_MANAGER, &context.client).await?;
+        apply_to(&*task, &next, &context.client).await?;
     }
     if next.state != TaskState::Running {
         context.turns.tasks.give_up(place);

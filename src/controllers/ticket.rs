@@ -24,7 +24,7 @@ use kube::runtime::{
 use self::shown::shown;
 use super::{
     Context, ReconcileError, gathered,
-    resolution::{resolve, too_early},
+    resolution::{Progress, resolve, too_early},
     retention::{keep_reviews, outlive},
     retry, review, task,
 };
@@ -55,6 +55,7 @@ pub async fn keep_tickets(feed: Feed<ApprovalTicket>, reviews: Feed<ApprovalRevi
         context: context.clone(),
         reviews: reviews.store.clone(),
         resolutions: Semaphore::new(RESOLVED_AT_ONCE),
+        progress: Progress::default(),
     });
     let changes = gathered(context.permissions.clone());
     let (review, each_review) = mpsc::unbounded_channel();
@@ -101,6 +102,8 @@ struct Keeper {
     reviews: Store<ApprovalReview>,
     /// Turns at looking for the write of a claim.
     resolutions: Semaphore,
+    /// How far that is.
+    progress: Progress,
 }
 
 /// The other waiting tickets of the subject for the same: a newer one takes the place of an older.
@@ -192,12 +195,15 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
         status.seal(steps, &ticket.uid, &snapshot.cluster);
     }
     if object.status.as_ref() != Some(&status) {
-        write(&ticket, (&state, status), (&object, &tally), context).await?;
-        // Its reviews are told once it is seen.
-        return Ok(Action::requeue(again.unwrap_or(LOOK).min(LOOK)));
+        let is_changed = write(&ticket, (&state, &status), (&object, &tally), context).await?;
+        if is_changed {
+            // What else there is to do is done once that is seen.
+            return Ok(again.map_or_else(Action::await_change, Action::requeue));
+        }
     }
     review::tell(&keeper.reviews, (&ticket, &tally), &snapshot, &context.client).await?;
     if !matches!(state, TicketState::Claimed { .. }) {
+        keeper.progress.forget(&ticket);
         context.turns.tickets.leave(place, &ticket.resource_version);
     }
     if let Some(finished) = status.finished_at {
@@ -210,7 +216,8 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
 fn last_moved(ticket: &Ticket, snapshot: &Snapshot) -> Timestamp {
     let reviews = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
     let reviewed = reviews.map(|review| review.created);
-    let claimed = ticket.state.claim().map(|claim| claim.claimed_at);
+    let claimed = ticket.state.claim().filter(|_| ticket.steps.is_some());
+    let claimed = claimed.map(|claim| claim.claimed_at);
     reviewed.chain(claimed).fold(ticket.created, Timestamp::max)
 }
 
@@ -226,13 +233,13 @@ fn judged<'a>(object: &ApprovalTicket, snapshot: &'a Snapshot) -> Option<(Ticket
     }
 }
 
-/// Records the step that the ticket makes, if it makes one, and writes its status.
+/// Records the step that the ticket makes, if it makes one, and writes its status; tells whether that changed anything.
 async fn write(
     ticket: &Ticket,
-    (state, status): (&TicketState, ApprovalTicketStatus),
+    (state, status): (&TicketState, &ApprovalTicketStatus),
     (object, tally): (&ApprovalTicket, &Tally),
     context: &Context,
-) -> Result<(), ReconcileError> {
+) -> Result<bool, ReconcileError> {
     if *state != ticket.state {
         let by = cause(tally, &ticket.state, state);
         let next = Ticket {
@@ -245,12 +252,15 @@ async fn write(
             .await?;
     }
     let tickets = Tickets::new(context.client.clone());
-    let before = object.status.clone().unwrap_or_default();
-    tickets.show(ticket, Renewed { before, status }).await?;
+    let renewed = Renewed {
+        before: object.status.clone().unwrap_or_default(),
+        status: status.clone(),
+    };
+    let is_changed = tickets.show(ticket, renewed).await?;
     if approves(&ticket.state, state) {
         nudge(ticket, &context.client);
     }
-    Ok(())
+    Ok(is_changed)
 }
 
 /// Whether reviews open the way now; a ticket that is released was open before.
@@ -285,7 +295,7 @@ async fn next_state(
                 ..ticket.clone()
             },
             snapshot,
-            &keeper.context,
+            (&keeper.progress, &keeper.context),
         )
         .await?;
         let event = found.unwrap_or(Event::Tick);

@@ -204,6 +204,13 @@ fn file_agent(agent: snapshot::Agent, key: Key, index: &mut Index) {
         .insert(agent.identity.clone(), Arc::new(agent));
 }
 
+fn standing(delegation: &WriteDelegation) -> Vec<(&str, &str)> {
+    let conditions = delegation.status.iter().flat_map(|status| &status.conditions);
+    conditions
+        .map(|condition| (&*condition.type_, &*condition.status))
+        .collect()
+}
+
 impl Indexed for WriteDelegation {
     fn is_sealed(&self, seals: &Seals) -> bool {
         seals.vouch_for(self)
@@ -213,8 +220,9 @@ impl Indexed for WriteDelegation {
         seal::digest(&self.spec)
     }
 
+    /// How many the API server compiles depends on which of them are over.
     fn permits_as(&self, other: &Self) -> bool {
-        seal::permits_as(self, other)
+        seal::permits_as(self, other) && standing(self) == standing(other)
     }
 
     fn file(&self, index: &mut Index) -> Result<(), Invalid> {
