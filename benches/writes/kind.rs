@@ -22,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// In the order of their turns.
+    /// All of them.
     pub const ALL: [Self; 7] = [
         Self::Plain,
         Self::TwoPlain,

@@ -26,6 +26,9 @@ use crate::{
 /// Tickets that are approved at a time: fewer than may be pending.
 pub const TICKETS: usize = 40;
 
+/// Writes before each that is counted.
+const WARMING: usize = 3;
+
 /// Longer than what is left to do after a write: of a ticket that was used, the operator notes what became of it.
 const fn pause(kind: Kind) -> Duration {
     Duration::from_millis(if matches!(kind, Kind::Gated) { 150 } else { 2 })
@@ -98,9 +101,11 @@ impl Place {
 
     /// Makes one write of this kind, and tells how long it took.
     pub async fn write(&self, kind: Kind, number: usize, value: &str) -> Duration {
-        let beforehand = format!("{value}, before {}", kind.name());
-        self.patch(Kind::Plain, number, &beforehand).await;
-        sleep(pause(Kind::Plain)).await;
+        for before in 0..WARMING {
+            let beforehand = format!("{value}, {before} before {}", kind.name());
+            self.patch(Kind::Plain, number, &beforehand).await;
+            sleep(pause(Kind::Plain)).await;
+        }
         let begun = Instant::now();
         match kind {
             Kind::TwoPlain => self.patch(kind, number, &format!("{value}, first")).await,
