@@ -29,6 +29,9 @@ use crate::{
 const ROLLBACK: &str = "Helm undoes a release that failed, and nobody is asked to approve that: approve the \
                         release instead";
 
+/// Why there is none for what was judged by an old object.
+const OUTDATED: &str = "the object changed meanwhile: try again";
+
 /// Makes tickets.
 pub struct Minting {
     client: Client,
@@ -89,7 +92,7 @@ impl Minting {
         let namespace = ticket_namespace(request.target.namespace, snapshot);
         check_pending(&demand.binding.subject, namespace, (snapshot, policy))?;
         if self.is_outdated(demand, request, snapshot).await? {
-            return Ok(Minted::None("the object changed meanwhile: try again"));
+            return Ok(Minted::None(OUTDATED));
         }
         let origin = gitops::origin(request, snapshot, &self.client).await;
         if origin.is_rollback {
@@ -150,8 +153,13 @@ impl Minting {
             }
             let TicketName::Fixed(name) = name else { break };
             let there = self.read((namespace, &name), &demand.binding, snapshot).await?;
+            let is_over = there.is_some();
             if let Some(found) = there.and_then(serving) {
                 return Ok(found);
+            }
+            // It may have been used since the object was looked at.
+            if is_over && self.is_outdated(demand, request, snapshot).await? {
+                return Ok(Minted::None(OUTDATED));
             }
         }
         let message = "the ticket for this change could not be made: its name is taken, try again";
