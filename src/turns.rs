@@ -52,8 +52,11 @@ impl Taken {
         }
         let turn = taken.entry((namespace.to_owned(), name.to_owned())).or_default();
         from.clone_into(&mut turn.from);
+        // Who moved it before has nothing more to do.
+        if turn.left.take().is_some() {
+            turn.movers = 0;
+        }
         turn.movers += 1;
-        turn.left = None;
     }
 
     /// Whether it is this replica's turn.
@@ -137,6 +140,8 @@ mod tests {
         assert!(!taken.is_ours(OBJECT));
         taken.take(OBJECT, "8");
         assert!(taken.is_ours(OBJECT));
+        taken.give_up(OBJECT);
+        assert!(!taken.is_ours(OBJECT), "a turn that is over holds no later one");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //!
 //! Each write is a patch of a ConfigMap of its own, over one connection, one after the other. The kinds of writes take
 //! turns (see `kind`) in ever other orders, with a pause after each, so that what is left to do after one is not paid for
-//! by the next, and with plain writes before each that are not counted, since after a pause everything is slow. The operator's log is kept
-//! where etcd keeps its data.
+//! by the next, and with plain writes before each that are not counted, since after a pause everything is slow. The
+//! operator's log is kept where etcd keeps its data.
 //!
 //! It prints `name value unit`: half of the writes of a round take at most the p50, 99 in 100 at most the p99; of five
 //! rounds the median counts.

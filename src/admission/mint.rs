@@ -152,6 +152,7 @@ impl Minting {
                 Err(error) => return Err(unmintable(&error)),
             }
             let TicketName::Fixed(name) = name else { break };
+            self.turns.give_up((namespace, &name));
             let there = self.read((namespace, &name), &demand.binding, snapshot).await?;
             let is_over = there.is_some();
             if let Some(found) = there.and_then(serving) {

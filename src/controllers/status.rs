@@ -133,7 +133,7 @@ where
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
-    let name = metadata.name;
+    let (name, is_of_a_version) = (metadata.name, metadata.resource_version.is_some());
     let patch = Patch::Apply(Applied {
         types: TypeMeta::resource::<K>(),
         metadata,
@@ -142,7 +142,7 @@ where
     let parameters = PatchParams::apply(manager).force();
     match api.patch_status(name, &parameters, &patch).await {
         Ok(_) => Ok(()),
-        Err(kube::Error::Api(other)) if other.is_not_found() || other.is_conflict() => {
+        Err(kube::Error::Api(other)) if other.is_not_found() || is_of_a_version && other.is_conflict() => {
             tracing::debug!(name, "the object is gone, or a later version will be seen");
             Ok(())
         }
