@@ -1,6 +1,6 @@
 //! A listener as the operator has it, for whatever routes: the same TLS, the same secret path. And the routes of an echo.
 
-use std::sync::Arc;
+use std::{io::Read, sync::Arc};
 
 use axum::{Json, Router, extract::State, routing::post};
 use countersign::{
@@ -14,7 +14,7 @@ use countersign_core::digest::MacKey;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::spawn_blocking};
 
 /// Where a server listens.
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,6 +51,13 @@ pub async fn listen(
         metrics,
     };
     Ok((server, listener, announcement))
+}
+
+/// Returns when standard input closes: whoever started this process is gone, or wants its end.
+pub async fn input_closed() {
+    let mut rest = Vec::new();
+    // One that cannot be read has closed as well.
+    let _ = spawn_blocking(move || std::io::stdin().read_to_end(&mut rest)).await;
 }
 
 /// Every review's uid, allowed: the least that a webhook has to do.

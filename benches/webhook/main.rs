@@ -21,6 +21,7 @@ mod cluster;
 #[path = "../listener.rs"]
 mod listener;
 mod load;
+#[path = "../process.rs"]
 mod process;
 mod review;
 mod server;
@@ -161,7 +162,7 @@ fn percentile(values: &mut [Duration], percent: usize) -> Duration {
 
 impl Subject {
     async fn start(served: Served) -> anyhow::Result<Self> {
-        let (process, announcement) = Process::start(served)?;
+        let (process, announcement) = Process::start(&[served.name()])?;
         let client = Client::connect(&announcement).await?;
         Ok(Self {
             served,

@@ -1,6 +1,6 @@
 //! The servers: an echo, and the webhook, behind the same listener and the same secret path.
 
-use std::{fs, io::Read, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use axum::{Router, extract::State, http::header::CONTENT_TYPE, response::IntoResponse, routing::post};
 use clap::ValueEnum;
@@ -22,11 +22,11 @@ use countersign::{
 use countersign_api::seal::Seals;
 use countersign_core::digest::MacKey;
 use jiff::Timestamp;
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::sync::mpsc;
 
 use crate::{
     cluster::Cluster,
-    listener::{echo, listen},
+    listener::{echo, input_closed, listen},
 };
 
 /// What a process serves.
@@ -71,12 +71,6 @@ pub async fn serve(served: Served) -> anyhow::Result<()> {
         fs::remove_dir_all(webhook.directory)?;
     }
     Ok(())
-}
-
-async fn input_closed() {
-    let mut rest = Vec::new();
-    // One that cannot be read has closed as well.
-    let _ = spawn_blocking(move || std::io::stdin().read_to_end(&mut rest)).await;
 }
 
 fn mirror(bodies: BodyBudget) -> Router {

@@ -1,11 +1,13 @@
-//! The echo webhooks beside the operator's: each a server in a thread of its own, and what has the API server call it.
+//! The echo webhooks beside the operator's, each a process like that, and what has the API server call it.
 
 use std::{
-    fs::File,
-    future::pending,
+    fs::{self, File},
     io::Write,
-    sync::{Arc, Mutex},
-    thread,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -19,32 +21,73 @@ use countersign::{
     run::{MAX_BODIES, MAX_BODY},
     server::BodyBudget,
 };
+use kube::{Client, api::DynamicObject};
 use serde_json::{Value, json};
-use tokio::{runtime::Runtime, sync::oneshot, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 
 use crate::{
+    harness::Person,
     kind::Kind,
-    listener::{Announcement, echo, listen},
+    likeness::{self, Likeness},
+    listener::{Announcement, echo, input_closed, listen},
 };
 
-/// Serves until this process ends: the echo of this kind.
-pub async fn serve(kind: Kind, log: File) -> Announcement {
-    let (tell, told) = oneshot::channel();
-    thread::spawn(move || {
-        Runtime::new().unwrap().block_on(async {
-            let metrics = ListenerMetrics::default();
-            let bodies = BodyBudget::new(MAX_BODY, MAX_BODIES, metrics.clone());
-            let routes = if kind == Kind::Recorded {
-                echo(bodies).layer(from_fn_with_state(Arc::new(Mutex::new(log)), keep))
-            } else {
-                echo(bodies)
-            };
-            let (server, listener, announcement) = listen(routes, metrics).await.unwrap();
-            tell.send(announcement).unwrap();
-            server.serve(listener, pending()).await;
-        });
-    });
-    told.await.unwrap()
+/// The file in an echo's directory that holds a ticket, once there is one.
+pub const TICKET: &str = "ticket.json";
+
+/// What a webhook has that spends what is like a ticket.
+struct Claims {
+    client: Client,
+    file: PathBuf,
+    ticket: OnceLock<DynamicObject>,
+    made: AtomicUsize,
+}
+
+impl Claims {
+    fn ticket(&self) -> Option<&DynamicObject> {
+        if self.ticket.get().is_none()
+            && let Ok(text) = fs::read(&self.file)
+        {
+            let _ = self.ticket.set(serde_json::from_slice(&text).unwrap());
+        }
+        self.ticket.get()
+    }
+}
+
+/// Serves the echo of this kind until standard input closes. It keeps its records in `directory`, and claims with the
+/// credential in `kubeconfig`.
+pub async fn serve(kind: Kind, directory: &Path, kubeconfig: &Path) {
+    let metrics = ListenerMetrics::default();
+    let bodies = BodyBudget::new(MAX_BODY, MAX_BODIES, metrics.clone());
+    let mut routes = echo(bodies);
+    if kind != Kind::Echoed {
+        let log = File::create(directory.join("log")).unwrap();
+        routes = routes.layer(from_fn_with_state(Arc::new(Mutex::new(log)), keep));
+    }
+    if kind == Kind::Claimed {
+        let client = Person::new(kubeconfig.to_owned(), Path::new("")).client().await;
+        tokio::spawn(likeness::follow(client.clone()));
+        let claims = Claims {
+            client,
+            file: directory.join(TICKET),
+            ticket: OnceLock::new(),
+            made: AtomicUsize::new(0),
+        };
+        routes = routes.layer(from_fn_with_state(Arc::new(claims), claim));
+    }
+    let (server, listener, announcement) = listen(routes, metrics).await.unwrap();
+    println!("{}", serde_json::to_string(&announcement).unwrap());
+    server.serve(listener, input_closed()).await;
+}
+
+/// A step of what is like a ticket is stored before the answer is given.
+async fn claim(State(claims): State<Arc<Claims>>, request: Request, next: Next) -> Response {
+    if let Some(ticket) = claims.ticket() {
+        let number = claims.made.fetch_add(1, Ordering::Relaxed);
+        let likeness = Likeness::of(ticket, claims.client.clone());
+        likeness.patch(number, &format!("claim {number}")).await;
+    }
+    next.run(request).await
 }
 
 /// As many bytes as a record has are on the disk before the answer is given.

@@ -15,6 +15,9 @@ pub enum Kind {
     /// The same, through a webhook that allows everything once a record of it is on the disk: no webhook that keeps a log
     /// can do less.
     Recorded,
+    /// The same, through a webhook that writes the status of a custom resource as large as a ticket, of a kind that it
+    /// watches, keeps a record, and allows: no webhook that spends a ticket can do less.
+    Claimed,
     /// The operator's webhook, in dev, where the agent needs nobody: it is decided, recorded and let by.
     Guarded,
     /// The operator's webhook, by an agent in prod: it spends an approved ticket.
@@ -22,13 +25,17 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Those through a webhook that is none of the operator's.
+    pub const ECHOES: [Self; 3] = [Self::Echoed, Self::Recorded, Self::Claimed];
+
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Plain,
         Self::TwoPlain,
         Self::PlainAndStatus,
         Self::Echoed,
         Self::Recorded,
+        Self::Claimed,
         Self::Guarded,
         Self::Gated,
     ];
@@ -41,6 +48,7 @@ impl Kind {
             Self::PlainAndStatus => "plain_write_and_status",
             Self::Echoed => "echoed_write",
             Self::Recorded => "recorded_write",
+            Self::Claimed => "claimed_write",
             Self::Guarded => "guarded_write",
             Self::Gated => "gated_write",
         }
@@ -52,6 +60,7 @@ impl Kind {
             Self::Plain | Self::TwoPlain | Self::PlainAndStatus => "plain",
             Self::Echoed => "echoed",
             Self::Recorded => "recorded",
+            Self::Claimed => "claimed",
             Self::Guarded => "guarded",
             Self::Gated => "area-1",
         }

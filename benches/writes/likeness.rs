@@ -1,8 +1,14 @@
 //! Custom resources like tickets, of a kind of their own: what the step of a ticket costs the API server.
 
+use futures::StreamExt;
 use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
+    runtime::{
+        WatchStreamExt,
+        reflector::{reflector, store::Writer},
+        watcher,
+    },
 };
 use serde_json::json;
 
@@ -10,10 +16,16 @@ const CRD: &str = include_str!("../../crds/approvaltickets.yaml");
 
 const GROUP: &str = "example.com";
 
+/// Where they are.
+const NAMESPACE: &str = "plain";
+
+/// How many there are.
+const COPIES: usize = 40;
+
 /// Copies of one ticket.
-pub struct Likeness {
+pub struct Likeness<'a> {
     api: Api<DynamicObject>,
-    ticket: DynamicObject,
+    ticket: &'a DynamicObject,
 }
 
 /// The kind of them: that of tickets, in a group of its own.
@@ -21,22 +33,31 @@ pub fn kind() -> String {
     CRD.replace("countersign.dev", GROUP)
 }
 
-impl Likeness {
-    /// So many copies of a ticket.
-    pub async fn make(count: usize, ticket: DynamicObject, namespace: &str, client: Client) -> Self {
-        let resource = ApiResource {
-            group: GROUP.to_owned(),
-            version: "v1alpha1".to_owned(),
-            api_version: format!("{GROUP}/v1alpha1"),
-            kind: "ApprovalTicket".to_owned(),
-            plural: "approvaltickets".to_owned(),
-        };
-        let api: Api<DynamicObject> = Api::namespaced_with(client, namespace, &resource);
-        for number in 0..count {
-            let copy = DynamicObject::new(&name(number), &resource).data(ticket.data.clone());
-            api.create(&PostParams::default(), &copy).await.unwrap();
+fn resource() -> ApiResource {
+    ApiResource {
+        group: GROUP.to_owned(),
+        version: "v1alpha1".to_owned(),
+        api_version: format!("{GROUP}/v1alpha1"),
+        kind: "ApprovalTicket".to_owned(),
+        plural: "approvaltickets".to_owned(),
+    }
+}
+
+impl<'a> Likeness<'a> {
+    /// Of this ticket, for this client.
+    pub fn of(ticket: &'a DynamicObject, client: Client) -> Self {
+        Self {
+            api: Api::namespaced_with(client, NAMESPACE, &resource()),
+            ticket,
         }
-        Self { api, ticket }
+    }
+
+    /// Makes all of them.
+    pub async fn make(&self) {
+        for number in 0..COPIES {
+            let copy = DynamicObject::new(&name(number), &resource()).data(self.ticket.data.clone());
+            self.api.create(&PostParams::default(), &copy).await.unwrap();
+        }
     }
 
     /// One step of a copy: the whole status, as the operator writes it.
@@ -50,6 +71,16 @@ impl Likeness {
     }
 }
 
+/// Knows all of them at any time, as a webhook has to know its tickets.
+pub async fn follow(client: Client) {
+    let copies: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &resource());
+    let writer = Writer::new(resource());
+    reflector(writer, watcher(copies, watcher::Config::default()))
+        .default_backoff()
+        .for_each(|_| async {})
+        .await;
+}
+
 fn name(number: usize) -> String {
-    format!("copy-{number}")
+    format!("copy-{}", number % COPIES)
 }

@@ -1,7 +1,7 @@
 //! A strict cluster in which each kind of write has its namespace, its objects and its client.
 
 use std::{
-    fs::File,
+    fs,
     time::{Duration, Instant},
 };
 
@@ -16,32 +16,35 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    echo,
+    echo::{self, TICKET},
     harness::{Cluster, Setup},
     kind::Kind,
     likeness::{self, Likeness},
+    process::Process,
     wish::{Answer, Wish, Write, approve},
 };
 
 /// Tickets that are approved at a time: fewer than may be pending.
 pub const TICKETS: usize = 40;
 
-/// Writes before each that is counted.
-const WARMING: usize = 3;
+/// Writes of one kind, one after the other: of gated ones so many that the operator does not yet look what became of the
+/// first.
+pub const AT_A_TIME: usize = 10;
 
-/// Longer than what is left to do after a write: of a ticket that was used, the operator notes what became of it.
+/// Longer than what is left to do after so many writes: of a ticket that was used, the operator notes what became of it.
 const fn pause(kind: Kind) -> Duration {
-    Duration::from_millis(if matches!(kind, Kind::Gated) { 150 } else { 2 })
+    Duration::from_millis(if matches!(kind, Kind::Gated) { 800 } else { 60 })
 }
 
 /// The cluster and who writes there.
 pub struct Place {
+    _echoes: [Process; Kind::ECHOES.len()],
     _cluster: Cluster,
     /// Who is let by.
     passing: Client,
     agent: Client,
     reviewer: Client,
-    likeness: Likeness,
+    ticket: DynamicObject,
 }
 
 impl Place {
@@ -53,7 +56,8 @@ impl Place {
         })
         .of_company(1);
         let admin = cluster.admin();
-        for namespace in [Kind::Plain, Kind::Echoed, Kind::Recorded].map(Kind::namespace) {
+        for kind in [Kind::Plain].iter().chain(&Kind::ECHOES) {
+            let namespace = kind.namespace();
             admin.kubectl(&format!("create namespace {namespace}")).done();
         }
         admin.kubectl("create serviceaccount passing -n agents").done();
@@ -61,37 +65,41 @@ impl Place {
         admin.apply(&delegation()).done();
         // The operator's log is in there, too.
         let beside_etcd = cluster.control_plane().dir().join("run");
-        for kind in [Kind::Echoed, Kind::Recorded] {
-            let log = File::create(beside_etcd.join(kind.namespace())).unwrap();
-            let echo = echo::serve(kind, log).await;
+        let passing = cluster.account("passing");
+        let echoes = Kind::ECHOES.map(|kind| {
+            let directory = beside_etcd.join(kind.name());
+            fs::create_dir(&directory).unwrap();
+            let paths = [&directory, passing.kubeconfig()].map(|path| path.to_str().unwrap());
+            let (process, echo) = Process::start(&[kind.name(), paths[0], paths[1]]).unwrap();
             admin.apply(&echo::configuration(kind, &echo)).done();
-        }
+            process
+        });
         admin
             .kubectl_with("apply --server-side -f -", &likeness::kind())
             .done();
         let compiled = "wait --for=condition=Compiled --timeout=60s writedelegation/passing";
         admin.kubectl(compiled).done();
         let everything = admin.client().await;
-        for kind in [
-            Kind::Plain,
-            Kind::Echoed,
-            Kind::Recorded,
-            Kind::Guarded,
-            Kind::Gated,
-        ] {
+        for kind in [Kind::Plain, Kind::Guarded, Kind::Gated]
+            .into_iter()
+            .chain(Kind::ECHOES)
+        {
             stream::iter(0..TICKETS)
                 .for_each_concurrent(8, |number| create(kind, number, &everything))
                 .await;
         }
-        let passing = cluster.account("passing").client().await;
+        let passing = passing.client().await;
         cluster.see_admins();
         cluster.enforce();
         let agent = cluster.person("deployer").client().await;
         let reviewer = cluster.person("rita").client().await;
         let ticket = have_approved((0, "first"), &agent, &reviewer).await;
-        let namespace = Kind::PlainAndStatus.namespace();
+        Likeness::of(&ticket, passing.clone()).make().await;
+        let file = beside_etcd.join(Kind::Claimed.name()).join(TICKET);
+        fs::write(file, serde_json::to_vec(&ticket).unwrap()).unwrap();
         Self {
-            likeness: Likeness::make(TICKETS, ticket, namespace, passing.clone()).await,
+            _echoes: echoes,
+            ticket,
             passing,
             agent,
             reviewer,
@@ -99,23 +107,41 @@ impl Place {
         }
     }
 
-    /// Makes one write of this kind, and tells how long it took.
-    pub async fn write(&self, kind: Kind, number: usize, value: &str) -> Duration {
-        for before in 0..WARMING {
-            let beforehand = format!("{value}, {before} before {}", kind.name());
-            self.patch(Kind::Plain, number, &beforehand).await;
-            sleep(pause(Kind::Plain)).await;
+    /// Makes the writes of one turn of this kind, and tells how long each took.
+    pub async fn turn(&self, kind: Kind, part: usize, value: &str) -> Vec<Duration> {
+        let mut took = Vec::with_capacity(AT_A_TIME);
+        for number in part * AT_A_TIME..(part + 1) * AT_A_TIME {
+            let begun = Instant::now();
+            self.write(kind, number, value).await;
+            took.push(begun.elapsed());
         }
+        self.keep_busy(pause(kind), &format!("{value}, {part}, after {}", kind.name()))
+            .await;
+        took
+    }
+
+    /// Plain writes, which are not counted: whoever rests is slow at first.
+    async fn keep_busy(&self, span: Duration, value: &str) {
         let begun = Instant::now();
+        for number in 0.. {
+            if begun.elapsed() > span {
+                return;
+            }
+            self.patch(Kind::Plain, number % TICKETS, &format!("{value}, {number}"))
+                .await;
+        }
+    }
+
+    async fn write(&self, kind: Kind, number: usize, value: &str) {
         match kind {
             Kind::TwoPlain => self.patch(kind, number, &format!("{value}, first")).await,
-            Kind::PlainAndStatus => self.likeness.patch(number, value).await,
-            Kind::Plain | Kind::Echoed | Kind::Recorded | Kind::Guarded | Kind::Gated => {}
+            Kind::PlainAndStatus => {
+                let likeness = Likeness::of(&self.ticket, self.passing.clone());
+                likeness.patch(number, value).await;
+            }
+            _ => {}
         }
         self.patch(kind, number, value).await;
-        let took = begun.elapsed();
-        sleep(pause(kind)).await;
-        took
     }
 
     async fn patch(&self, kind: Kind, number: usize, value: &str) {
@@ -127,10 +153,8 @@ impl Place {
 
     const fn writer(&self, kind: Kind) -> &Client {
         match kind {
-            Kind::Plain | Kind::TwoPlain | Kind::PlainAndStatus | Kind::Echoed | Kind::Recorded => {
-                &self.passing
-            }
             Kind::Guarded | Kind::Gated => &self.agent,
+            _ => &self.passing,
         }
     }
 
@@ -195,7 +219,8 @@ fn guarded() -> String {
 
 /// What the API server itself lets by.
 fn delegation() -> Value {
-    let namespaces = [Kind::Plain, Kind::Echoed, Kind::Recorded].map(Kind::namespace);
+    let echoes = Kind::ECHOES.map(Kind::namespace);
+    let namespaces = [&[Kind::Plain.namespace()], echoes.as_slice()].concat();
     json!({
         "apiVersion": "countersign.dev/v1alpha1", "kind": "WriteDelegation", "metadata": { "name": "passing" },
         "spec": {

@@ -9,16 +9,17 @@ use std::{
 
 use anyhow::Context as _;
 
-use crate::{listener::Announcement, server::Served};
+use crate::listener::Announcement;
 
 /// A server; it ends with this value, or with this process.
 pub struct Process(Child);
 
 impl Process {
-    /// Starts this very program as a server, and waits until it says where it listens.
-    pub fn start(served: Served) -> anyhow::Result<(Self, Announcement)> {
+    /// Starts this very program as this server, and waits until it says where it listens.
+    pub fn start(served: &[&str]) -> anyhow::Result<(Self, Announcement)> {
         let child = Command::new(std::env::current_exe()?)
-            .args(["--serve", served.name()])
+            .arg("--serve")
+            .args(served)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
