@@ -1,6 +1,7 @@
 //! Many clients contend for one ticket, over three operators of which one dies every moment.
 //!
-//! `COUNTERSIGN_E2E_SPENDING_ROUNDS` sets how many rounds, 200 by default.
+//! `COUNTERSIGN_E2E_SPENDING_ROUNDS` sets how many rounds, 200 by default; `COUNTERSIGN_E2E_SPENDING_LIFE` for how many
+//! seconds all operators live at most between two deaths, 12 by default.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -22,14 +23,10 @@ use super::{
 use crate::harness::{Cluster, Operator, Setup};
 
 /// Places in which rounds are played at once.
-const LANES: usize = 24;
+const LANES: usize = 10;
 
 /// How often a lane asks again before it leaves an object to its fate.
 const TRIES: usize = 8;
-
-/// How long all operators live at most between two deaths, in milliseconds. Each death leaves claims behind that hold
-/// their tickets for two minutes.
-const PAUSE: u64 = 12_000;
 
 /// What one lane works on.
 struct Lane<'a> {
@@ -44,6 +41,7 @@ struct Lane<'a> {
 #[test]
 fn of_many_clients_one_spends_a_ticket_whichever_operator_dies() {
     let rounds = set_by("COUNTERSIGN_E2E_SPENDING_ROUNDS", 200);
+    let life = Duration::from_secs(set_by("COUNTERSIGN_E2E_SPENDING_LIFE", 12));
     let setup = Setup {
         more_replicas: 2,
         ..Setup::default()
@@ -53,7 +51,7 @@ fn of_many_clients_one_spends_a_ticket_whichever_operator_dies() {
     let (played, over, died) = (AtomicUsize::new(0), AtomicBool::new(false), AtomicUsize::new(0));
     let begun = Instant::now();
     thread::scope(|scope| {
-        scope.spawn(|| die_by_turns(cluster.operators(), &over, &died));
+        scope.spawn(|| die_by_turns(cluster.operators(), life, (&over, &died)));
         let playing = Playing(&over);
         let history = runtime.block_on(play(rounds, &played, &cluster));
         drop(playing);
@@ -75,10 +73,14 @@ impl Drop for Playing<'_> {
     }
 }
 
-/// Kills one operator after the other, at moments that the golden ratio spreads evenly.
-fn die_by_turns(operators: &[Operator], over: &AtomicBool, died: &AtomicUsize) {
+/// Kills one operator after the other, at moments that the golden ratio spreads evenly. Each death leaves claims behind
+/// that hold their tickets for two minutes.
+fn die_by_turns(operators: &[Operator], life: Duration, (over, died): (&AtomicBool, &AtomicUsize)) {
     for (turn, operator) in (1..).zip(operators.iter().cycle()) {
-        thread::sleep(Duration::from_millis(turn * 618 * PAUSE / 1000 % PAUSE));
+        let end = Instant::now() + life * (turn * 618 % 1000) / 1000;
+        while Instant::now() < end && !over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(7));
+        }
         if over.load(Ordering::Relaxed) {
             return;
         }
