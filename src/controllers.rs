@@ -5,6 +5,7 @@ mod agent;
 mod break_glass;
 mod intent;
 mod namespace;
+mod numbers;
 mod pending;
 mod resolution;
 mod retention;
@@ -42,6 +43,7 @@ pub use self::{
     break_glass::keep_emergencies,
     intent::keep_intents,
     namespace::keep_namespaces,
+    numbers::Numbers,
     pending::{Counts, Pending, moved_agents, moved_zones},
     status::apply as apply_status,
     task::follow_tasks,
@@ -68,6 +70,8 @@ pub struct Context {
     pub permissions: watch::Receiver<u64>,
     /// How many tickets wait for places in each zone.
     pub pending: Arc<Pending>,
+    /// Which numbers are not shown as this replica counts.
+    pub numbers: Numbers,
     /// What became of reading.
     pub read_access: Arc<Outcomes>,
     /// What the webhook configurations say at the API server.
@@ -155,6 +159,9 @@ pub trait Assessed:
     /// The status that it should have.
     fn assess(&self, known: &Known) -> Self::Status;
 
+    /// Leaves a status the numbers that another one tells in passing.
+    fn keep_numbers(_status: &mut Self::Status, _other: &Self::Status) {}
+
     /// When it should have another one although nothing else changes.
     fn due(&self) -> Option<Timestamp> {
         None
@@ -218,20 +225,51 @@ fn gathered_for<T: Send + Sync + 'static>(
 async fn reconcile<K: Assessed>(object: Arc<K>, context: Arc<Context>) -> Result<Action, ReconcileError> {
     let known = context.known();
     let next = object.assess(&known);
-    if object.shown().as_ref() != Some(&next) {
-        status::apply_to(&*object, &next, &context.client).await?;
-    }
+    let wait = show(&*object, (object.shown(), next), K::keep_numbers, &context).await?;
     let left = object
         .due()
-        .map(|due| Duration::try_from(due.duration_since(known.now)));
-    Ok(left
-        .and_then(Result::ok)
-        .map_or_else(Action::await_change, Action::requeue))
+        .and_then(|due| Duration::try_from(due.duration_since(known.now)).ok());
+    let again = wait.into_iter().chain(left).min();
+    Ok(again.map_or_else(Action::await_change, Action::requeue))
 }
 
-/// What the API server does not take is tried again, after a while that differs from replica to replica.
+/// Writes the status that an object should have, unless it has it. One that is another only in its numbers waits: for how
+/// long.
+async fn show<K, S>(
+    object: &K,
+    (shown, next): (Option<S>, S),
+    keep_numbers: fn(&mut S, &S),
+    context: &Context,
+) -> Result<Option<Duration>, ReconcileError>
+where
+    K: Resource<DynamicType = ()>,
+    S: Clone + PartialEq + Serialize + Debug,
+{
+    let is_shown = |next: &S| shown.as_ref() == Some(next);
+    if !is_shown(&next) {
+        let mut but_for_numbers = next.clone();
+        if let Some(shown) = &shown {
+            keep_numbers(&mut but_for_numbers, shown);
+        }
+        if is_shown(&but_for_numbers)
+            && let Some(wait) = context.numbers.wait(object)
+        {
+            return Ok(Some(wait));
+        }
+        status::apply_to(object, &next, &context.client).await?;
+    }
+    context.numbers.settle(object);
+    Ok(None)
+}
+
+/// What the API server does not take is tried again, after a while.
 fn retry(error: &ReconcileError) -> Action {
     tracing::warn!(%error, "reconciliation failed");
-    let millis = 2_000 + u64::from(Timestamp::now().subsec_nanosecond().unsigned_abs() % 2_000);
-    Action::requeue(Duration::from_millis(millis))
+    Action::requeue(spread(Duration::from_secs(2), Duration::from_secs(4)))
+}
+
+/// A while between these two, which differs from replica to replica.
+fn spread(least: Duration, most: Duration) -> Duration {
+    let parts = Timestamp::now().subsec_nanosecond().unsigned_abs() % 1_000;
+    least + most.saturating_sub(least) * parts / 1_000
 }

@@ -25,7 +25,7 @@ use crate::{
     certs::{Callers, ServingTls},
     clock::Clock,
     controllers::{
-        Context, assess, follow_tasks, gathered, keep_emergencies, keep_intents, keep_namespaces,
+        Context, Numbers, assess, follow_tasks, gathered, keep_emergencies, keep_intents, keep_namespaces,
         keep_tickets, moved_agents, moved_zones, pin_accounts,
     },
     emergencies::Emergencies,
@@ -160,10 +160,7 @@ impl Operator {
         });
         let mut index = Index::new(cluster).proving(seals.clone());
         index.set_latched(latched);
-        index.set_mutators(Mutators {
-            stale: true,
-            ..Mutators::default()
-        });
+        index.set_mutators(Mutators::unknown());
         let watches = KINDS.map(|kind| (kind, Freshness::default()));
         let (sightings, seen) = mpsc::channel(1024);
         let (outcomes, moved) = Outcomes::new();
@@ -181,6 +178,7 @@ impl Operator {
             seals: seals.clone(),
             permissions: feeds.permission_changes(),
             pending: Arc::default(),
+            numbers: Numbers::default(),
             read_access: outcomes,
             enforced: owner.enforced(),
             log: log.clone(),

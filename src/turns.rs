@@ -1,5 +1,6 @@
 //! Whose turn it is, of many replicas: the one through which a client moved an object goes on with it at once, the others
-//! when that takes too long. Any of them may do any step, and two at the same step only cost the API server a conflict.
+//! when that takes too long; what was claimed is for the one through which it was. Any of them may do any step, and two at
+//! the same step only cost the API server a conflict.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -37,33 +38,41 @@ pub struct Taken(Arc<Mutex<HashMap<(String, String), Turn>>>);
 struct Turn {
     /// The version that it was moved from; empty for one that was made.
     from: String,
-    /// How many calls move it, or did.
-    movers: usize,
+    /// How many calls move it, or did, by the uid of the review where they claim it, else under no name.
+    calls: HashMap<String, usize>,
     /// Since when there is nothing more to do.
     left: Option<Instant>,
 }
 
 impl Taken {
     /// A call moves the object of this namespace and name from this version on: this replica goes on with it.
-    pub fn take(&self, (namespace, name): (&str, &str), from: &str) {
+    pub fn take(&self, place: (&str, &str), from: &str) {
+        self.take_by(place, from, "");
+    }
+
+    /// The same, by a call that claims it.
+    pub fn take_by(&self, (namespace, name): (&str, &str), from: &str, call: &str) {
         let mut taken = self.taken();
         if taken.len() >= MOST {
             taken.clear();
         }
         let turn = taken.entry((namespace.to_owned(), name.to_owned())).or_default();
         from.clone_into(&mut turn.from);
-        // Who moved it before has nothing more to do.
+        // Who moved it before has nothing more to do, as far as is known.
         if turn.left.take().is_some() {
-            turn.movers = 0;
+            turn.calls.clear();
         }
-        turn.movers += 1;
+        *turn.calls.entry(call.to_owned()).or_default() += 1;
     }
 
-    /// Whether it is this replica's turn.
-    pub fn is_ours(&self, (namespace, name): (&str, &str)) -> bool {
+    /// Whether it is this replica's turn. What a call claimed is for the replica that it came to.
+    pub fn is_ours(&self, (namespace, name): (&str, &str), claimed_by: Option<&str>) -> bool {
         let key = (namespace.to_owned(), name.to_owned());
-        let turn = self.taken().get(&key).cloned();
-        turn.is_some_and(|turn| turn.left.is_none_or(|left| left.elapsed() < LAST))
+        let taken = self.taken();
+        taken.get(&key).is_some_and(|turn| {
+            let is_over = turn.left.is_some_and(|left| left.elapsed() >= LAST);
+            !is_over && claimed_by.is_none_or(|by| turn.calls.contains_key(by))
+        })
     }
 
     /// There is nothing more to do for the object as it is in this version: that is no end of a turn that began there, and
@@ -79,9 +88,19 @@ impl Taken {
 
     /// A call did not move the object after all.
     pub fn give_up(&self, place: (&str, &str)) {
+        self.give_up_by(place, "");
+    }
+
+    /// The same, of a call that was to claim it.
+    pub fn give_up_by(&self, place: (&str, &str), call: &str) {
         self.remove_if(place, |turn| {
-            turn.movers = turn.movers.saturating_sub(1);
-            turn.movers == 0
+            if let Entry::Occupied(mut calls) = turn.calls.entry(call.to_owned()) {
+                *calls.get_mut() -= 1;
+                if *calls.get() == 0 {
+                    calls.remove();
+                }
+            }
+            turn.calls.is_empty()
         });
     }
 
@@ -125,7 +144,7 @@ mod tests {
     #[test]
     fn a_turn_ends_a_moment_after_a_later_version_is_seen() {
         let taken = Taken::default();
-        assert!(!taken.is_ours(OBJECT));
+        assert!(!taken.is_ours(OBJECT, None));
         taken.take(OBJECT, "7");
         taken.leave(OBJECT, "7");
         assert!(
@@ -134,14 +153,17 @@ mod tests {
                 .is_none()
         );
         taken.leave(OBJECT, "8");
-        assert!(taken.is_ours(OBJECT));
+        assert!(taken.is_ours(OBJECT, None));
         let seen = Instant::now().checked_sub(LAST).unwrap();
         taken.taken().values_mut().for_each(|turn| turn.left = Some(seen));
-        assert!(!taken.is_ours(OBJECT));
+        assert!(!taken.is_ours(OBJECT, None));
         taken.take(OBJECT, "8");
-        assert!(taken.is_ours(OBJECT));
+        assert!(taken.is_ours(OBJECT, None));
         taken.give_up(OBJECT);
-        assert!(!taken.is_ours(OBJECT), "a turn that is over holds no later one");
+        assert!(
+            !taken.is_ours(OBJECT, None),
+            "a turn that is over holds no later one"
+        );
     }
 
     #[test]
@@ -150,9 +172,21 @@ mod tests {
         taken.take(OBJECT, "7");
         taken.take(OBJECT, "7");
         taken.give_up(OBJECT);
-        assert!(taken.is_ours(OBJECT));
+        assert!(taken.is_ours(OBJECT, None));
         taken.give_up(OBJECT);
-        assert!(!taken.is_ours(OBJECT));
+        assert!(!taken.is_ours(OBJECT, None));
+    }
+
+    #[test]
+    fn what_a_call_claimed_is_for_the_replica_that_it_came_to() {
+        let taken = Taken::default();
+        taken.take(OBJECT, "");
+        taken.take_by(OBJECT, "7", "ours");
+        assert!(taken.is_ours(OBJECT, Some("ours")));
+        assert!(!taken.is_ours(OBJECT, Some("another")));
+        taken.give_up_by(OBJECT, "ours");
+        assert!(!taken.is_ours(OBJECT, Some("ours")));
+        assert!(taken.is_ours(OBJECT, None));
     }
 
     #[test]
@@ -162,6 +196,6 @@ mod tests {
             taken.take(("shop", &number.to_string()), "");
         }
         assert!(taken.taken().len() <= MOST);
-        assert!(taken.is_ours(("shop", &MOST.to_string())));
+        assert!(taken.is_ours(("shop", &MOST.to_string()), None));
     }
 }

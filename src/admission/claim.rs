@@ -212,7 +212,8 @@ impl Claims {
         let cluster = write.snapshot.cluster.clone();
         let place = (&*ticket.namespace, &*ticket.name);
         // The watch may show the claim sooner than the answer comes.
-        self.turns.take(place, &ticket.resource_version);
+        self.turns
+            .take_by(place, &ticket.resource_version, write.review_uid);
         // A call that is given up leaves its claim behind, and then the record of it, too. Whoever is answered is answered
         // after the record of the decision, which comes after this one.
         let swapping = tokio::spawn(async move {
@@ -222,8 +223,11 @@ impl Claims {
         if let Ok(Ok(recorded)) = swapping.await {
             return recorded.map(|()| Attempt::Held).map_err(unrecorded);
         }
-        self.turns.give_up(place);
-        self.read(write, ticket).await.map(Attempt::Again)
+        let read = self.read(write, ticket).await;
+        if !read.as_ref().is_ok_and(|read| read.is_held_by(write.review_uid)) {
+            self.turns.give_up_by(place, write.review_uid);
+        }
+        read.map(Attempt::Again)
     }
 
     async fn read(&self, write: &Write<'_, '_>, ticket: &Ticket) -> Result<Arc<Ticket>, Denial> {

@@ -58,6 +58,12 @@ impl Assessed for AccessPolicy {
         }
         status
     }
+
+    fn keep_numbers(status: &mut AccessPolicyStatus, other: &AccessPolicyStatus) {
+        if let (Some(counts), Some(others)) = (&mut status.counts, &other.counts) {
+            counts.pending_tickets = others.pending_tickets;
+        }
+    }
 }
 
 fn problem(object: &AccessPolicy, snapshot: &Snapshot) -> Option<Problem> {

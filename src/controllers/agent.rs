@@ -19,8 +19,8 @@ use kube::{
 };
 
 use super::{
-    CONCURRENCY, Context, Known, ReconcileError, gathered, retry,
-    status::{self, Problem, set_standing},
+    CONCURRENCY, Context, Known, ReconcileError, gathered, retry, show,
+    status::{Problem, set_standing},
 };
 use crate::{feeds::Feed, read_access::tell};
 
@@ -53,10 +53,12 @@ async fn reconcile(object: Arc<Agent>, context: Arc<Context>) -> Result<Action, 
         accounts.push((account, present(account, &context.client).await?));
     }
     let next = assess(&object, &accounts, &context.known());
-    if shown(&object).as_ref() != Some(&next) {
-        status::apply_to(&*object, &next, &context.client).await?;
-    }
-    Ok(Action::requeue(LOOK_AGAIN))
+    let wait = show(&*object, (shown(&object), next), keep_numbers, &context).await?;
+    Ok(Action::requeue(wait.unwrap_or(LOOK_AGAIN)))
+}
+
+fn keep_numbers(status: &mut AgentStatus, other: &AgentStatus) {
+    status.pending = other.pending;
 }
 
 async fn present(account: &ServiceAccountRef, client: &Client) -> Result<Present, kube::Error> {

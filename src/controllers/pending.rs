@@ -16,8 +16,7 @@ use tokio::sync::watch;
 use super::gathered_for;
 use crate::state::State;
 
-/// How long tickets are gathered before they are counted again: the replicas do not see them at the same moment, and
-/// each corrects the others.
+/// How long tickets are gathered before they are counted again.
 const GATHER: Duration = Duration::from_secs(1);
 
 /// The number of waiting tickets by the name of the zone; none is not there.

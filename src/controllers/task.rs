@@ -101,7 +101,7 @@ async fn reconcile(task: Arc<Task>, context: Arc<Context>) -> Result<Action, Rec
     let (namespace, name) = (task.namespace().unwrap_or_default(), task.name_any());
     let made = task.creation_timestamp().map_or(now, |made| made.0);
     let place = (&*namespace, &*name);
-    if !context.turns.tasks.is_ours(place)
+    if !context.turns.tasks.is_ours(place, None)
         && let Some(grace) = grace(made, now)
     {
         return Ok(Action::requeue(grace));

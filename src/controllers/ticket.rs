@@ -171,7 +171,11 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
     record_finding(&context.log, &ticket, &snapshot).await?;
     let now = Timestamp::now();
     let place = (&*ticket.namespace, &*ticket.name);
-    if !context.turns.tickets.is_ours(place)
+    let claimed_by = ticket
+        .last_claim()
+        .map(|claim| &*claim.by)
+        .filter(|by| !by.is_empty());
+    if !context.turns.tickets.is_ours(place, claimed_by)
         && let Some(grace) = grace(last_moved(&ticket, &snapshot), now)
     {
         return Ok(Action::requeue(grace));
@@ -216,7 +220,7 @@ async fn reconcile(object: Arc<ApprovalTicket>, keeper: Arc<Keeper>) -> Result<A
 fn last_moved(ticket: &Ticket, snapshot: &Snapshot) -> Timestamp {
     let reviews = snapshot.reviews.get(&ticket.uid).into_iter().flatten();
     let reviewed = reviews.map(|review| review.created);
-    let claimed = ticket.state.claim().filter(|_| ticket.steps.is_some());
+    let claimed = ticket.last_claim().filter(|_| ticket.steps.is_some());
     let claimed = claimed.map(|claim| claim.claimed_at);
     reviewed.chain(claimed).fold(ticket.created, Timestamp::max)
 }

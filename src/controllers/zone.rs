@@ -46,6 +46,10 @@ impl Assessed for Zone {
         );
         status
     }
+
+    fn keep_numbers(status: &mut ZoneStatus, other: &ZoneStatus) {
+        status.pending = other.pending;
+    }
 }
 
 fn overlaps(zone: &zones::Zone, snapshot: &Snapshot) -> Vec<Overlap> {

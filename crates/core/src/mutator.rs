@@ -115,6 +115,16 @@ pub struct Mutators {
     pub seen: Arc<[Presence]>,
 }
 
+impl Mutators {
+    /// Nobody looked yet.
+    pub fn unknown() -> Self {
+        Self {
+            stale: true,
+            ..Self::default()
+        }
+    }
+}
+
 impl Snapshot {
     /// The foreign mutators that are there.
     pub fn foreign_mutators(&self) -> impl Iterator<Item = &Mutator> {
