@@ -28,7 +28,7 @@ use tokio::task::spawn_blocking;
 use crate::{
     harness::Person,
     kind::Kind,
-    likeness::{self, Likeness},
+    likeness::{Known, Likeness},
     listener::{Announcement, echo, input_closed, listen},
 };
 
@@ -38,6 +38,7 @@ pub const TICKET: &str = "ticket.json";
 /// What a webhook has that spends what is like a ticket.
 struct Claims {
     client: Client,
+    known: Known,
     file: PathBuf,
     ticket: OnceLock<DynamicObject>,
     made: AtomicUsize,
@@ -66,8 +67,8 @@ pub async fn serve(kind: Kind, directory: &Path, kubeconfig: &Path) {
     }
     if kind == Kind::Claimed {
         let client = Person::new(kubeconfig.to_owned(), Path::new("")).client().await;
-        tokio::spawn(likeness::follow(client.clone()));
         let claims = Claims {
+            known: Known::follow(client.clone()),
             client,
             file: directory.join(TICKET),
             ticket: OnceLock::new(),
@@ -84,6 +85,7 @@ pub async fn serve(kind: Kind, directory: &Path, kubeconfig: &Path) {
 async fn claim(State(claims): State<Arc<Claims>>, request: Request, next: Next) -> Response {
     if let Some(ticket) = claims.ticket() {
         let number = claims.made.fetch_add(1, Ordering::Relaxed);
+        assert!(claims.known.has(number), "copy {number} is not known");
         let likeness = Likeness::of(ticket, claims.client.clone());
         likeness.patch(number, &format!("claim {number}")).await;
     }

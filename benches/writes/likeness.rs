@@ -6,7 +6,10 @@ use kube::{
     api::{ApiResource, DynamicObject, Patch, PatchParams, PostParams},
     runtime::{
         WatchStreamExt,
-        reflector::{reflector, store::Writer},
+        reflector::{
+            ObjectRef, reflector,
+            store::{Store, Writer},
+        },
         watcher,
     },
 };
@@ -71,14 +74,26 @@ impl<'a> Likeness<'a> {
     }
 }
 
-/// Knows all of them at any time, as a webhook has to know its tickets.
-pub async fn follow(client: Client) {
-    let copies: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &resource());
-    let writer = Writer::new(resource());
-    reflector(writer, watcher(copies, watcher::Config::default()))
-        .default_backoff()
-        .for_each(|_| async {})
-        .await;
+/// All of them at any time, as a webhook has to know its tickets.
+pub struct Known(Store<DynamicObject>);
+
+impl Known {
+    /// Watches them.
+    pub fn follow(client: Client) -> Self {
+        let copies: Api<DynamicObject> = Api::namespaced_with(client, NAMESPACE, &resource());
+        let writer = Writer::new(resource());
+        let store = writer.as_reader();
+        // Whoever asks for one that is not known sees that the watch failed.
+        let watch = reflector(writer, watcher(copies, watcher::Config::default())).default_backoff();
+        tokio::spawn(watch.for_each(|_| async {}));
+        Self(store)
+    }
+
+    /// Whether the copy of this number is among them.
+    pub fn has(&self, number: usize) -> bool {
+        let copy = ObjectRef::new_with(&name(number), resource()).within(NAMESPACE);
+        self.0.get(&copy).is_some()
+    }
 }
 
 fn name(number: usize) -> String {
