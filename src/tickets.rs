@@ -18,16 +18,21 @@ use countersign_core::{
     stamp::TicketStamp,
     ticket::Ticket,
 };
+use http::{HeaderValue, header::ACCEPT};
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
-    core::NamespaceResourceScope,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, Request as Call},
+    core::{NamespaceResourceScope, PartialObjectMeta},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, to_value};
 
 use crate::{admission::stamp::nonce, gitops::Origin};
+
+/// Has the API server answer with an object's metadata alone.
+const METADATA: HeaderValue =
+    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
 
 /// The tickets of a cluster.
 #[derive(Clone)]
@@ -176,8 +181,12 @@ impl Tickets {
             field_manager: Some(STATUS_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let tickets = self.api(&ticket.namespace);
-        let swapped = tickets.patch_status(&ticket.name, &parameters, &patch).await?;
+        let tickets = Call::new(ApprovalTicket::url_path(&(), Some(&ticket.namespace)));
+        let mut swap = tickets
+            .patch_subresource("status", &ticket.name, &parameters, &patch)
+            .map_err(kube::Error::BuildRequest)?;
+        swap.headers_mut().insert(ACCEPT, METADATA);
+        let swapped: PartialObjectMeta<ApprovalTicket> = self.0.request(swap).await?;
         Ok(swapped.resource_version().unwrap_or_default())
     }
 

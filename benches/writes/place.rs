@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -27,9 +28,16 @@ use crate::{
 /// Tickets that are approved at a time: fewer than may be pending.
 pub const TICKETS: usize = 40;
 
-/// Writes of one kind, one after the other: of gated ones so many that the operator does not yet look what became of the
-/// first.
+/// Gated writes, one after the other: so many that the operator does not yet look what became of the first.
 pub const AT_A_TIME: usize = 10;
+
+/// The objects of the writes of one turn of this kind: all, where none needs a ticket.
+fn objects(kind: Kind, part: usize) -> Range<usize> {
+    match kind {
+        Kind::Gated => part * AT_A_TIME..(part + 1) * AT_A_TIME,
+        _ => 0..TICKETS,
+    }
+}
 
 /// Longer than what is left to do after so many writes: of a ticket that was used, the operator notes what became of it.
 const fn pause(kind: Kind) -> Duration {
@@ -109,10 +117,14 @@ impl Place {
 
     /// Makes the writes of one turn of this kind, and tells how long each took.
     pub async fn turn(&self, kind: Kind, part: usize, value: &str) -> Vec<Duration> {
-        let mut took = Vec::with_capacity(AT_A_TIME);
-        for number in part * AT_A_TIME..(part + 1) * AT_A_TIME {
+        let mut took = Vec::with_capacity(TICKETS);
+        let now = match kind {
+            Kind::Gated => value.to_owned(),
+            _ => format!("{value}, {part}"),
+        };
+        for number in objects(kind, part) {
             let begun = Instant::now();
-            self.write(kind, number, value).await;
+            self.write(kind, number, &now).await;
             took.push(begun.elapsed());
         }
         self.keep_busy(pause(kind), &format!("{value}, {part}, after {}", kind.name()))

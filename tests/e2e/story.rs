@@ -55,6 +55,18 @@ fn a_used_ticket_says_so_to_those_who_wait() {
 }
 
 #[test]
+fn the_api_server_keeps_no_account_of_who_manages_a_ticket_of_the_operators() {
+    let area = shared().area();
+    let agent = area.person("deployer");
+    let used = area.with_approval(|| agent.apply(&area.config_map("app", &json!({"a": "1"}))));
+    used.becomes("Consumed");
+    let shown = |what: &str| area.get(&format!("{what} --show-managed-fields"))["metadata"].clone();
+    let ticket = shown(&format!("approvalticket {}", used.name));
+    assert_eq!(ticket["managedFields"], json!(null));
+    assert_ne!(shown("configmap app")["managedFields"], json!(null));
+}
+
+#[test]
 fn a_ticket_shows_a_new_object_and_a_removal() {
     let area = shared().area();
     let agent = area.person("deployer");

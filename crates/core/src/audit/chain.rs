@@ -47,7 +47,8 @@ impl Head {
     ///
     /// The error is the serialiser's; no record has a value that it refuses.
     pub fn link(&self, record: &Record) -> Result<Entry, serde_json::Error> {
-        let mut bytes = serde_json_canonicalizer::to_vec(&Stored {
+        // A value sorts its keys by their bytes. All keys are ASCII and all numbers whole: so this is the canonical form.
+        let value = serde_json::to_value(Stored {
             link: Link {
                 writer: self.writer.clone(),
                 index: self.next,
@@ -55,6 +56,7 @@ impl Head {
             },
             record,
         })?;
+        let mut bytes = serde_json::to_vec(&value)?;
         let head = self.after(&bytes);
         bytes.push(b'\n');
         Ok(Entry { bytes, head })

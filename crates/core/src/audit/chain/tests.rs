@@ -192,6 +192,19 @@ proptest! {
         let found = verify(Start::Genesis, &all).unwrap_err().line;
         prop_assert!(found == line + 1 || found == line + 2, "{found}");
     }
+
+    #[test]
+    fn whatever_text_a_record_has_its_line_is_canonical(text in any::<String>(), index in 0..1u64 << 53) {
+        let Event::Decision(mut decision) = denial() else {
+            panic!("no decision")
+        };
+        decision.message.clone_from(&text);
+        decision.caller.username.clone_from(&text);
+        let head = Head { writer: text.into(), next: index, hash: Digest::of(&[b"x"]) };
+        let mut entry = head.link(&at(0, Event::Decision(decision))).unwrap();
+        entry.bytes.pop();
+        prop_assert!(verify(Start::After(head.clone()), [entry.bytes]).is_ok());
+    }
 }
 
 #[test]
