@@ -23,9 +23,9 @@ use jiff::Timestamp;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions, Request as Call},
-    core::{NamespaceResourceScope, PartialObjectMeta},
+    core::NamespaceResourceScope,
 };
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, to_value};
 
 use crate::{admission::stamp::nonce, gitops::Origin};
@@ -45,6 +45,18 @@ pub struct Tickets(Client);
 struct Swap<'a, S> {
     metadata: Expected<'a>,
     status: S,
+}
+
+/// What is answered when it landed. Any other text is no answer.
+#[derive(Debug, Deserialize)]
+struct Swapped {
+    metadata: Landed,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Landed {
+    resource_version: String,
 }
 
 /// What is written when somebody refuses the ticket.
@@ -186,8 +198,8 @@ impl Tickets {
             .patch_subresource("status", &ticket.name, &parameters, &patch)
             .map_err(kube::Error::BuildRequest)?;
         swap.headers_mut().insert(ACCEPT, METADATA);
-        let swapped: PartialObjectMeta<ApprovalTicket> = self.0.request(swap).await?;
-        Ok(swapped.resource_version().unwrap_or_default())
+        let swapped: Swapped = self.0.request(swap).await?;
+        Ok(swapped.metadata.resource_version)
     }
 
     /// Removes these reviews of the ticket, and then the ticket: each only if it is still the version that is known.

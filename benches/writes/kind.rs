@@ -8,7 +8,8 @@ pub enum Kind {
     /// Two of these, one after the other.
     TwoPlain,
     /// One of these, and before it one of the status of a custom resource that is as large as a ticket: the two writes
-    /// that a gated one consists of.
+    /// that a gated one consists of. As of any object, the API server keeps account of who manages the fields of that
+    /// resource, and answers with all of it; a ticket of the operator's spares it both.
     PlainAndStatus,
     /// The same, through a webhook that allows everything.
     Echoed,
@@ -16,7 +17,7 @@ pub enum Kind {
     /// can do less.
     Recorded,
     /// The same, through a webhook that writes the status of a custom resource as large as a ticket, of a kind that it
-    /// watches, keeps a record, and allows: no webhook that spends a ticket can do less.
+    /// watches, keeps a record, and allows: what any webhook does that spends a ticket.
     Claimed,
     /// The operator's webhook, in dev, where the agent needs nobody: it is decided, recorded and let by.
     Guarded,

@@ -4,8 +4,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_api::{ApprovalReview, ApprovalTicket, Intent, intent};
 use countersign_core::{
     authn,
+    decide::GROUP,
     gitops::{Authorship, Provenance},
     identity::Identity,
+    request::Operation,
     snapshot::Snapshot,
     stamp::{IntentStamp, ReviewStamp, TicketStamp},
 };
@@ -40,9 +42,8 @@ pub fn patch(request: &AdmissionRequest<'_>, snapshot: &Snapshot) -> Option<Stri
     let is_operator =
         *caller.username == *snapshot.cluster.operator && *caller.uid == *snapshot.cluster.operator_uid;
     if is_operator {
-        return (judged.target.resource == "approvaltickets")
-            .then(|| encoded(&[untracked()]))
-            .flatten();
+        let mints = judged.target.is(GROUP, "approvaltickets") && request.operation() == Operation::Create;
+        return mints.then(|| encoded(&[untracked()])).flatten();
     }
     let policy = snapshot.policy.get()?;
     let who = authn::identify(&caller, snapshot, policy).ok()?.identity;
@@ -64,8 +65,8 @@ fn encoded(steps: &[Add]) -> Option<String> {
     Some(STANDARD.encode(serde_json::to_vec(steps).ok()?))
 }
 
-/// Nobody else ever writes a ticket of the operator's. Who manages which of its fields is an account that the API server
-/// does not keep on once it is empty, and each step of the ticket costs it less.
+/// Where the rules are enforced nobody else writes a ticket of the operator's. Who manages which of its fields is an account
+/// that the API server does not keep on once it is empty, and each step of the ticket costs it less.
 fn untracked() -> Add {
     add("/metadata/managedFields", json!([]))
 }
