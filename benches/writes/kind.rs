@@ -19,6 +19,9 @@ pub enum Kind {
     /// The same, through a webhook that writes the status of a custom resource as large as a ticket, of a kind that it
     /// watches, keeps a record, and allows: what any webhook does that spends a ticket.
     Claimed,
+    /// The operator's webhook, by a controller that a delegation lets by: it is decided and counted, and no record is
+    /// kept, as of most writes in a cluster.
+    Delegated,
     /// The operator's webhook, in dev, where the agent needs nobody: it is decided, recorded and let by.
     Guarded,
     /// The operator's webhook, by an agent in prod: it spends an approved ticket.
@@ -30,13 +33,14 @@ impl Kind {
     pub const ECHOES: [Self; 3] = [Self::Echoed, Self::Recorded, Self::Claimed];
 
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Plain,
         Self::TwoPlain,
         Self::PlainAndStatus,
         Self::Echoed,
         Self::Recorded,
         Self::Claimed,
+        Self::Delegated,
         Self::Guarded,
         Self::Gated,
     ];
@@ -50,6 +54,7 @@ impl Kind {
             Self::Echoed => "echoed_write",
             Self::Recorded => "recorded_write",
             Self::Claimed => "claimed_write",
+            Self::Delegated => "delegated_write",
             Self::Guarded => "guarded_write",
             Self::Gated => "gated_write",
         }
@@ -62,6 +67,7 @@ impl Kind {
             Self::Echoed => "echoed",
             Self::Recorded => "recorded",
             Self::Claimed => "claimed",
+            Self::Delegated => "delegated",
             Self::Guarded => "guarded",
             Self::Gated => "area-1",
         }

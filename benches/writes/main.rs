@@ -129,8 +129,12 @@ fn report(name: &str, rounds: &[Times], percent: usize) {
         "two_plain_and_echo_to_two_plain_{name} {:.3} ratio",
         least / median(Kind::TwoPlain)
     );
-    for (other, kind) in [("echo", Kind::Echoed), ("recording_echo", Kind::Recorded)] {
-        let ratio = addition(Kind::Guarded) / addition(kind);
-        println!("guarded_addition_to_{other}_addition_{name} {ratio:.3} ratio");
+    for (ours, kind, other, echo) in [
+        ("delegated", Kind::Delegated, "echo", Kind::Echoed),
+        ("guarded", Kind::Guarded, "echo", Kind::Echoed),
+        ("guarded", Kind::Guarded, "recording_echo", Kind::Recorded),
+    ] {
+        let ratio = addition(kind) / addition(echo);
+        println!("{ours}_addition_to_{other}_addition_{name} {ratio:.3} ratio");
     }
 }

@@ -48,8 +48,9 @@ const fn pause(kind: Kind) -> Duration {
 pub struct Place {
     _echoes: [Process; Kind::ECHOES.len()],
     _cluster: Cluster,
-    /// Who is let by.
+    /// Who is let by, without the webhook.
     passing: Client,
+    controller: Client,
     agent: Client,
     reviewer: Client,
     ticket: DynamicObject,
@@ -64,12 +65,17 @@ impl Place {
         })
         .of_company(1);
         let admin = cluster.admin();
-        for kind in [Kind::Plain].iter().chain(&Kind::ECHOES) {
+        for kind in [Kind::Plain, Kind::Delegated].iter().chain(&Kind::ECHOES) {
             let namespace = kind.namespace();
             admin.kubectl(&format!("create namespace {namespace}")).done();
         }
-        admin.kubectl("create serviceaccount passing -n agents").done();
+        for account in ["passing", "controller"] {
+            admin
+                .kubectl(&format!("create serviceaccount {account} -n agents"))
+                .done();
+        }
         admin.kubectl_with("apply -f -", &guarded()).done();
+        admin.apply(&startup_delegation()).done();
         admin.apply(&delegation()).done();
         // The operator's log is in there, too.
         let beside_etcd = cluster.control_plane().dir().join("run");
@@ -88,7 +94,7 @@ impl Place {
         let compiled = "wait --for=condition=Compiled --timeout=60s writedelegation/passing";
         admin.kubectl(compiled).done();
         let everything = admin.client().await;
-        for kind in [Kind::Plain, Kind::Guarded, Kind::Gated]
+        for kind in [Kind::Plain, Kind::Delegated, Kind::Guarded, Kind::Gated]
             .into_iter()
             .chain(Kind::ECHOES)
         {
@@ -97,6 +103,7 @@ impl Place {
                 .await;
         }
         let passing = passing.client().await;
+        let controller = cluster.account("controller").client().await;
         cluster.see_admins();
         cluster.enforce();
         let agent = cluster.person("deployer").client().await;
@@ -109,6 +116,7 @@ impl Place {
             _echoes: echoes,
             ticket,
             passing,
+            controller,
             agent,
             reviewer,
             _cluster: cluster,
@@ -165,6 +173,7 @@ impl Place {
 
     const fn writer(&self, kind: Kind) -> &Client {
         match kind {
+            Kind::Delegated => &self.controller,
             Kind::Guarded | Kind::Gated => &self.agent,
             _ => &self.passing,
         }
@@ -229,8 +238,21 @@ fn guarded() -> String {
     format!("{namespace}\n---\n{zone}")
 }
 
-/// What the API server itself lets by.
+/// What the operator lets by.
 fn delegation() -> Value {
+    json!({
+        "apiVersion": "countersign.dev/v1alpha1", "kind": "WriteDelegation", "metadata": { "name": "controller" },
+        "spec": {
+            "subject": { "serviceAccount": { "namespace": "agents", "name": "controller" } },
+            "resources": [{ "group": "", "resource": "configmaps" }],
+            "verbs": ["Update"], "namespaces": { "names": [Kind::Delegated.namespace()] }, "fields": ["/data/a"],
+            "reason": "What a controller's write costs.",
+        },
+    })
+}
+
+/// What the API server itself lets by.
+fn startup_delegation() -> Value {
     let echoes = Kind::ECHOES.map(Kind::namespace);
     let namespaces = [&[Kind::Plain.namespace()], echoes.as_slice()].concat();
     json!({
