@@ -514,7 +514,7 @@ fn rules() -> impl Strategy<Value = Rules> {
         human_role(),
         human_role(),
         select(vec![50, 50, 1, 2]),
-        option::weighted(0.4, Just(3600)),
+        option::weighted(0.6, Just(3600)),
     );
     (switches, defaults, lists, limits).prop_map(|(switches, defaults, lists, limits)| Rules {
         strict: switches.0,
@@ -799,6 +799,11 @@ fn deed() -> impl Strategy<Value = Deed> {
     let names = (prop::bool::weighted(0.1), any::<bool>(), account);
     (call, place, content(), (label(), label()), names).prop_map(
         |((operation, subresource, shown), (resource, namespace, name), content, labels, names)| {
+            let resource = if subresource == "token" && names.1 {
+                ("", "serviceaccounts")
+            } else {
+                resource
+            };
             let cluster_scoped =
                 ["namespaces", "clusterroles", "selfsubjectaccessreviews"].contains(&resource.1);
             Deed {
@@ -900,8 +905,8 @@ fn former() -> impl Strategy<Value = FormerIs> {
     let subject = select(vec!["user:alice", "agent:bot", "user:bob", "agent:robo"]);
     let since = prop_oneof![2 => Just(SINCE[0]), 1 => select(SINCE.to_vec())];
     (
-        option::weighted(0.1, subject),
-        option::weighted(0.1, environment()),
+        option::weighted(0.3, subject),
+        option::weighted(0.3, environment()),
         prop::bool::weighted(0.9),
         since,
         option::weighted(0.9, ago),
@@ -1233,23 +1238,29 @@ pub fn case() -> impl Strategy<Value = Case> {
     let places = (zones(), delegations, namespaces());
     let tickets = (
         vec(ticket(), 0..4),
-        option::weighted(0.5, former()),
+        option::weighted(0.7, former()),
         vec(window(), 0..3),
     );
     let caller = (caller(), prop::bool::weighted(0.3));
-    let beside = (0..3_usize, vec(intent(), 0..2), prop::bool::weighted(0.6));
+    let home = option::weighted(0.6, select(vec!["agent:bot", "agent:bot", TEAMS[0]]));
+    let beside = (0..3_usize, vec(intent(), 0..2), home);
     let write = (deed(), tickets, beside, caller, asks());
     (policy, switches, rules(), people, places, write).prop_map(
         |(policy, switches, rules, people, places, write)| {
-            let (deed, (tickets, former, windows), (waiting, intents, at_home), (caller, fits), asks) = write;
+            let (deed, (tickets, former, windows), (waiting, intents, home), (caller, fits), asks) = write;
             let caller = of_rule(&asks, &deed).filter(|_| fits).unwrap_or(caller);
             let mut zones = places.0;
-            let at_home = at_home && caller.username == BOT;
-            zones.truncate(if at_home { 1 } else { zones.len() });
-            if let Some(zone) = zones.first_mut().filter(|_| at_home) {
-                zone.owner = "agent:bot";
-                zone.globs = vec![all_of(deed.namespace)];
-                zone.unreadable = false;
+            let mut teams = people.1;
+            if let Some(owner) = home.filter(|_| caller.username == BOT) {
+                zones.truncate(1);
+                for zone in &mut zones {
+                    zone.owner = owner;
+                    zone.globs = vec![all_of(deed.namespace)];
+                    zone.unreadable = false;
+                }
+                for team in teams.iter_mut().filter(|team| team.identity == owner) {
+                    team.members.push("agent:bot");
+                }
             }
             let asks = match asks {
                 // Of those that there are, if any.
@@ -1268,7 +1279,7 @@ pub fn case() -> impl Strategy<Value = Case> {
                 passcode_is_set: switches.4,
                 rules,
                 grants: people.0,
-                teams: people.1,
+                teams,
                 agents: people.2,
                 zones,
                 delegations: places
